@@ -1,0 +1,25 @@
+/**
+ * A Codec turns values into bytes and back, for values that a {@link Schema} describes.
+ *
+ * A protocol receives its codec and never imports one. Compilation happens once per schema and codec, on
+ * first use.
+ */
+import type { Writer } from "../wire/writer.ts";
+import type { Schema } from "./schema.ts";
+
+export interface Codec {
+  /** The name on the wire, e.g. `proto`, `json`, `msgpack`. */
+  readonly name: string;
+  /** Makes the coder of one type. Throws `invalid_argument` when the codec cannot express the schema. */
+  compile(schema: Schema): Coder;
+}
+
+export interface Coder {
+  /** Appends the encoded value. Throws `invalid_argument` naming the path of a value of the wrong type. */
+  encode(value: unknown, writer: Writer): void;
+  /**
+   * Reads one value from `bytes[start, end)`, all of it. Throws `invalid_argument` saying what is malformed,
+   * and where. Never keeps `bytes`, so that the caller may reuse them.
+   */
+  decode(bytes: Uint8Array, start: number, end: number): unknown;
+}

@@ -1,0 +1,94 @@
+/**
+ * The schema model: what a contract's types are, as data that every codec and every IDL is derived from.
+ *
+ * It describes JavaScript values and their wire shape at once: scalars with widths, structs with field
+ * numbers, lists, maps, enums, optionals, unions, bytes, 64-bit integers as bigint.
+ */
+
+export type Model =
+  | ScalarModel | EnumModel | StructModel | ListModel | MapModel | UnionModel | NullableModel | UnknownModel;
+
+export type ScalarKind =
+  | "bool" | "string" | "bytes" | "int32" | "uint32" | "sint32" | "int64" | "uint64" | "sint64"
+  | "fixed32" | "sfixed32" | "fixed64" | "sfixed64" | "float" | "double" | "timestamp";
+
+/** JavaScript types: bool boolean; bytes Uint8Array; 64-bit kinds bigint; timestamp Date; other numbers number. */
+export interface ScalarModel {
+  readonly kind: "scalar";
+  readonly scalar: ScalarKind;
+}
+
+/** Strings in JavaScript, numbers on compact wires. */
+export interface EnumModel {
+  readonly kind: "enum";
+  /** Type name within its service's package; unique per contract. */
+  readonly name: string;
+  readonly values: readonly { readonly name: string; readonly number: number }[];
+}
+
+export interface StructModel {
+  readonly kind: "struct";
+  readonly name: string;
+  /**
+   * In the order of their numbers. A getter may supply it, so that recursive types can refer to themselves:
+   * read it only when compiling, and memoise by the StructModel's identity.
+   */
+  readonly fields: readonly FieldModel[];
+}
+
+export interface FieldModel {
+  /** The property name in JavaScript. */
+  readonly name: string;
+  /** 1 to 536870911, unique in its struct, stable for ever. */
+  readonly number: number;
+  readonly model: Model;
+  /**
+   * - `required`: always there; on a wire without presence an absent one reads as the type's zero value;
+   * - `optional`: may be undefined, and absent stays absent;
+   * - `default`: absent reads as `defaultValue()`.
+   */
+  readonly presence: "required" | "optional" | "default";
+  readonly defaultValue?: () => unknown;
+  readonly description?: string | undefined;
+}
+
+export interface ListModel {
+  readonly kind: "list";
+  readonly of: Model;
+}
+
+export interface MapModel {
+  readonly kind: "map";
+  readonly key: ScalarModel | EnumModel;
+  readonly value: Model;
+  /** A plain object (`z.record`) or a Map (`z.map`) in JavaScript. */
+  readonly as: "object" | "Map";
+}
+
+/** One of several types. Told apart by a discriminator property, or else by trying which variant fits. */
+export interface UnionModel {
+  readonly kind: "union";
+  readonly name: string;
+  /** The property whose literal value names the variant; its literals are in each variant's `tag`. */
+  readonly discriminator: string | undefined;
+  readonly variants: readonly VariantModel[];
+}
+
+export interface VariantModel {
+  readonly name: string;
+  readonly number: number;
+  readonly model: Model;
+  /** The discriminator's value of this variant. */
+  readonly tag: string | number | boolean | undefined;
+}
+
+/** The value or null. */
+export interface NullableModel {
+  readonly kind: "nullable";
+  readonly of: Model;
+}
+
+/** Any JSON-like value (`z.unknown()`, `z.any()`, `z.json()`). */
+export interface UnknownModel {
+  readonly kind: "unknown";
+}

@@ -1,0 +1,41 @@
+/**
+ * A Connection is what a protocol makes of a byte stream on the client's side: something that can be called.
+ *
+ * It belongs to one endpoint, which makes another when it closes. The observer is told of an attempt's end
+ * synchronously, before its promise settles, so that load figures cost no promise of their own.
+ */
+import type { Context } from "./context.ts";
+import type { LoadReport } from "./load.ts";
+import type { RpcError } from "./error.ts";
+import type { Runtime } from "./runtime.ts";
+
+export interface AttemptObserver {
+  /** `startedMs` and `endedMs` are clock times; `error` is absent on success. */
+  attemptEnded(context: Context, startedMs: number, endedMs: number, error: RpcError | undefined): void;
+}
+
+export interface Connection {
+  /** Sends a call at once; only legal after `opened` and before `draining` or `closed`. */
+  call(request: unknown, context: Context, observer: AttemptObserver): unknown;
+  /** Calls that have not ended. */
+  readonly inFlight: number;
+  /** Accepts no more calls and closes when those in flight have ended, at the latest after `graceMs`. */
+  close(graceMs: number): void;
+}
+
+/** What a connection tells its endpoint. */
+export interface ConnectionEvents {
+  /** The peer is there, speaks our version, and calls may go out. */
+  opened(): void;
+  /** The peer wants no new calls here; those in flight go on. */
+  draining(why: string): void;
+  /** It is over; every call in flight has been told. `error` says why, unless we asked for it. */
+  closed(error: RpcError | undefined): void;
+  /** The peer answered a ping after so long. */
+  pinged(roundTripMs: number): void;
+  /** The peer reported its load. */
+  reported(report: LoadReport): void;
+}
+
+/** How an endpoint gets its connections: the client half of a protocol. */
+export type Connect = (runtime: Runtime, address: string, events: ConnectionEvents) => Connection;

@@ -1,0 +1,100 @@
+/**
+ * RpcError is the only error a call ends with: a code (what), flags (what may be done about it), a place
+ * (where) and a local cause (why).
+ *
+ * The decomposition follows Finagle's FailureFlags: retryability is a property of a failure as seen by the
+ * process that observed it, so it never crosses a wire on trust.
+ */
+import type { Code } from "./code.ts";
+
+/** The part of a call's way in which it ended. */
+export type Phase =
+  | "resolve" | "pick" | "connect" | "queue" | "encode" | "network" | "server" | "decode" | "validate" | "handler";
+
+export interface RpcErrorOptions {
+  /** The request certainly did not reach a handler, so repeating it is safe whatever the method does. */
+  readonly neverStarted?: boolean | undefined;
+  /** Another attempt may succeed. Combined with `neverStarted` or an idempotent method it permits a retry. */
+  readonly retryable?: boolean | undefined;
+  /** The other process said so, rather than this one noticing it. */
+  readonly remote?: boolean | undefined;
+  readonly phase?: Phase | undefined;
+  /** The endpoint concerned, e.g. `eu-west/a 127.0.0.1:7001`. */
+  readonly endpoint?: string | undefined;
+  /** The name of an error declared in the contract, and its typed data. */
+  readonly reason?: string | undefined;
+  readonly data?: unknown;
+  /** How long to wait before a retry, in milliseconds; negative forbids it (gRFC A6 push-back). */
+  readonly retryAfterMs?: number | undefined;
+  /** Trailing metadata that came with the failure. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** What caused it here. Never serialised. */
+  readonly cause?: unknown;
+}
+
+const brand = Symbol.for("meridian.RpcError");
+
+export class RpcError extends Error {
+  readonly code: Code;
+  readonly neverStarted: boolean;
+  readonly retryable: boolean;
+  readonly remote: boolean;
+  phase: Phase | undefined;
+  endpoint: string | undefined;
+  readonly reason: string | undefined;
+  readonly data: unknown;
+  readonly retryAfterMs: number | undefined;
+  readonly metadata: Readonly<Record<string, string>> | undefined;
+
+  constructor(code: Code, message: string, options: RpcErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "RpcError";
+    this.code = code;
+    this.neverStarted = options.neverStarted ?? false;
+    this.retryable = options.retryable ?? (code === "unavailable" || this.neverStarted);
+    this.remote = options.remote ?? false;
+    this.phase = options.phase;
+    this.endpoint = options.endpoint;
+    this.reason = options.reason;
+    this.data = options.data;
+    this.retryAfterMs = options.retryAfterMs;
+    this.metadata = options.metadata;
+  }
+
+  get [brand](): true {
+    return true;
+  }
+
+  /** True for errors of any loaded copy of this package, which `instanceof` is not. */
+  static is(value: unknown): value is RpcError {
+    return typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[brand] === true;
+  }
+
+  /** The one door through which foreign errors become ours. An RpcError passes through unchanged. */
+  static from(value: unknown, code: Code = "unknown"): RpcError {
+    if (RpcError.is(value)) return value;
+    if (value instanceof Error) {
+      if (value.name === "AbortError") return new RpcError("cancelled", value.message, { cause: value });
+      return new RpcError(code, value.message, { cause: value });
+    }
+    return new RpcError(code, String(value), { cause: value });
+  }
+}
+
+/**
+ * Makes an error for a foreseen end of a call (deadline, unavailable, shed) without a stack, which costs a
+ * seventh of one with a stack and would name only our own frames. Set `expectedErrors.stacks` to debug.
+ */
+export function expected(code: Code, message: string, options?: RpcErrorOptions): RpcError {
+  if (expectedErrors.stacks) return new RpcError(code, message, options);
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return new RpcError(code, message, options);
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+}
+
+/** Whether expected errors carry stacks; for debugging. */
+export const expectedErrors = { stacks: false };

@@ -1,0 +1,20 @@
+/** The seven words of Meridian, as types and the little code that belongs to them. No I/O, no dependency. */
+export { Alarm, type Timer } from "./alarm.ts";
+export { type Code, codeFromNumber, codeNumber } from "./code.ts";
+export type { AttemptObserver, Connect, Connection, ConnectionEvents } from "./connection.ts";
+export { type Cancellable, Context, type ContextFields, type MetadataListener } from "./context.ts";
+export type { Discovery, Registrar, Registration, Watcher } from "./discovery.ts";
+export {
+  type Candidate, describeEndpoint, type Endpoint, type EndpointAddress, endpointAddress, type EndpointFields,
+  type EndpointStatus, sameEndpoint,
+} from "./endpoint.ts";
+export { expected, expectedErrors, type Phase, RpcError, type RpcErrorOptions } from "./error.ts";
+export { createLoad, type Load, type LoadReport, recordAttempt } from "./load.ts";
+export { createMetadata, emptyMetadata, type Metadata, metadataLimits } from "./metadata.ts";
+export {
+  type CallKind, type Criticality, type Idempotency, type MethodInfo, nextMethodOrdinal,
+} from "./method.ts";
+export { type Observer, observeAll } from "./observer.ts";
+export type { Picker } from "./picker.ts";
+export type { ByteSink, ByteStream, Clock, Listener, Network, Random, Runtime } from "./runtime.ts";
+export { type Awaitable, compose, isPromise, type Layer, type Service, settle, type Stack } from "./service.ts";

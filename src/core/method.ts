@@ -1,0 +1,38 @@
+/** A MethodInfo says what the layers need to know of a method, without its types. */
+
+/** The four call shapes. */
+export type CallKind = "unary" | "server_stream" | "client_stream" | "bidi_stream";
+
+/**
+ * How a repeat of a call behaves: `false`, it may act twice, so an attempt whose outcome is unknown is never
+ * repeated; `true`, repeating is harmless; `"keyed"`, each call carries an idempotency key by which the server
+ * recognises a repeat.
+ */
+export type Idempotency = boolean | "keyed";
+
+/** Who is served last when there is not enough for all: the order in which an overloaded server sheds. */
+export type Criticality = "critical" | "default" | "sheddable";
+
+export interface MethodInfo {
+  /** Fully qualified service name, e.g. `calc.v1.Calculator`. */
+  readonly service: string;
+  readonly name: string;
+  /** `service/name`: the method's name on every wire, in metrics and in logs. */
+  readonly path: string;
+  readonly kind: CallKind;
+  readonly idempotent: Idempotency;
+  readonly criticality: Criticality;
+  /** Timeout of a call that names none, in milliseconds. */
+  readonly timeoutMs: number | undefined;
+  /** Reads from the request the key by which regions and shards are chosen. */
+  readonly routeKey: ((request: never) => string) | undefined;
+  /** A small integer unique in this process, by which per-method tables are indexed. */
+  readonly ordinal: number;
+}
+
+let lastOrdinal = 0;
+
+/** The next free method ordinal. */
+export function nextMethodOrdinal(): number {
+  return lastOrdinal++;
+}

@@ -1,0 +1,84 @@
+/**
+ * A Runtime is where everything nondeterministic enters: time, chance and the network.
+ *
+ * Node is one value of this type (`meridian-rpc/runtime/node`), the simulator another
+ * (`meridian-rpc/runtime/sim`). Nothing else in Meridian reads a clock, rolls dice, sets a timer or opens a
+ * socket, which is why every policy runs unchanged, and replayably, under virtual time.
+ */
+import type { Alarm, Timer } from "./alarm.ts";
+
+export interface Runtime {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly network: Network;
+}
+
+export interface Clock {
+  /** Monotonic milliseconds with a fraction. Deadlines are absolute points on this scale. */
+  now(): number;
+  /** Milliseconds since 1970, for people and logs; may jump, so never for deadlines. */
+  wallMs(): number;
+  /** Rings `alarm` at `atMs` (never earlier, at millisecond grain). Setting a set alarm moves it. */
+  set(alarm: Alarm, atMs: number): void;
+  /** Takes a set alarm back; clearing one that is not set does nothing. */
+  clear(alarm: Alarm): void;
+  /** Calls `callback` once after `delayMs`. For anything set once per call, use an {@link Alarm} instead. */
+  after(delayMs: number, callback: () => void): Timer;
+  /** Calls `callback` after the current turn and the promise jobs it caused: where batches are flushed. */
+  defer(callback: () => void): void;
+}
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  next(): number;
+  /** A fresh identifier of 32 hexadecimal digits (128 bits). */
+  id(): string;
+}
+
+/**
+ * Byte streams between addresses. An address is a string: `host:port`, `[v6]:port`, or `unix:/path`.
+ * A simulated network accepts the same strings.
+ */
+export interface Network {
+  /** Begins to connect; `sink.opened` or `sink.closed` follows, never synchronously. */
+  connect(address: string, sink: ByteSink): ByteStream;
+  /** Resolves once the port is bound; rejects with an RpcError naming the address otherwise. Port 0 picks one. */
+  listen(address: string, accept: (stream: ByteStream) => ByteSink): Promise<Listener>;
+}
+
+/** The half of a connection that we hold. */
+export interface ByteStream {
+  /** The peer's address, as far as it is known. */
+  readonly peer: string;
+  /** Bytes accepted by `write` that the peer's host has not taken yet. */
+  readonly bufferedBytes: number;
+  /**
+   * Queues `bytes`, which belong to the stream until `written` is called. Returns false when more than the
+   * stream's high-water mark is queued: stop, and go on at `sink.drained`.
+   */
+  write(bytes: Uint8Array, written?: () => void): boolean;
+  /** Stops and restarts `sink.received`. */
+  pause(): void;
+  resume(): void;
+  /** Sends what is queued, then closes. */
+  end(): void;
+  /** Closes at once; what is queued is lost. */
+  destroy(): void;
+}
+
+/** The half of a connection that hears what happens. */
+export interface ByteSink {
+  opened?(): void;
+  /** The bytes may be kept: nobody writes to them again. */
+  received(bytes: Uint8Array): void;
+  drained?(): void;
+  /** Exactly once, last. `error` is absent after an orderly close by the peer or by us. */
+  closed(error?: Error): void;
+}
+
+export interface Listener {
+  /** The bound address, with the real port. */
+  readonly address: string;
+  /** Stops accepting. Open streams stay open. */
+  close(): Promise<void>;
+}
