@@ -4,7 +4,7 @@ import { type Finding, type Import, importsOf, isProduct, type SourceFile } from
 
 const policies = ["balance", "region", "health", "resilience"];
 const below = [
-  ...["core", "contract", "wire", "http", "codec", "protocol", "discovery", "telemetry"],
+  "core", "contract", "wire", "http", "codec", "protocol", "discovery", "telemetry",
   ...policies,
 ];
 

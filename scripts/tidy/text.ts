@@ -11,9 +11,9 @@ interface Ban {
 
 /** Only Runtime knows the time, rolls dice or touches the process; see docs/ARCHITECTURE.md. */
 const worldBans: readonly Ban[] = [
-  ...["Date.now", "performance.now", "Math.random", "crypto.randomUUID", "crypto.getRandomValues"],
-  ...["AbortSignal.timeout", "process.nextTick"],
-  ...["setTimeout", "setInterval", "setImmediate"],
+  "Date.now", "performance.now", "Math.random", "crypto.randomUUID", "crypto.getRandomValues",
+  "AbortSignal.timeout", "process.nextTick",
+  "setTimeout", "setInterval", "setImmediate",
 ].map((name) => ({
   pattern: new RegExp(String.raw`(?<![\w$.]|globalThis\.)(?:globalThis\.)?${name.replace(".", "\\.")}\b`, "g"),
   message: `${name} outside src/runtime/node and src/cli: take it from Runtime`,
