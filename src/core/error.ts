@@ -21,6 +21,8 @@ export interface RpcErrorOptions {
   readonly phase?: Phase | undefined;
   /** The endpoint concerned, e.g. `eu-west/a 127.0.0.1:7001`. */
   readonly endpoint?: string | undefined;
+  /** The region of that endpoint. */
+  readonly region?: string | undefined;
   /** The name of an error declared in the contract, and its typed data. */
   readonly reason?: string | undefined;
   readonly data?: unknown;
@@ -41,6 +43,9 @@ export class RpcError extends Error {
   readonly remote: boolean;
   phase: Phase | undefined;
   endpoint: string | undefined;
+  region: string | undefined;
+  /** The endpoint object of the attempt, for layers that must avoid it next time. Local. */
+  candidate: unknown = undefined;
   readonly reason: string | undefined;
   readonly data: unknown;
   readonly retryAfterMs: number | undefined;
@@ -55,6 +60,7 @@ export class RpcError extends Error {
     this.remote = options.remote ?? false;
     this.phase = options.phase;
     this.endpoint = options.endpoint;
+    this.region = options.region;
     this.reason = options.reason;
     this.data = options.data;
     this.retryAfterMs = options.retryAfterMs;
