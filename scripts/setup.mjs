@@ -9,8 +9,10 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const nodeNeeded = "22.18.0";
 
-if (!installedMatchesLock()) install();
-requireNode();
+if (!installedMatchesLock() || !atLeast(nextNode(), nodeNeeded)) {
+  install();
+  requireNode();
+}
 
 /** npm records what it installed in node_modules/.package-lock.json, as its last step. */
 function installedMatchesLock() {
@@ -46,16 +48,21 @@ function install() {
   process.exit(1);
 }
 
-/** npm scripts find node_modules/.bin first, so that is the Node the next script gets. */
-function requireNode() {
+/** The version the next script gets: npm scripts find node_modules/.bin first. */
+function nextNode() {
   const pinned = join(root, "node_modules", ".bin", "node");
-  const fromPinned = existsSync(pinned) ? spawnSync(pinned, ["--version"], { encoding: "utf8" }) : {};
-  const version = (fromPinned.stdout || process.version).trim().replace(/^v/, "");
+  if (!existsSync(pinned)) return process.version.slice(1);
+  const { stdout } = spawnSync(pinned, ["--version"], { encoding: "utf8" });
+  return stdout?.trim().slice(1) || process.version.slice(1);
+}
+
+function requireNode() {
+  const version = nextNode();
   if (atLeast(version, nodeNeeded)) return;
   process.stderr.write(
     `meridian: needs Node ${nodeNeeded} or newer, but scripts would run on ${version}.\n` +
       "The devDependency `node` brings one; its install script did not run.\n" +
-      "Check that ignore-scripts is off (npm config get ignore-scripts), then run: npm ci\n",
+      "Check that ignore-scripts is off (npm config get ignore-scripts), then try again.\n",
   );
   process.exit(1);
 }
