@@ -1,5 +1,5 @@
 // Runs test files with node:test, one process a file, and prints one line a file and failures in full.
-import { relative } from "node:path";
+import { relative, resolve } from "node:path";
 import { availableParallelism } from "node:os";
 import { run, type EventData } from "node:test";
 import { inspect } from "node:util";
@@ -23,6 +23,7 @@ export async function runTestFiles(files: readonly string[], root: string): Prom
   const show = (file: string | undefined) => (file ? relative(root, file) : "?");
   const failures: EventData.TestFail[] = [];
   const skipped: string[] = [];
+  const empty: string[] = [];
   let tally: Tally = { passed: 0, failed: 0 };
 
   const stream = run({
@@ -36,6 +37,10 @@ export async function runTestFiles(files: readonly string[], root: string): Prom
       process.stderr.write(data.message);
     } else if (type === "test:pass" && data.skip !== undefined && data.skip !== false) {
       skipped.push(`${data.name} (${show(data.file)})${reason(data.skip)}`);
+    } else if (type === "test:pass" && resolve(root, data.name) === data.file) {
+      // A file with no tests in it passes in node:test's eyes; a test file that tests nothing is a mistake.
+      empty.push(show(data.file));
+      console.log(`\n✗ ${show(data.file)}: holds no tests\n`);
     } else if (type === "test:fail" && !onlyBecauseOfChildren(data)) {
       failures.push(data);
       printFailure(data, show(data.file));
@@ -47,7 +52,10 @@ export async function runTestFiles(files: readonly string[], root: string): Prom
       console.log(`  ${show(data.file)}: ${parts.join(", ")} (${Math.round(data.duration_ms)} ms)`);
     } else if (type === "test:summary") {
       const { passed, failed, cancelled } = data.counts;
-      tally = { passed, failed: Math.max(failed + cancelled, failures.length) };
+      tally = {
+        passed: passed - empty.length,
+        failed: Math.max(failed + cancelled, failures.length) + empty.length,
+      };
     }
   }
 
