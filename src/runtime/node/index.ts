@@ -1,0 +1,3 @@
+/** The Node runtime: the only place where Meridian touches real time, real chance and real sockets. */
+export type { NodeNetworkOptions } from "./network.ts";
+export { createNodeRuntime, nodeRuntime, type NodeRuntimeOptions } from "./runtime.ts";
