@@ -8,4 +8,12 @@
 import type { Context } from "./context.ts";
 import type { Candidate } from "./endpoint.ts";
 
-export type Picker = <C extends Candidate>(candidates: readonly C[], context: Context) => C | undefined;
+export interface Picker {
+  <C extends Candidate>(candidates: readonly C[], context: Context): C | undefined;
+  /**
+   * True for a picker that must be given every candidate whatever its status, because it reckons with those
+   * that are *not* ready (region health, panic). The others get the ready ones, or if there is none, those
+   * that are idle or connecting.
+   */
+  readonly seesAll?: boolean;
+}
