@@ -19,6 +19,12 @@ export interface Connection {
   call(request: unknown, context: Context, observer: AttemptObserver): unknown;
   /** Calls that have not ended. */
   readonly inFlight: number;
+  /** Clock time at which anything last came from the peer. */
+  readonly lastReceivedMs: number;
+  /** Asks the peer for a sign of life; the answer shows as `pinged`. */
+  ping(): void;
+  /** Ends it at once, without a word: the peer is held to be dead. */
+  abort(error: RpcError): void;
   /** Accepts no more calls and closes when those in flight have ended, at the latest after `graceMs`. */
   close(graceMs: number): void;
 }

@@ -5,7 +5,7 @@
  * and the child is cancelled with its parent. `signal` is made only when somebody reads it.
  */
 import { expected, type RpcError } from "./error.ts";
-import { emptyMetadata, type Metadata } from "./metadata.ts";
+import { createMetadata, emptyMetadata, type Metadata } from "./metadata.ts";
 import type { MethodInfo } from "./method.ts";
 
 /** Something that wants to hear, once and synchronously, that a call was cancelled. */
@@ -28,6 +28,12 @@ export interface ContextFields {
   readonly hops?: number;
   /** Keeps response metadata for the caller; called at most once for each kind. */
   readonly onMetadata?: MetadataListener | undefined;
+}
+
+/** Metadata that travels with a reply. */
+export interface ReplyMetadata {
+  header?: Metadata;
+  trailer?: Metadata;
 }
 
 export type MetadataListener = (kind: "header" | "trailer", metadata: Metadata) => void;
@@ -111,6 +117,23 @@ export class Context {
     this.#scope.remove(listener);
   }
 
+  /** What the handler adds to its reply, if anything. */
+  get reply(): ReplyMetadata | undefined {
+    return this.#scope.reply;
+  }
+
+  /** In a handler: adds leading metadata to the reply. Too late once the first message of a stream has left. */
+  setHeader(name: string, value: string): void {
+    const reply = this.#scope.reply ??= {};
+    reply.header = createMetadata({ ...reply.header, [name]: value });
+  }
+
+  /** In a handler: adds trailing metadata to the reply, or to the error it ends with. */
+  setTrailer(name: string, value: string): void {
+    const reply = this.#scope.reply ??= {};
+    reply.trailer = createMetadata({ ...reply.trailer, [name]: value });
+  }
+
   /** The call's cancellation as an AbortSignal; made on first read, since most calls never need one. */
   get signal(): AbortSignal {
     return this.#scope.signal();
@@ -122,6 +145,7 @@ const nothingAvoided: readonly unknown[] = Object.freeze([]);
 /** One listener is by far the commonest case, so it is held without a collection. */
 class Scope {
   reason: RpcError | undefined = undefined;
+  reply: ReplyMetadata | undefined = undefined;
   #one: Cancellable | undefined = undefined;
   #more: Set<Cancellable> | undefined = undefined;
   #controller: AbortController | undefined = undefined;

@@ -2,7 +2,7 @@
 export { Alarm, type Timer } from "./alarm.ts";
 export { type Code, codeFromNumber, codeNumber } from "./code.ts";
 export type { AttemptObserver, Connect, Connection, ConnectionEvents } from "./connection.ts";
-export { type Cancellable, Context, type ContextFields, type MetadataListener } from "./context.ts";
+export { type Cancellable, Context, type ContextFields, type MetadataListener, type ReplyMetadata } from "./context.ts";
 export type { Discovery, Registrar, Registration, Watcher } from "./discovery.ts";
 export {
   type Candidate, describeEndpoint, type Endpoint, type EndpointAddress, endpointAddress, type EndpointFields,

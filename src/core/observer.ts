@@ -23,7 +23,7 @@ export interface Observer {
 
 /** Tells several observers; members that nobody has stay absent. */
 export function observeAll(...observers: readonly (Observer | undefined)[]): Observer {
-  const all: Record<string, unknown> = {};
+  const all: Observer & Record<string, unknown> = {};
   for (const name of ["callEnded", "attemptEnded", "handled", "endpointChanged", "event"] as const) {
     const members = observers.filter((observer) => observer?.[name] !== undefined) as Observer[];
     if (members.length === 1) {
@@ -35,5 +35,5 @@ export function observeAll(...observers: readonly (Observer | undefined)[]): Obs
       };
     }
   }
-  return all as Observer;
+  return all;
 }

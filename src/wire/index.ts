@@ -1,3 +1,6 @@
-/** Bytes without I/O: writers, text and varints that codecs and protocols share. */
+/** Bytes without I/O: writers, text, varints and frames that codecs and protocols share. */
+export { Cursor } from "./cursor.ts";
+export { frameHeaderBytes, frameLengthLimit, FrameReader, type FrameSink } from "./frame-reader.ts";
+export { Outbox } from "./outbox.ts";
 export { allocateBytes, readText, writeText } from "./text.ts";
 export { Writer } from "./writer.ts";

@@ -1,0 +1,146 @@
+/** A unary call as the client sees it: one frame out, one frame in, one promise, no other allocation. */
+import { Alarm } from "../../core/alarm.ts";
+import type { AttemptObserver } from "../../core/connection.ts";
+import type { Cancellable, Context } from "../../core/context.ts";
+import { expected, RpcError } from "../../core/error.ts";
+import { codeNumber } from "../../core/code.ts";
+import type { Binding, NativeConnection } from "./client.ts";
+import { readExtras } from "./extras.ts";
+import { readFailure } from "./failure.ts";
+import { Flag, FrameType } from "./frame-types.ts";
+import { type Assembly, incomplete, receiveMessage, sendMessage } from "./message.ts";
+import { Sender } from "./sender.ts";
+
+/** What the connection asks of a call, whatever its shape. */
+export interface ClientCall {
+  frame(type: number, flags: number, bytes: Uint8Array, start: number, end: number): void;
+  credited(bytes: number): void;
+  fail(error: RpcError): void;
+}
+
+export class UnaryCall extends Alarm implements ClientCall, Cancellable {
+  readonly #connection: NativeConnection;
+  readonly #binding: Binding;
+  readonly #context: Context;
+  readonly #observer: AttemptObserver;
+  #id = 0;
+  #startedMs = 0;
+  #resolve!: (value: unknown) => void;
+  #reject!: (error: RpcError) => void;
+  /** Only for a request that did not fit one frame. */
+  #sender: Sender | undefined = undefined;
+  assembly: Assembly | undefined = undefined;
+
+  constructor(connection: NativeConnection, binding: Binding, context: Context, observer: AttemptObserver) {
+    super();
+    this.#connection = connection;
+    this.#binding = binding;
+    this.#context = context;
+    this.#observer = observer;
+  }
+
+  /** Throws, and leaves no trace, when the request cannot be encoded. */
+  start(request: unknown): Promise<unknown> {
+    const connection = this.#connection;
+    const channel = connection.channel;
+    const context = this.#context;
+    const nowMs = this.#startedMs = channel.clock.now();
+    const id = this.#id = connection.calls.add(this);
+    let rest: Uint8Array | undefined;
+    try {
+      const flags = connection.beginRequest(this.#binding, context, nowMs);
+      rest = sendMessage(channel, FrameType.request, flags, id, this.#binding.coders.request, request);
+    } catch (error) {
+      connection.calls.remove(id);
+      throw error;
+    }
+    if (rest !== undefined) this.#sendRest(rest);
+    if (context.deadline !== Infinity) channel.clock.set(this, context.deadline);
+    context.onCancel(this);
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  #sendRest(rest: Uint8Array): void {
+    this.#sender = new Sender(this.#connection.channel, this.#id);
+    void this.#sender.continue(rest);
+  }
+
+  frame(type: number, flags: number, bytes: Uint8Array, start: number, end: number): void {
+    const channel = this.#connection.channel;
+    let value: unknown;
+    try {
+      if (type === FrameType.error) {
+        this.fail(readFailure(channel.cursor.over(bytes, start, end), this.#binding.coders));
+        return;
+      }
+      if (type === FrameType.data) channel.consumed(end - start);
+      if ((flags & Flag.extras) !== 0) start = this.#extras(bytes, start, end);
+      if (type !== FrameType.response && type !== FrameType.data) return;
+      value = receiveMessage(channel, this, this.#binding.coders.response, flags, bytes, start, end);
+      if (value === incomplete) {
+        if (type === FrameType.data) channel.sendCreditFrame(this.#id, end - start);
+        return;
+      }
+    } catch (error) {
+      this.#sendCancel("internal");
+      const failure = RpcError.from(error, "internal");
+      this.fail(expected("internal", `the reply cannot be read: ${failure.message}`,
+        { cause: failure, phase: "decode", retryable: false }));
+      return;
+    }
+    this.#finish(channel.receivedMs, undefined);
+    this.#resolve(value);
+  }
+
+  #extras(bytes: Uint8Array, start: number, end: number): number {
+    const cursor = this.#connection.channel.cursor.over(bytes, start, end);
+    const extras = readExtras(cursor);
+    if (extras.load !== undefined) this.#connection.reported(extras.load);
+    if (extras.header !== undefined) this.#context.onMetadata?.("header", extras.header);
+    if (extras.trailer !== undefined) this.#context.onMetadata?.("trailer", extras.trailer);
+    return cursor.position;
+  }
+
+  credited(bytes: number): void {
+    this.#sender?.credited(bytes);
+  }
+
+  fail(error: RpcError): void {
+    if (error.metadata !== undefined) this.#context.onMetadata?.("trailer", error.metadata);
+    this.#finish(this.#connection.channel.clock.now(), error);
+    this.#reject(error);
+  }
+
+  #finish(endedMs: number, error: RpcError | undefined): void {
+    const connection = this.#connection;
+    if (this.isSet) connection.channel.clock.clear(this);
+    this.#context.offCancel(this);
+    this.#sender?.stop();
+    connection.release(this.#id);
+    this.#observer.attemptEnded(this.#context, this.#startedMs, endedMs, error);
+  }
+
+  /** The deadline has come. */
+  ring(): void {
+    this.#sendCancel("deadline_exceeded");
+    const waitedMs = Math.round(this.#connection.channel.clock.now() - this.#startedMs);
+    this.fail(expected("deadline_exceeded",
+      `the deadline passed: no reply ${waitedMs} ms after the request was sent`, { phase: "network" }));
+  }
+
+  cancelled(reason: RpcError): void {
+    this.#sendCancel("cancelled");
+    this.fail(reason);
+  }
+
+  #sendCancel(code: "cancelled" | "deadline_exceeded" | "internal"): void {
+    const { channel } = this.#connection;
+    if (channel.ended) return;
+    channel.outbox.begin();
+    channel.outbox.writeVarint(codeNumber(code));
+    channel.outbox.end(FrameType.cancel, 0, this.#id);
+  }
+}

@@ -1,0 +1,157 @@
+/** Extras are the optional fields of a frame: numbered entries in a block before the message. */
+import { RpcError } from "../../core/error.ts";
+import type { LoadReport } from "../../core/load.ts";
+import { type Metadata, metadataLimits } from "../../core/metadata.ts";
+import type { Cursor } from "../../wire/cursor.ts";
+import { writeText } from "../../wire/text.ts";
+import { Writer } from "../../wire/writer.ts";
+import { Extra } from "./frame-types.ts";
+
+export interface Extras {
+  header?: Metadata | undefined;
+  trailer?: Metadata | undefined;
+  routeKey?: string | undefined;
+  idempotencyKey?: string | undefined;
+  hops?: number | undefined;
+  attempt?: number | undefined;
+  load?: LoadReport | undefined;
+  reason?: string | undefined;
+  data?: Uint8Array | undefined;
+  retryAfterMs?: number | undefined;
+}
+
+const maxKeyBytes = 1_024;
+/** Larger than metadata may be, smaller than the least frame. */
+const maxBlockBytes = 65_536;
+
+/** Appends the length of the block and the block. */
+export function writeExtras(writer: Writer, extras: Extras): void {
+  const block = new Writer(256);
+  const body = new Writer(256);
+  if (extras.header !== undefined) entry(block, Extra.header, metadata(body, extras.header));
+  if (extras.trailer !== undefined) entry(block, Extra.trailer, metadata(body, extras.trailer));
+  if (extras.routeKey !== undefined) entry(block, Extra.routeKey, text(body, extras.routeKey));
+  if (extras.idempotencyKey !== undefined) entry(block, Extra.idempotencyKey, text(body, extras.idempotencyKey));
+  if (extras.hops !== undefined) entry(block, Extra.hops, varints(body, extras.hops));
+  if (extras.attempt !== undefined) entry(block, Extra.attempt, varints(body, extras.attempt));
+  if (extras.load !== undefined) entry(block, Extra.load, load(body, extras.load));
+  if (extras.reason !== undefined) entry(block, Extra.reason, text(body, extras.reason));
+  if (extras.data !== undefined) {
+    body.writeBytes(extras.data);
+    entry(block, Extra.data, body);
+  }
+  if (extras.retryAfterMs !== undefined) {
+    const delayMs = Math.round(extras.retryAfterMs);
+    entry(block, Extra.retryAfterMs, varints(body, delayMs < 0 ? 0 : delayMs + 1));
+  }
+  writer.writeVarint(block.position);
+  writer.writeBytes(block.bytes.subarray(0, block.position));
+}
+
+function entry(block: Writer, key: number, body: Writer): void {
+  block.writeByte(key);
+  block.writeVarint(body.position);
+  block.writeBytes(body.bytes.subarray(0, body.position));
+  body.position = 0;
+}
+
+function text(body: Writer, value: string): Writer {
+  body.ensure(value.length * 3);
+  body.position += writeText(body.bytes, body.position, value);
+  return body;
+}
+
+function varints(body: Writer, ...values: readonly number[]): Writer {
+  for (const value of values) body.writeVarint(value);
+  return body;
+}
+
+function metadata(body: Writer, entries: Metadata): Writer {
+  for (const name in entries) {
+    const scratch = new Writer(128);
+    entryText(body, text(scratch, name));
+    entryText(body, text(scratch, entries[name] as string));
+  }
+  return body;
+}
+
+function entryText(body: Writer, value: Writer): void {
+  body.writeVarint(value.position);
+  body.writeBytes(value.bytes.subarray(0, value.position));
+  value.position = 0;
+}
+
+function load(body: Writer, report: LoadReport): Writer {
+  return varints(body, permille(report.cpu), permille(report.memory), report.inFlight,
+    Math.round(report.callsPerSecond), Math.round(report.errorsPerSecond), Math.round(report.loopLagMs));
+}
+
+function permille(share: number): number {
+  return Math.max(0, Math.min(1_000, Math.round(share * 1_000)));
+}
+
+/** Reads the block at the cursor and moves behind it. */
+export function readExtras(cursor: Cursor): Extras {
+  const length = cursor.varint();
+  const blockEnd = cursor.position + length;
+  if (length > maxBlockBytes || blockEnd > cursor.end) {
+    throw new RpcError("invalid_argument", `a block of extras of ${length} bytes does not fit its frame`);
+  }
+  const extras: Extras = {};
+  const frameEnd = cursor.end;
+  while (cursor.position < blockEnd) {
+    const key = cursor.byte();
+    const entryEnd = cursor.varint() + cursor.position;
+    if (entryEnd > blockEnd) throw new RpcError("invalid_argument", "an extras entry does not fit its block");
+    cursor.end = entryEnd;
+    readEntry(cursor, key, extras);
+    cursor.position = entryEnd;
+    cursor.end = frameEnd;
+  }
+  return extras;
+}
+
+function readEntry(cursor: Cursor, key: number, extras: Extras): void {
+  switch (key) {
+    case Extra.header: extras.header = readMetadata(cursor); break;
+    case Extra.trailer: extras.trailer = readMetadata(cursor); break;
+    case Extra.routeKey: extras.routeKey = rest(cursor); break;
+    case Extra.idempotencyKey: extras.idempotencyKey = rest(cursor); break;
+    case Extra.hops: extras.hops = cursor.varint(); break;
+    case Extra.attempt: extras.attempt = cursor.varint(); break;
+    case Extra.load: extras.load = readLoad(cursor); break;
+    case Extra.reason: extras.reason = rest(cursor); break;
+    case Extra.data: extras.data = cursor.bytes.slice(cursor.position, cursor.end); break;
+    case Extra.retryAfterMs: extras.retryAfterMs = cursor.varint() - 1; break;
+  }
+}
+
+function rest(cursor: Cursor): string {
+  if (cursor.end - cursor.position > maxKeyBytes) {
+    throw new RpcError("invalid_argument", `a key of ${cursor.end - cursor.position} bytes exceeds ${maxKeyBytes}`);
+  }
+  return cursor.restText();
+}
+
+function readMetadata(cursor: Cursor): Metadata {
+  if (cursor.end - cursor.position > 2 * metadataLimits.maxBytes) {
+    throw new RpcError("resource_exhausted", `metadata exceeds ${metadataLimits.maxBytes} bytes`);
+  }
+  const entries = Object.create(null) as Record<string, string>;
+  let count = 0;
+  while (!cursor.atEnd) {
+    if (++count > metadataLimits.maxEntries) {
+      throw new RpcError("resource_exhausted", `metadata has more than ${metadataLimits.maxEntries} entries`);
+    }
+    const name = cursor.text(128);
+    entries[name] = cursor.text(metadataLimits.maxBytes);
+  }
+  return entries;
+}
+
+function readLoad(cursor: Cursor): LoadReport {
+  return {
+    cpu: cursor.varint() / 1_000, memory: cursor.varint() / 1_000, inFlight: cursor.varint(),
+    callsPerSecond: cursor.varint(), errorsPerSecond: cursor.varint(), loopLagMs: cursor.varint(),
+  };
+}

@@ -1,0 +1,54 @@
+/** The numbers of the native wire, version 1; docs/protocol.md explains each. */
+
+export const FrameType = {
+  hello: 1,
+  bind: 2,
+  request: 3,
+  response: 4,
+  data: 5,
+  end: 6,
+  error: 7,
+  cancel: 8,
+  credit: 9,
+  ping: 10,
+  pong: 11,
+  goAway: 12,
+  header: 13,
+} as const;
+
+export const Flag = {
+  /** The message goes on in the next data frame of this call. */
+  more: 1,
+  /** The message is compressed by the algorithm agreed in the hellos. */
+  compressed: 2,
+  /** A block of extras stands before the message. */
+  extras: 4,
+} as const;
+
+/** Keys of the entries in a block of extras. Unknown keys are skipped. */
+export const Extra = {
+  header: 1,
+  trailer: 2,
+  routeKey: 3,
+  idempotencyKey: 4,
+  hops: 5,
+  attempt: 6,
+  load: 7,
+  reason: 8,
+  data: 9,
+  retryAfterMs: 10,
+} as const;
+
+/** Bits of the flags byte of an error frame. */
+export const ErrorFlag = { retryable: 1, neverStarted: 2 } as const;
+
+/** The wire's number of each call shape, in a bind frame. */
+export const kindNumbers = { unary: 0, server_stream: 1, client_stream: 2, bidi_stream: 3 } as const;
+export const kindsByNumber = ["unary", "server_stream", "client_stream", "bidi_stream"] as const;
+
+export const minVersion = 1;
+export const maxVersion = 1;
+
+/** Both sides open with these six bytes and two version numbers: least and most (client), chosen twice (server). */
+export const prefaceBytes = 8;
+export const prefaceMagic: readonly number[] = [0x4d, 0x52, 0x44, 0x4e, 0x0d, 0x0a]; // "MRDN\r\n"

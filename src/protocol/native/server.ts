@@ -1,0 +1,305 @@
+/** The server half of the native protocol: one accepted connection and the calls it carries. */
+import { Context, type ContextFields } from "../../core/context.ts";
+import { expected, RpcError } from "../../core/error.ts";
+import { emptyMetadata } from "../../core/metadata.ts";
+import type { ByteSink, ByteStream } from "../../core/runtime.ts";
+import { isPromise } from "../../core/service.ts";
+import type { Route, Serving } from "../router.ts";
+import { Channel, type Role } from "./channel.ts";
+import { readExtras, writeExtras } from "./extras.ts";
+import { sendFailure } from "./failure.ts";
+import { Flag, FrameType, kindsByNumber } from "./frame-types.ts";
+import { type Assembly, receiveMessage, sendMessage } from "./message.ts";
+import { ServerCall } from "./server-call.ts";
+import { Sender } from "./sender.ts";
+import { defaultSettings, type NativeSettings } from "./settings.ts";
+
+/** What the server keeps of each accepted connection. */
+export interface ServedConnection {
+  readonly peer: string;
+  readonly inFlight: number;
+  /** Refuses new calls, and ends when those in flight have. */
+  drain(reason: RpcError): void;
+  /** Ends now: calls in flight are cancelled and their callers told. */
+  close(reason: RpcError): void;
+  /** Once a second: ends a connection whose peer leaves a frame half sent, or our frames unread. */
+  sweep(nowMs: number): void;
+}
+
+export interface AcceptOptions {
+  readonly settings?: Partial<NativeSettings> | undefined;
+  /** Called once, when the connection is over. */
+  readonly ended: (connection: ServedConnection, error: RpcError | undefined) => void;
+}
+
+/** Makes the acceptor of native connections of one server. */
+export function nativeAccept(serving: Serving, options: AcceptOptions): (stream: ByteStream) => Accepted {
+  const settings = { ...defaultSettings, ...options.settings };
+  return (stream) => {
+    const connection = new NativeServerConnection(serving, settings, stream, options.ended);
+    return { connection, sink: connection.channel };
+  };
+}
+
+/** An accepted connection, and what hears its bytes. */
+export interface Accepted {
+  readonly connection: ServedConnection;
+  readonly sink: ByteSink;
+}
+
+interface Bound {
+  readonly route: Route | RpcError;
+}
+
+const maxBindings = 10_000;
+const maxPathBytes = 1_024;
+/** At most so often does a connection carry a load report. */
+const reportIntervalMs = 100;
+
+export class NativeServerConnection implements Role, ServedConnection {
+  readonly side = "server";
+  readonly serving: Serving;
+  readonly channel: Channel;
+  readonly #ended: AcceptOptions["ended"];
+  readonly #bindings: Bound[] = [];
+  /** Only calls that did not end within the turn they came in. */
+  readonly calls = new Map<number, ServerCall>();
+  /** Replies of several frames that are still going out; their calls are over. */
+  readonly tails = new Map<number, Sender>();
+  #lastId = 0;
+  #draining: RpcError | undefined = undefined;
+  #reportedMs = -Infinity;
+  /** The clock as last read on this connection: at most a handler's run old. */
+  #nowMs = 0;
+  /** A message in one frame is never kept between frames. */
+  assembly: Assembly | undefined = undefined;
+
+  constructor(
+    serving: Serving, settings: NativeSettings, stream: ByteStream, ended: AcceptOptions["ended"],
+  ) {
+    this.serving = serving;
+    this.#ended = ended;
+    this.channel = new Channel(serving.runtime.clock, settings, () => stream, this);
+  }
+
+  get peer(): string {
+    return this.channel.peerAddress;
+  }
+
+  get inFlight(): number {
+    return this.calls.size;
+  }
+
+  opened(): void {
+    // The client opens; our hello left with the preface.
+  }
+
+  pinged(): void {
+    // Servers answer pings and send none: a client that is gone shows when its calls' deadlines pass.
+  }
+
+  goingAway(): void {
+    // The client will open no more calls; those in flight go on.
+  }
+
+  callFrame(type: number, flags: number, id: number, bytes: Uint8Array, start: number, end: number): void {
+    if (type === FrameType.request) {
+      this.#request(flags, id, bytes, start, end);
+    } else if (type === FrameType.bind) {
+      this.#bind(bytes, start, end);
+    } else {
+      const call = this.calls.get(id);
+      if (call !== undefined) call.frame(type, flags, bytes, start, end);
+      else if (type === FrameType.data) this.channel.consumed(end - start);
+    }
+  }
+
+  #bind(bytes: Uint8Array, start: number, end: number): void {
+    const cursor = this.channel.cursor.over(bytes, start, end);
+    const id = cursor.varint();
+    if (id !== this.#bindings.length || id >= maxBindings) {
+      throw new RpcError("invalid_argument",
+        `bind frame numbers a method ${id}; expected ${this.#bindings.length}, below ${maxBindings}`);
+    }
+    const kind = kindsByNumber[cursor.byte()];
+    const codec = cursor.text(64);
+    const path = cursor.text(maxPathBytes);
+    this.#bindings.push({
+      route: kind === undefined
+        ? new RpcError("unimplemented", `the call shape of "${path}" is none this server knows`)
+        : this.serving.router(path, codec, kind),
+    });
+  }
+
+  #request(flags: number, id: number, bytes: Uint8Array, start: number, end: number): void {
+    const channel = this.channel;
+    if (id <= this.#lastId) throw new RpcError("invalid_argument", `request ids must grow: ${id} after ${this.#lastId}`);
+    this.#lastId = id;
+    const cursor = channel.cursor.over(bytes, start, end);
+    const bound = this.#bindings[cursor.varint()];
+    if (bound === undefined) throw new RpcError("invalid_argument", "a request for a method that was not bound");
+    const timeoutMs = cursor.varint();
+    const deadline = timeoutMs === 0 ? Infinity : channel.receivedMs + timeoutMs;
+    let fields: ContextFields | undefined;
+    if ((flags & Flag.extras) !== 0) {
+      const { header, routeKey, idempotencyKey, hops, attempt } = readExtras(cursor);
+      fields = {
+        routeKey, idempotencyKey, metadata: header ?? emptyMetadata, hops: hops ?? 0, attempt: attempt ?? 0,
+      };
+    }
+    const refusal = this.#refusal(bound, deadline);
+    if (refusal !== undefined) {
+      sendFailure(channel.outbox, id, refusal, undefined, undefined);
+      return;
+    }
+    const route = bound.route as Route;
+    const context = new Context(route.method, deadline, fields);
+    this.serving.admission.inFlight++;
+    if (route.method.kind === "unary" && (flags & Flag.more) === 0) {
+      this.#unary(route, context, flags, id, bytes, cursor.position, end);
+    } else {
+      const call = new ServerCall(this, route, context, id);
+      this.calls.set(id, call);
+      call.begin(flags, bytes, cursor.position, end);
+    }
+  }
+
+  /** Why a request is not even decoded. All of these are certain not to have reached a handler. */
+  #refusal(bound: Bound, deadline: number): RpcError | undefined {
+    const { channel, serving } = this;
+    if (this.#draining !== undefined) {
+      return expected("unavailable", this.#draining.message, { neverStarted: true });
+    }
+    if (this.calls.size >= channel.settings.maxConcurrentCalls) {
+      return expected("resource_exhausted",
+        `more than ${channel.settings.maxConcurrentCalls} calls on one connection (maxConcurrentCalls)`,
+        { neverStarted: true });
+    }
+    const { admission } = serving;
+    if (admission.inFlight >= admission.maxInFlight) {
+      return expected("resource_exhausted", `the server is handling ${admission.inFlight} calls (maxInFlight)`,
+        { neverStarted: true });
+    }
+    // Work whose deadline passed while it waited would be done for nobody.
+    if (deadline < Infinity) {
+      const nowMs = this.#nowMs < channel.receivedMs ? channel.receivedMs : this.#nowMs;
+      if (nowMs >= deadline) {
+        return expected("deadline_exceeded", "the deadline passed before the call was begun", { neverStarted: true, retryable: false });
+      }
+    }
+    return RpcError.is(bound.route) ? bound.route : undefined;
+  }
+
+  /** The common case: one frame in; if the handler answers at once, one frame out, and no trace left. */
+  #unary(route: Route, context: Context, flags: number, id: number, bytes: Uint8Array, start: number, end: number): void {
+    let answer: unknown;
+    try {
+      const request = receiveMessage(this.channel, this, route.coders.request, flags, bytes, start, end);
+      answer = route.service(request, context);
+    } catch (error) {
+      this.failed(route, context, id, error, this.channel.receivedMs);
+      return;
+    }
+    if (isPromise(answer)) {
+      const call = new ServerCall(this, route, context, id);
+      this.calls.set(id, call);
+      call.answering(answer);
+    } else {
+      this.answered(route, context, id, answer, this.channel.receivedMs);
+    }
+  }
+
+  /** Sends the reply of a call that takes one, and counts it. */
+  answered(route: Route, context: Context, id: number, answer: unknown, startedMs: number): void {
+    const { channel } = this;
+    if (!channel.ended) {
+      try {
+        channel.outbox.begin();
+        const flags = this.replyExtras(context);
+        const rest = sendMessage(channel, FrameType.response, flags, id, route.coders.response, answer);
+        if (rest !== undefined) this.#sendRest(id, rest);
+      } catch (error) {
+        const failure = RpcError.from(error, "internal");
+        this.failed(route, context, id, new RpcError("internal", `the reply cannot be encoded: ${failure.message}`,
+          { cause: error, phase: "encode", retryable: false }), startedMs);
+        return;
+      }
+    }
+    this.count(context, startedMs, undefined);
+  }
+
+  /** A reply of several frames goes on under the call's credit, though the call is over. */
+  #sendRest(id: number, rest: Uint8Array): void {
+    const sender = new Sender(this.channel, id);
+    this.tails.set(id, sender);
+    void sender.continue(rest).then(() => {
+      this.tails.delete(id);
+      this.release(id);
+    });
+  }
+
+  /** Metadata that the handler set, and the load report when it is due. */
+  replyExtras(context: Context): number {
+    const dueMs = this.channel.receivedMs - reportIntervalMs;
+    const load = this.#reportedMs <= dueMs ? this.serving.load() : undefined;
+    if (load !== undefined) this.#reportedMs = this.channel.receivedMs;
+    if (load === undefined && context.reply === undefined) return 0;
+    writeExtras(this.channel.outbox, { load, header: context.reply?.header, trailer: context.reply?.trailer });
+    return Flag.extras;
+  }
+
+  /** Sends the failure of a call and counts it. What is no RpcError is a bug of the handler's. */
+  failed(route: Route, context: Context, id: number, error: unknown, startedMs: number): void {
+    const failure = RpcError.is(error) ? error : unexpected(error);
+    if (!this.channel.ended) {
+      sendFailure(this.channel.outbox, id, failure, route.coders, context.reply?.trailer);
+    }
+    this.count(context, startedMs, failure);
+  }
+
+  /** The handler of a call has finished, whether or not anybody still waits for it. */
+  count(context: Context, startedMs: number, error: RpcError | undefined): void {
+    this.serving.admission.inFlight--;
+    this.#nowMs = this.channel.clock.now();
+    this.serving.observer.handled?.(context, this.#nowMs - startedMs, error);
+  }
+
+  release(id: number): void {
+    this.calls.delete(id);
+    if (this.#draining !== undefined && this.calls.size === 0 && this.tails.size === 0) this.channel.end();
+  }
+
+  credited(id: number, bytes: number): void {
+    (this.calls.get(id) ?? this.tails.get(id))?.credited(bytes);
+  }
+
+  drain(reason: RpcError): void {
+    if (this.#draining !== undefined || this.channel.ended) return;
+    this.#draining = reason;
+    if (this.channel.peer !== undefined) this.channel.sendGoAway(this.#lastId, reason);
+    if (this.calls.size === 0 && this.tails.size === 0) this.channel.end();
+  }
+
+  close(reason: RpcError): void {
+    for (const call of [...this.calls.values()]) call.abort(reason);
+    for (const tail of this.tails.values()) tail.stop();
+    this.channel.end();
+  }
+
+  sweep(nowMs: number): void {
+    this.channel.sweep(nowMs);
+  }
+
+  closed(error: RpcError | undefined): void {
+    for (const tail of this.tails.values()) tail.stop();
+    const reason = expected("cancelled", "the caller's connection is gone", { cause: error });
+    for (const call of [...this.calls.values()]) call.abort(reason);
+    this.calls.clear();
+    this.#ended(this, error);
+  }
+}
+
+/** A handler's own exception: its text may hold secrets, so the caller learns only that there was one. */
+function unexpected(error: unknown): RpcError {
+  return new RpcError("internal", "the handler failed unexpectedly", { cause: error, phase: "handler", retryable: false });
+}

@@ -1,0 +1,34 @@
+/** A Router finds what serves a method: the seam between protocols and the server that owns the handlers. */
+import type { RpcError } from "../core/error.ts";
+import type { LoadReport } from "../core/load.ts";
+import type { CallKind, MethodInfo } from "../core/method.ts";
+import type { Observer } from "../core/observer.ts";
+import type { Runtime } from "../core/runtime.ts";
+import type { Service } from "../core/service.ts";
+import type { MethodCoders } from "../contract/coders.ts";
+
+export interface Route {
+  readonly method: MethodInfo;
+  readonly coders: MethodCoders;
+  /** Layers over the handler; takes and gives decoded values. */
+  readonly service: Service;
+}
+
+/** The route of `service/method`, or why there is none (unimplemented, wrong shape, unknown codec). */
+export type Router = (path: string, codec: string, kind: CallKind) => Route | RpcError;
+
+/** Calls being handled by one server over all its connections, and how many it takes on at most. */
+export interface Admission {
+  inFlight: number;
+  readonly maxInFlight: number;
+}
+
+/** What a server lends to each of its protocols. */
+export interface Serving {
+  readonly runtime: Runtime;
+  readonly router: Router;
+  readonly admission: Admission;
+  readonly observer: Observer;
+  /** The server's load, for piggy-backing on replies; undefined when it reports none. */
+  readonly load: () => LoadReport | undefined;
+}

@@ -1,0 +1,189 @@
+/**
+ * An Outbox is the Writer of one connection: frames are encoded straight into it, and everything written
+ * within a turn leaves in one write to the stream.
+ *
+ * Memory comes in segments that are used again once the stream has taken them, because a fresh 64 KiB array
+ * costs more than a thousand frames.
+ */
+import type { ByteStream, Clock } from "../core/runtime.ts";
+import { RpcError } from "../core/error.ts";
+import { frameHeaderBytes } from "./frame-reader.ts";
+import { allocateBytes } from "./text.ts";
+import { Writer } from "./writer.ts";
+
+const segmentBytes = 65_536;
+/** Free segments kept for the whole process. */
+const maxFreeSegments = 64;
+/**
+ * A turn's output leaves early once so much is ready: the peer then works while this side goes on, where one
+ * write at the end of a large batch would leave both in lock step.
+ */
+const flushEarlyBytes = 16_384;
+
+const freeSegments: Segment[] = [];
+
+/** A stretch of memory, the writes from it that the stream has not finished, and whether it is still in use. */
+class Segment {
+  readonly bytes = allocateBytes(segmentBytes);
+  pendingWrites = 0;
+  retired = false;
+  /** One closure for the life of the segment, not one a write. */
+  readonly written = (): void => {
+    this.pendingWrites--;
+    if (this.pendingWrites === 0 && this.retired && freeSegments.length < maxFreeSegments) {
+      this.retired = false;
+      freeSegments.push(this);
+    }
+  };
+}
+
+export class Outbox extends Writer {
+  readonly #stream: ByteStream;
+  readonly #clock: Clock;
+  #segment: Segment;
+  /** Whether `bytes` is the segment's memory, rather than a large array made for one frame. */
+  #inSegment = true;
+  #flushedTo = 0;
+  #flushPlanned = false;
+  #open = false;
+  #closed = false;
+  /** Where the frame being written begins. */
+  frameStart = 0;
+  /** Bytes of payload of the frame ended last. */
+  lastPayloadBytes = 0;
+  /** Whether the stream has asked us to wait. */
+  full = false;
+
+  constructor(stream: ByteStream, clock: Clock) {
+    super(0);
+    this.#stream = stream;
+    this.#clock = clock;
+    this.#segment = freeSegments.pop() ?? new Segment();
+    this.bytes = this.#segment.bytes;
+  }
+
+  /** Reserves a frame's header. Everything written until `end` is its payload. */
+  begin(): void {
+    if (this.#open) {
+      throw new RpcError("internal", "a call was made from a getter or toJSON of a value being encoded",
+        { phase: "encode" });
+    }
+    this.ensure(frameHeaderBytes + 64);
+    this.#open = true;
+    this.frameStart = this.position;
+    this.position += frameHeaderBytes;
+  }
+
+  /** Bytes of payload written since `begin`. */
+  get payloadBytes(): number {
+    return this.position - this.frameStart - frameHeaderBytes;
+  }
+
+  /** Completes the frame and plans its departure. */
+  end(type: number, flags: number, id: number): void {
+    if (this.#closed) {
+      this.abort();
+      return;
+    }
+    const bytes = this.bytes;
+    const at = this.frameStart;
+    const length = this.position - at - frameHeaderBytes;
+    bytes[at] = length;
+    bytes[at + 1] = length >> 8;
+    bytes[at + 2] = length >> 16;
+    bytes[at + 3] = type | flags << 4;
+    bytes[at + 4] = id;
+    bytes[at + 5] = id >> 8;
+    bytes[at + 6] = id >> 16;
+    bytes[at + 7] = id >>> 24;
+    this.#open = false;
+    this.lastPayloadBytes = length;
+    if (this.position - this.#flushedTo >= flushEarlyBytes) {
+      this.flush();
+    } else if (!this.#flushPlanned) {
+      this.#flushPlanned = true;
+      this.#clock.defer(this.#plannedFlush);
+    }
+  }
+
+  /** Forgets the frame begun last. */
+  abort(): void {
+    this.position = this.frameStart;
+    this.#open = false;
+  }
+
+  /** Sends bytes that are not a frame of ours (a preface). */
+  raw(bytes: Uint8Array): void {
+    this.writeBytes(bytes);
+    this.flush();
+  }
+
+  readonly #plannedFlush = (): void => {
+    this.#flushPlanned = false;
+    this.flush();
+  };
+
+  /** Hands everything complete to the stream now. */
+  flush(): void {
+    const upTo = this.#open ? this.frameStart : this.position;
+    if (upTo === this.#flushedTo || this.#closed) return;
+    const chunk = this.bytes.subarray(this.#flushedTo, upTo);
+    this.#flushedTo = upTo;
+    if (this.#inSegment) {
+      this.#segment.pendingWrites++;
+      if (!this.#stream.write(chunk, this.#segment.written)) this.full = true;
+    } else if (!this.#stream.write(chunk)) {
+      this.full = true;
+    }
+    if (!this.#open) this.#renew();
+  }
+
+  /** After the connection is gone, frames go nowhere. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** Starts again at the front of free memory, unless there is room enough behind. */
+  #renew(): void {
+    const segment = this.#segment;
+    if (this.#inSegment && segment.pendingWrites === 0) {
+      this.position = this.#flushedTo = 0;
+    } else if (!this.#inSegment || this.position > segmentBytes / 2) {
+      this.#nextSegment();
+    }
+  }
+
+  #nextSegment(): void {
+    const old = this.#segment;
+    if (this.#inSegment || old.pendingWrites > 0) {
+      old.retired = true;
+      if (old.pendingWrites === 0) {
+        old.pendingWrites = 1;
+        old.written();
+      }
+      this.#segment = freeSegments.pop() ?? new Segment();
+    }
+    this.#inSegment = true;
+    this.bytes = this.#segment.bytes;
+    this.position = this.#flushedTo = this.frameStart = 0;
+  }
+
+  /** No room: hand over the complete frames and carry the open one into fresh memory. */
+  protected override grow(count: number): void {
+    const from = this.#open ? this.frameStart : this.position;
+    const old = this.bytes;
+    const partial = this.position - from;
+    const open = this.#open;
+    this.#open = true;
+    this.frameStart = from;
+    this.flush();
+    this.#open = open;
+    this.#nextSegment();
+    if (partial + count > segmentBytes) {
+      this.bytes = allocateBytes(Math.max(2 * partial, partial + count));
+      this.#inSegment = false;
+    }
+    this.bytes.set(old.subarray(from, from + partial));
+    this.position = partial;
+  }
+}
