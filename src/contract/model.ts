@@ -16,9 +16,14 @@ export type ScalarKind =
 export interface ScalarModel {
   readonly kind: "scalar";
   readonly scalar: ScalarKind;
+  /** Of `float` and `double`: NaN and the infinities are no values of this type, and codecs refuse them. */
+  readonly finite?: boolean;
 }
 
-/** Strings in JavaScript, numbers on compact wires. */
+/**
+ * Strings in JavaScript, numbers on compact wires. 0 is no value's number unless the user gave it to one: it
+ * is what Protobuf reads for an absent value.
+ */
 export interface EnumModel {
   readonly kind: "enum";
   /** Type name within its service's package; unique per contract. */

@@ -1,0 +1,21 @@
+/** The contract: what a service's methods are called, take, return and promise, with types end to end. */
+export type { Codec, Coder } from "./codec.ts";
+export { bytes, field } from "./field.ts";
+export {
+  type AnyMethod, type ErrorInput, type ErrorOutput, type ErrorsOf, type HandlerInputOf, type HandlerOutputOf,
+  type InputOf, isError, type Method, type OutputOf, type TypesOf,
+} from "./method.ts";
+export type {
+  EnumModel, FieldModel, ListModel, MapModel, Model, NullableModel, ScalarKind, ScalarModel, StructModel, UnionModel,
+  UnknownModel, VariantModel,
+} from "./model.ts";
+export { type ErrorDeclaration, type ErrorDeclarations, type Rpc, rpc, type RpcOptions } from "./rpc.ts";
+export { requireModel, type Schema } from "./schema.ts";
+export { isType, schemaOf } from "./schema-of.ts";
+export {
+  type AnyContract, type AnyRpc, type Contract, maxMethods, type MethodOf, type RpcDeclarations, service,
+} from "./service.ts";
+export type {
+  AnyType, StandardIssue, StandardResult, StandardSchema, TypeInput, TypeOutput,
+} from "./standard.ts";
+export type { CallOf, CallOptions, Client, HandlerOf, Handlers, Inputs } from "./types.ts";

@@ -1,0 +1,118 @@
+/** `rpc` declares one method of a service: its shape, its types, and what layers may assume of it. */
+import type { CallKind, Criticality, Idempotency } from "../core/method.ts";
+import type { Code } from "../core/code.ts";
+import { RpcError } from "../core/error.ts";
+import { isType } from "./schema-of.ts";
+import type { AnyType, TypeInput } from "./standard.ts";
+
+/** An error that a method declares: the type of its data, with a code if the default does not fit. */
+export type ErrorDeclaration = AnyType | { readonly code: Code; readonly data: AnyType };
+
+/** The errors of a method by name. */
+export type ErrorDeclarations = Readonly<Record<string, ErrorDeclaration>>;
+
+export interface RpcOptions<
+  Kind extends CallKind, Input extends AnyType, Output extends AnyType, Errors extends ErrorDeclarations,
+> {
+  /** Default `unary`. */
+  readonly kind?: Kind;
+  /** The type of the request, or of each message of a request stream. */
+  readonly input: Input;
+  /** The type of the response, or of each message of a response stream. */
+  readonly output: Output;
+  /** How a repeat behaves; see {@link Idempotency}. Default `false`: never repeated once it may have run. */
+  readonly idempotent?: Idempotency;
+  /**
+   * Errors that a handler throws with `method.error(name, data)`. Each is a type, which then comes with the
+   * code `failed_precondition`, or `{ code, data }`.
+   */
+  readonly errors?: Errors;
+  /** Timeout of a call that names none, in milliseconds. Default none. */
+  readonly timeoutMs?: number;
+  /** Who is shed first when there is not enough for all. Default `default`. */
+  readonly criticality?: Criticality;
+  /**
+   * Reads from the request the key by which regions and shards are chosen. It sees what the caller passed,
+   * before defaults and transforms, on the client and in gateways alike.
+   */
+  readonly routeKey?: (input: TypeInput<Input>) => string;
+  /** For people: goes into exported IDLs. */
+  readonly description?: string;
+}
+
+/** A declared method before a service gave it its name. */
+export interface Rpc<
+  Kind extends CallKind = CallKind, Input extends AnyType = AnyType, Output extends AnyType = AnyType,
+  Errors extends ErrorDeclarations = ErrorDeclarations,
+> {
+  readonly kind: Kind;
+  readonly input: Input;
+  readonly output: Output;
+  readonly errors: Errors;
+  readonly idempotent: Idempotency;
+  readonly timeoutMs: number | undefined;
+  readonly criticality: Criticality;
+  readonly routeKey: ((request: never) => string) | undefined;
+  readonly description: string | undefined;
+}
+
+const kinds: readonly string[] = ["unary", "server_stream", "client_stream", "bidi_stream"];
+const criticalities: readonly string[] = ["critical", "default", "sheddable"];
+const idempotencies: readonly unknown[] = [true, false, "keyed"];
+const errorNamePattern = /^[A-Za-z][A-Za-z0-9_]{0,127}$/;
+/** 24.8 days: what fits a 32-bit number of milliseconds. */
+const maxTimeoutMs = 2 ** 31 - 1;
+
+/**
+ * Declares a method.
+ *
+ * ```ts
+ * rpc({ input: z.object({ a: z.int32() }), output: z.object({ b: z.int32() }), idempotent: true })
+ * ```
+ *
+ * Throws `invalid_argument` naming the option that is wrong.
+ */
+export function rpc<
+  Input extends AnyType, Output extends AnyType, Kind extends CallKind = "unary",
+  Errors extends ErrorDeclarations = Record<never, never>,
+>(options: RpcOptions<Kind, Input, Output, Errors>): Rpc<Kind, Input, Output, Errors> {
+  const { kind = "unary" as Kind, idempotent = false, criticality = "default", timeoutMs, routeKey } = options;
+  if (!kinds.includes(kind)) refuse("kind", kind, `one of ${kinds.join(", ")}`);
+  if (!idempotencies.includes(idempotent)) refuse("idempotent", idempotent, `true, false or "keyed"`);
+  if (!criticalities.includes(criticality)) refuse("criticality", criticality, `one of ${criticalities.join(", ")}`);
+  if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= maxTimeoutMs)) {
+    refuse("timeoutMs", timeoutMs, `milliseconds, above 0 and at most ${maxTimeoutMs}`);
+  }
+  if (routeKey !== undefined && typeof routeKey !== "function") refuse("routeKey", routeKey, "a function");
+  requireType("input", options.input);
+  requireType("output", options.output);
+  const errors = options.errors ?? ({} as Errors);
+  for (const [name, declaration] of Object.entries(errors)) {
+    if (!errorNamePattern.test(name)) refuse("errors", name, "names of letters, digits and _ that begin with a letter");
+    requireType(`errors.${name}`, errorType(declaration));
+  }
+  return Object.freeze({
+    kind, input: options.input, output: options.output, errors: Object.freeze({ ...errors }), idempotent, criticality,
+    timeoutMs, routeKey: routeKey as ((request: never) => string) | undefined, description: options.description,
+  });
+}
+
+/** The type of a declared error's data. */
+export function errorType(declaration: ErrorDeclaration): AnyType {
+  return "data" in declaration && !isType(declaration) ? declaration.data : declaration as AnyType;
+}
+
+/** The code that a declared error comes with. */
+export function errorCode(declaration: ErrorDeclaration): Code {
+  return "code" in declaration && !isType(declaration) ? declaration.code : "failed_precondition";
+}
+
+function requireType(option: string, type: unknown): void {
+  if (isType(type)) return;
+  refuse(option, type, "a Zod 4 schema or another Standard Schema (an object with a ~standard member)");
+}
+
+function refuse(option: string, got: unknown, wanted: string): never {
+  const shown = typeof got === "string" ? JSON.stringify(got.slice(0, 64)) : String(got).slice(0, 64);
+  throw new RpcError("invalid_argument", `rpc: ${option} is ${shown}, expected ${wanted}`);
+}

@@ -1,0 +1,118 @@
+/** Unions: told apart by a discriminator, or else by which variant fits. */
+import type { Model, VariantModel } from "../model.ts";
+import { camelCase, uniqueName } from "../names.ts";
+import { findMeta, isJson, resolveLazy, unwrap, type ZodType } from "./def.ts";
+import { readValues } from "./enums.ts";
+import { assignNumbers, fieldNumbers } from "./numbers.ts";
+import { below, type Place, readModel } from "./read.ts";
+import { refuse } from "./refuse.ts";
+
+type Tag = string | number | boolean;
+
+/** What becomes a variant. */
+interface Option {
+  readonly schema: ZodType;
+  readonly tag: Tag | undefined;
+}
+
+export function readUnion(schema: ZodType, place: Place): Model {
+  const { discriminator } = schema._zod.def;
+  const known = place.scope.models.get(schema);
+  if (known !== undefined) return known;
+  if (discriminator !== undefined) return readTagged(schema, discriminator, place);
+  const all = flatten(schema);
+  const options = all.filter((option) => option._zod.def.type !== "null" &&
+    !(place.mayBeAbsent && (option._zod.def.type === "undefined" || option._zod.def.type === "void")));
+  const of = readOptions(schema, options, place);
+  const hasNull = all.some((option) => option._zod.def.type === "null");
+  return hasNull && of.kind !== "nullable" && of.kind !== "unknown" ? { kind: "nullable", of } : of;
+}
+
+/** The options of a plain union with those of nested anonymous unions: `a.or(b).or(c)` has three variants. */
+function flatten(schema: ZodType): readonly ZodType[] {
+  return (schema._zod.def.options ?? []).flatMap((option) => {
+    const { def } = option._zod;
+    const isPlain = def.type === "union" && def.discriminator === undefined && findMeta(option, "id") === undefined;
+    return isPlain ? flatten(option) : [option];
+  });
+}
+
+function readOptions(schema: ZodType, options: readonly ZodType[], place: Place): Model {
+  const [first] = options;
+  if (first === undefined) return refuse(place.path, "a union of nothing", "leave it out");
+  if (options.length === 1) return readModel(first, place);
+  if (options.every((option) => option._zod.def.type === "literal")) {
+    return readValues(schema, options.flatMap((option) => option._zod.def.values ?? []), place);
+  }
+  const optional = place.mayBeAbsent;
+  return readVariants(schema, undefined, place, options.map((option) => ({ schema: option, tag: undefined })), optional);
+}
+
+function readTagged(schema: ZodType, discriminator: string, place: Place): Model {
+  const options = (schema._zod.def.options ?? []).flatMap((option) => tagged(option, discriminator, place));
+  return readVariants(schema, discriminator, place, options, false);
+}
+
+/** One option for each literal of the discriminator; a nested union on the same discriminator is flattened. */
+function tagged(option: ZodType, discriminator: string, place: Place): Option[] {
+  const inner = innermost(option);
+  const { def } = inner._zod;
+  if (def.type === "union" && def.discriminator === discriminator) {
+    return (def.options ?? []).flatMap((nested) => tagged(nested, discriminator, place));
+  }
+  if (def.type !== "object") {
+    refuse(place.path, `a variant that is no object but z.${def.type}()`, `give each variant "${discriminator}" itself`);
+  }
+  const tags = [...(inner._zod.propValues?.[discriminator] ?? [])];
+  if (tags.length === 0) refuse(place.path, `a variant without a literal "${discriminator}"`, "use z.literal() for it");
+  return tags.map((tag) => {
+    if (typeof tag === "string" || typeof tag === "number" || typeof tag === "boolean") return { schema: option, tag };
+    return refuse(place.path, `the discriminator value ${String(tag)}`, "use strings, numbers or booleans");
+  });
+}
+
+function innermost(schema: ZodType): ZodType {
+  let at = schema;
+  for (;;) {
+    const inner = at._zod.def.type === "lazy" && !isJson(at) ? resolveLazy(at) : unwrap(at);
+    if (inner === undefined) return at;
+    at = inner;
+  }
+}
+
+function readVariants(
+  schema: ZodType, discriminator: string | undefined, place: Place, options: readonly Option[], mayBeAbsent: boolean,
+): Model {
+  const id = findMeta(schema, "id");
+  const variants: VariantModel[] = [];
+  const union = { kind: "union", name: id ?? uniqueName(place.scope.names, place.name), discriminator, variants } as const;
+  place.scope.models.set(schema, union);
+  const inside = id === undefined ? place : { ...place, name: id };
+  const numbers = assignNumbers(place.path, options.map((option, i) => (
+    { name: String(option.tag ?? i + 1), number: findMeta(option.schema, "field") })), fieldNumbers);
+  const taken = new Set<string>();
+  const scalars = new Set<string>();
+  for (const [i, { schema: option, tag }] of options.entries()) {
+    const label = tag === undefined ? `Variant${i + 1}` : String(tag);
+    const model = readModel(option, below(inside, `<${tag === undefined ? i + 1 : label}>`, label, mayBeAbsent));
+    if (model.kind === "scalar") {
+      // Two strings that differ in their checks are one string to the wire; validation tells them apart.
+      if (scalars.has(model.scalar)) continue;
+      scalars.add(model.scalar);
+    }
+    const name = uniqueName(taken, camelCase(tag === undefined ? variantName(model) : String(tag)));
+    variants.push({ name, number: numbers[i] as number, model, tag });
+  }
+  return variants.length === 1 && discriminator === undefined ? (variants[0] as VariantModel).model : union;
+}
+
+function variantName(model: Model): string {
+  switch (model.kind) {
+    case "scalar": return model.scalar;
+    case "struct": case "enum": case "union": return model.name;
+    case "nullable": return variantName(model.of);
+    case "list": return `${variantName(model.of)}List`;
+    case "map": return `${variantName(model.value)}Map`;
+    case "unknown": return "value";
+  }
+}
