@@ -1,0 +1,164 @@
+/**
+ * Retry repeats an attempt that may be repeated: elsewhere first, within the deadline, within a budget.
+ *
+ * An attempt may be repeated if it certainly never started, or if its failure is retryable and the method
+ * bears a repeat. Semantics of gRFC A6 (backoff, push-back, a cap of five attempts) with Finagle's budget.
+ * A call that succeeds pays a counter and one `then`.
+ */
+import {
+  type Code, type Context, type Layer, type Observer, RpcError, type Runtime, type Service, isPromise,
+} from "../core/index.ts";
+import { backoff, type BackoffOptions } from "./backoff.ts";
+import { pause } from "./pause.ts";
+import { retryBudget, type RetryBudget, type RetryBudgetOptions } from "./retry-budget.ts";
+import { isAsyncIterable, retriedStream, watched } from "./retry-stream.ts";
+
+export interface RetryOptions {
+  /** Attempts in all, the first included. Default 3, at most 5. */
+  readonly maxAttempts?: number;
+  /** Codes that are retried although the error does not say that it is retryable. Default none. */
+  readonly codes?: readonly Code[];
+  /** Waits from the second retry on; the first goes to another endpoint at once. */
+  readonly backoff?: BackoffOptions;
+  /** A retry is not begun with less time left than this, in milliseconds. Default 1. */
+  readonly minAttemptMs?: number;
+  /** Settings of the layer's own budget, or a budget shared with other layers. */
+  readonly budget?: RetryBudgetOptions | RetryBudget;
+  /** Whose budget a failure draws on. Default: the region of the endpoint that failed. */
+  readonly budgetKey?: (error: RpcError) => string;
+  /** Hears `retry.attempt` and `retry.budget.empty`. */
+  readonly observer?: Observer | undefined;
+}
+
+/** The layer, and the budget it keeps, whose counters say how much calls were amplified. */
+export interface RetryLayer extends Layer {
+  readonly budget: RetryBudget;
+}
+
+/** Most attempts a call ever makes, whatever the options say (gRFC A6). */
+const attemptLimit = 5;
+
+interface Policy {
+  readonly runtime: Pick<Runtime, "clock" | "random">;
+  readonly maxAttempts: number;
+  readonly codes: readonly Code[];
+  readonly minAttemptMs: number;
+  readonly waitMs: (retry: number) => number;
+  readonly budget: RetryBudget;
+  readonly budgetKey: (error: RpcError) => string;
+  readonly observer: Observer | undefined;
+}
+
+/** Makes the retry layer. The error that ends a call is that of its last attempt. */
+export function retry(runtime: Pick<Runtime, "clock" | "random">, options: RetryOptions = {}): RetryLayer {
+  const policy: Policy = {
+    runtime,
+    maxAttempts: Math.min(attemptLimit, Math.max(1, options.maxAttempts ?? 3)),
+    codes: options.codes ?? [],
+    minAttemptMs: options.minAttemptMs ?? 1,
+    waitMs: backoff(runtime.random, options.backoff),
+    budget: isBudget(options.budget) ? options.budget : retryBudget(runtime.clock, options.budget),
+    budgetKey: options.budgetKey ?? ((error) => error.region ?? ""),
+    observer: options.observer,
+  };
+  const { budget } = policy;
+  const layer: Layer = (next) => (request, context) => {
+    budget.calls++;
+    if (context.method.kind !== "unary") return streamed(policy, next, request, context);
+    let answer: unknown;
+    try {
+      answer = next(request, context);
+    } catch (error) {
+      return again(policy, next, request, context, error);
+    }
+    if (!isPromise(answer)) return answer;
+    return answer.then(undefined, (error: unknown) => again(policy, next, request, context, error));
+  };
+  return Object.assign(layer, { budget });
+}
+
+/** Goes on after a first failure until an attempt succeeds or none may follow. */
+async function again(
+  policy: Policy, next: Service, request: unknown, first: Context, failure: unknown,
+): Promise<unknown> {
+  let context = first;
+  let error = failure;
+  let retried: string | undefined;
+  for (;;) {
+    const key = RpcError.is(error) ? policy.budgetKey(error) : "";
+    if (retried !== undefined && saysDown(error)) policy.budget.retryFailed(retried);
+    const retryContext = await nextAttempt(policy, context, error, key);
+    if (retryContext === undefined) throw error;
+    context = retryContext;
+    retried = key;
+    try {
+      return await next(request, context);
+    } catch (another) {
+      error = another;
+    }
+  }
+}
+
+/**
+ * Decides on a further attempt and waits until it is due. Undefined means no: the error stands. Rejects if
+ * the call is cancelled meanwhile.
+ */
+function nextAttempt(
+  policy: Policy, context: Context, error: unknown, key: string,
+): Context | undefined | Promise<Context | undefined> {
+  if (!RpcError.is(error) || !mayRepeat(policy, context, error)) return undefined;
+  const { clock } = policy.runtime;
+  const retryNumber = context.attempt + 1;
+  const waitMs = error.retryAfterMs ?? (retryNumber === 1 ? 0 : policy.waitMs(retryNumber - 1));
+  if (context.deadline - clock.now() - waitMs < policy.minAttemptMs) return undefined;
+  if (!policy.budget.withdraw(key)) {
+    policy.observer?.event?.("retry.budget.empty", { method: context.method.path, key, code: error.code });
+    return undefined;
+  }
+  policy.observer?.event?.("retry.attempt",
+    { method: context.method.path, attempt: retryNumber, key, code: error.code, waitMs });
+  const child = context.with({
+    attempt: retryNumber,
+    avoid: error.candidate === undefined ? context.avoid : [...context.avoid, error.candidate],
+  });
+  return waitMs <= 0 ? child : pause(clock, waitMs, context).then(() => child);
+}
+
+function mayRepeat(policy: Policy, context: Context, error: RpcError): boolean {
+  if (context.attempt + 1 >= policy.maxAttempts || context.cancelReason !== undefined) return false;
+  // Push-back: a server that says "never" is obeyed (gRFC A6); one that talks nonsense said "never".
+  if (error.retryAfterMs !== undefined && !(error.retryAfterMs >= 0)) return false;
+  if (error.neverStarted) return true;
+  if (!error.retryable && !policy.codes.includes(error.code)) return false;
+  const { idempotent } = context.method;
+  return idempotent === true || (idempotent === "keyed" && context.idempotencyKey !== undefined);
+}
+
+/**
+ * A stream may be repeated until its first item is out. Where the caller streams as well, only an attempt
+ * that never started is repeated, and only if nobody has begun to read the caller's items.
+ */
+function streamed(policy: Policy, next: Service, request: unknown, context: Context): unknown {
+  const sends = context.method.kind !== "server_stream" && isAsyncIterable(request);
+  const items = sends ? watched(request) : undefined;
+  const decide = (failed: Context, error: unknown, retriedKey: string | undefined) => {
+    if (retriedKey !== undefined && saysDown(error)) policy.budget.retryFailed(retriedKey);
+    if (items !== undefined && (items.touched || !(RpcError.is(error) && error.neverStarted))) return undefined;
+    return nextAttempt(policy, failed, error, keyOf(policy, error));
+  };
+  const key = (error: unknown) => keyOf(policy, error);
+  return retriedStream(next, items ?? request, context, decide, key);
+}
+
+/** Whether a failure speaks of the place it was tried at, not of the call: then the retry was in vain. */
+function saysDown(error: unknown): boolean {
+  return RpcError.is(error) && (error.retryable || error.neverStarted);
+}
+
+function keyOf(policy: Policy, error: unknown): string {
+  return RpcError.is(error) ? policy.budgetKey(error) : "";
+}
+
+function isBudget(budget: RetryBudgetOptions | RetryBudget | undefined): budget is RetryBudget {
+  return budget !== undefined && "withdraw" in budget;
+}
