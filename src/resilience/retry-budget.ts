@@ -61,7 +61,7 @@ export function retryBudget(clock: Clock, options: RetryBudgetOptions = {}): Ret
     const elapsed = now - ratedAtMs;
     if (elapsed < 10) return;
     const rate = ((budget.calls - ratedCalls) * 1_000) / elapsed;
-    callsPerSecond += (rate - callsPerSecond) * (elapsed / (elapsed + rateWindowMs));
+    callsPerSecond += (rate - callsPerSecond) * (1 - Math.exp(-elapsed / rateWindowMs));
     ratedAtMs = now;
     ratedCalls = budget.calls;
   }
