@@ -82,7 +82,7 @@ function describeValue(value: unknown): string {
     case "number": case "boolean": return `${typeof value} (${value})`;
     case "bigint": return `bigint (${cut(String(value), limits.value)})`;
     case "object": return describeObject(value);
-    default: return typeof value;
+    case "undefined": case "function": case "symbol": default: return typeof value;
   }
 }
 

@@ -9,7 +9,7 @@ export type {
   EnumModel, FieldModel, ListModel, MapModel, Model, NullableModel, ScalarKind, ScalarModel, StructModel, UnionModel,
   UnknownModel, VariantModel,
 } from "./model.ts";
-export { type ErrorDeclaration, type ErrorDeclarations, type Rpc, rpc, type RpcOptions } from "./rpc.ts";
+export { type ErrorDeclaration, type ErrorDeclarations, type NoErrors, type Rpc, rpc, type RpcOptions } from "./rpc.ts";
 export { requireModel, type Schema } from "./schema.ts";
 export { isType, schemaOf } from "./schema-of.ts";
 export {

@@ -16,7 +16,8 @@ function walk(value: object, path: string, depth: number, seen: Set<object>): vo
   if (seen.has(value) || ArrayBuffer.isView(value)) return;
   seen.add(value);
   if (depth > maxDepth) {
-    throw new RpcError("invalid_argument", `${path.slice(0, 64)}…: nested deeper than ${maxDepth}`, { phase: "validate" });
+    throw new RpcError("invalid_argument", `${path.slice(0, 64)}…: nested deeper than ${maxDepth}`,
+      { phase: "validate" });
   }
   if (Array.isArray(value)) {
     for (const [i, item] of value.entries()) {

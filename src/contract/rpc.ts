@@ -8,6 +8,10 @@ import type { AnyType, TypeInput } from "./standard.ts";
 /** An error that a method declares: the type of its data, with a code if the default does not fit. */
 export type ErrorDeclaration = AnyType | { readonly code: Code; readonly data: AnyType };
 
+declare const none: unique symbol;
+/** The errors of a method that declares none. */
+export type NoErrors = { readonly [none]?: never };
+
 /** The errors of a method by name. */
 export type ErrorDeclarations = Readonly<Record<string, ErrorDeclaration>>;
 
@@ -45,6 +49,8 @@ export interface Rpc<
   Kind extends CallKind = CallKind, Input extends AnyType = AnyType, Output extends AnyType = AnyType,
   Errors extends ErrorDeclarations = ErrorDeclarations,
 > {
+  /** Marks what `rpc` made. */
+  readonly "~rpc": true;
   readonly kind: Kind;
   readonly input: Input;
   readonly output: Output;
@@ -74,7 +80,7 @@ const maxTimeoutMs = 2 ** 31 - 1;
  */
 export function rpc<
   Input extends AnyType, Output extends AnyType, Kind extends CallKind = "unary",
-  Errors extends ErrorDeclarations = Record<never, never>,
+  Errors extends ErrorDeclarations = NoErrors,
 >(options: RpcOptions<Kind, Input, Output, Errors>): Rpc<Kind, Input, Output, Errors> {
   const { kind = "unary" as Kind, idempotent = false, criticality = "default", timeoutMs, routeKey } = options;
   if (!kinds.includes(kind)) refuse("kind", kind, `one of ${kinds.join(", ")}`);
@@ -92,14 +98,14 @@ export function rpc<
     requireType(`errors.${name}`, errorType(declaration));
   }
   return Object.freeze({
-    kind, input: options.input, output: options.output, errors: Object.freeze({ ...errors }), idempotent, criticality,
-    timeoutMs, routeKey: routeKey as ((request: never) => string) | undefined, description: options.description,
+    "~rpc": true as const, kind, input: options.input, output: options.output, errors: Object.freeze({ ...errors }),
+    idempotent, criticality, timeoutMs, routeKey, description: options.description,
   });
 }
 
 /** The type of a declared error's data. */
 export function errorType(declaration: ErrorDeclaration): AnyType {
-  return "data" in declaration && !isType(declaration) ? declaration.data : declaration as AnyType;
+  return "data" in declaration && !isType(declaration) ? declaration.data : declaration;
 }
 
 /** The code that a declared error comes with. */

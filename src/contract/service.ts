@@ -1,19 +1,17 @@
 /** `service` names a set of methods: the contract that client and server share. */
 import { RpcError } from "../core/error.ts";
-import type { CallKind } from "../core/method.ts";
 import { type AnyMethod, createMethod, type Method } from "./method.ts";
 import type { Rpc } from "./rpc.ts";
 
 /** The declarations that `service` takes. */
 export type RpcDeclarations = Readonly<Record<string, AnyRpc>>;
 
-/** Any declaration; the loosest bound that still refuses what is no method. */
+/**
+ * Any declaration. It names nothing but the mark that `rpc` sets, since the compiler would infer what it
+ * names (`kind: CallKind`) into each `rpc(...)` that stands where an AnyRpc is wanted.
+ */
 export interface AnyRpc {
-  readonly kind: CallKind;
-  readonly input: unknown;
-  readonly output: unknown;
-  readonly errors: unknown;
-  readonly criticality: string;
+  readonly "~rpc": true;
 }
 
 /** A frozen contract. Each method's type stands alone, so that contracts of any size check in linear time. */
@@ -70,10 +68,10 @@ export function service<const Declarations extends RpcDeclarations>(
   for (const methodName of names) {
     checkMethodName(name, methodName, seen);
     const declaration = declarations[methodName] as unknown as Rpc;
-    if (typeof declaration !== "object" || declaration === null || typeof declaration.kind !== "string") {
+    if (typeof declaration !== "object" || declaration === null || !("~rpc" in declaration)) {
       throw new RpcError("invalid_argument", `${name}/${methodName} is not made by rpc({ input, output, ... })`);
     }
-    methods[methodName] = createMethod(name, methodName, declaration) as AnyMethod;
+    methods[methodName] = createMethod(name, methodName, declaration);
   }
   return Object.freeze({ name, methods: Object.freeze(methods) }) as unknown as Contract<Declarations>;
 }

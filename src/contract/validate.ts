@@ -22,7 +22,8 @@ export function validator(type: StandardSchema, label: string): (value: unknown)
   let open: boolean | undefined;
   return (value) => {
     // Zod never copies a `__proto__` key, but hands whatever an open part holds through as it came.
-    if (open ??= isOpen(zod)) refusePollution(value, label);
+    open ??= isOpen(zod);
+    if (open) refusePollution(value, label);
     const result = guarded(label, () => (parser as Required<SafeParser>).safeParse(value));
     if (result.success) return result.data;
     throw complaint(label, value, result.error?.issues ?? []);
@@ -56,7 +57,7 @@ function guarded<T>(label: string, validate: () => T | Promise<unknown>): T {
     result.catch(() => {});
     throw asynchronous(label);
   }
-  return result as T;
+  return result;
 }
 
 function asynchronous(label: string): RpcError {

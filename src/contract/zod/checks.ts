@@ -14,6 +14,11 @@ export function hasChecks(schema: ZodType): boolean {
   return visit(schema, false, { fields: new Set(), values: new Set() });
 }
 
+/** The same for a property of a struct, whose default a codec fills in. */
+export function fieldHasChecks(schema: ZodType): boolean {
+  return visit(schema, true, { fields: new Set(), values: new Set() });
+}
+
 /** What was visited as a property of a struct, and what elsewhere: the answer differs for defaults. */
 interface Seen {
   readonly fields: Set<ZodType>;

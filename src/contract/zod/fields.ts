@@ -1,9 +1,9 @@
 /** The fields of a struct: their numbers, and what an absent one reads as. */
 import type { FieldModel } from "../model.ts";
-import { hasChecks } from "./checks.ts";
+import { fieldHasChecks } from "./checks.ts";
 import { findMeta, unwrap, type ZodType } from "./def.ts";
 import { assignNumbers, fieldNumbers } from "./numbers.ts";
-import { below, type Place, readModel } from "./read.ts";
+import { below, type Place, readAt } from "./place.ts";
 import { refuse } from "./refuse.ts";
 
 /** Reads the properties of an object in the order of their numbers. */
@@ -17,15 +17,16 @@ export function readFields(shape: Readonly<Record<string, ZodType>>, place: Plac
 }
 
 function readField(name: string, number: number, schema: ZodType, place: Place): FieldModel {
-  const model = readModel(schema, below(place, memberPath(name), name, true));
+  const model = readAt(schema, below(place, memberPath(name), name, true));
   const description = findMeta(schema, "description");
   const field = { name, number, model, description };
   const type = schema._zod.def.type;
-  if (schema._zod.optin !== "optional" && type !== "unknown" && type !== "any") return { ...field, presence: "required" };
+  const isRequired = schema._zod.optin !== "optional" && type !== "unknown" && type !== "any";
+  if (isRequired) return { ...field, presence: "required" };
   const defaulted = findDefault(schema);
   // Where the receiver's validation runs, it fills the default in itself: a default is the *result* of what
   // it stands on, which a second run through checks and transforms may not survive.
-  if (defaulted === undefined || hasChecks({ _zod: { def: { type: "object", shape: { field: schema } } } })) {
+  if (defaulted === undefined || fieldHasChecks(schema)) {
     return { ...field, presence: "optional" };
   }
   return { ...field, presence: "default", defaultValue: () => defaulted._zod.def.defaultValue };

@@ -16,5 +16,5 @@ function visit(schema: ZodType, seen: Set<ZodType>): boolean {
   const children = [...one, ...Object.values(def.shape ?? {}), ...def.options ?? [], ...def.items ?? []];
   if (def.type === "lazy") children.push(resolveLazy(schema));
   const { left, right } = def as { left?: ZodType; right?: ZodType };
-  return [...children, left, right].some((child) => child != null && visit(child, seen));
+  return [...children, left, right].some((child) => child !== undefined && child !== null && visit(child, seen));
 }

@@ -10,66 +10,34 @@
  * - string literals and enums are enums, other literals scalars that are checked again;
  * - a tuple of equal types is a list that is checked again; other tuples are refused.
  */
-import type { Model, ScalarKind, StructModel } from "../model.ts";
-import { pascalCase, uniqueName } from "../names.ts";
+import type { FieldModel, Model, ScalarKind, StructModel } from "../model.ts";
+import { uniqueName } from "../names.ts";
 import { hasChecks } from "./checks.ts";
 import {
   findMeta, idOf, instanceClass, isJson, numberFormat, originOf, resolveLazy, type ZodDef, type ZodType,
 } from "./def.ts";
-import { readFields } from "./fields.ts";
 import { readEnum, readLiteral } from "./enums.ts";
+import { readFields } from "./fields.ts";
+import {
+  below, inside, keepModel, knownModel, nullable, type Place, type Reading, scalar, type Scope, shareModels,
+} from "./place.ts";
 import { refuse } from "./refuse.ts";
 import { readUnion } from "./unions.ts";
 
 /** Deepest nesting of one schema's structure; a schema that makes new schemas for ever ends here. */
 export const maxSchemaDepth = 100;
 
-/** Where the reader stands. */
-export interface Place {
-  /** For messages: `input.address.tags[]`. */
-  readonly path: string;
-  /** What an anonymous type here is called. */
-  readonly name: string;
-  readonly depth: number;
-  /** Whether an absent value is accounted for, as it is for a property of a struct. */
-  readonly mayBeAbsent: boolean;
-  readonly scope: Scope;
-}
-
-/** Names taken and structs read below one named type, so that names do not depend on what was read before. */
-interface Scope {
-  readonly names: Set<string>;
-  readonly models: Map<ZodType, Model>;
-  readonly reading: Reading;
-}
-
-/** One reading; its named types become shared only when all of it succeeded. */
-interface Reading {
-  readonly named: Map<ZodType, Model>;
-}
-
-/** Types with an `id` by their schema: one struct, whichever method reads it first. */
-const shared = new WeakMap<ZodType, Model>();
-
 /** Reads the structure of `schema`. Throws `invalid_argument` naming the path of what has no place in it. */
 export function readZod(schema: ZodType, name: string, label: string): { model: Model; checks: boolean } {
-  const reading: Reading = { named: new Map() };
+  const reading: Reading = { named: new Map(), read: readModel };
   const scope: Scope = { names: new Set(), models: new Map(), reading };
   const model = readModel(schema, { path: label, name, depth: 0, mayBeAbsent: false, scope });
   const checks = hasChecks(schema);
-  for (const [type, named] of reading.named) if (!shared.has(type)) shared.set(type, named);
+  shareModels(reading);
   return { model, checks };
 }
 
-/** A place below `place`: `suffix` for the path, `name` for anonymous types. */
-export function below(place: Place, suffix: string, name: string, mayBeAbsent = false): Place {
-  return {
-    path: place.path + suffix, name: place.name + pascalCase(name), depth: place.depth + 1, mayBeAbsent,
-    scope: place.scope,
-  };
-}
-
-export function readModel(schema: ZodType, place: Place): Model {
+function readModel(schema: ZodType, place: Place): Model {
   if (place.depth > maxSchemaDepth) {
     return refuse(place.path.slice(0, 200), `nesting deeper than ${maxSchemaDepth}`,
       "let a recursive getter return the same schema each time");
@@ -89,14 +57,13 @@ export function readModel(schema: ZodType, place: Place): Model {
     case "tuple": return readTuple(def, place);
     case "record": case "map": return readMap(def, place);
     case "union": return readUnion(schema, place);
-    case "optional": return readOptional(def, place);
+    case "optional": return readOptional(schema, place);
     case "nullable": return readNullable(schema, place);
-    case "default": case "prefault": case "catch":
+    case "default": case "prefault": case "catch": case "nonoptional":
       return readModel(def.innerType as ZodType, { ...named(schema, place), mayBeAbsent: true });
-    case "nonoptional": return readModel(def.innerType as ZodType, { ...named(schema, place), mayBeAbsent: true });
     case "readonly": return readModel(def.innerType as ZodType, named(schema, place));
-    case "pipe": return readPipe(def, place);
-    // What a bare transform or a preprocess takes in is not said anywhere.
+    case "pipe": return readModel(def.in as ZodType, place);
+    // What a bare transform (or z.preprocess, a pipe that begins with one) takes in is not said anywhere.
     case "transform": return { kind: "unknown" };
     case "lazy": return isJson(schema) ? { kind: "unknown" } : readModel(resolveLazy(schema), deeper(place));
     case "custom": return readCustom(schema, place);
@@ -118,15 +85,6 @@ const adviceByType: Readonly<Record<string, string>> = {
   function: "declare a method instead",
 };
 
-const scalars = new Map<ScalarKind, Model>();
-
-/** Shared, since scalars have no identity. */
-export function scalar(kind: ScalarKind): Model {
-  let model = scalars.get(kind);
-  if (model === undefined) scalars.set(kind, model = Object.freeze({ kind: "scalar", scalar: kind }));
-  return model;
-}
-
 const finiteDouble: Model = Object.freeze({ kind: "scalar", scalar: "double", finite: true });
 const finiteFloat: Model = Object.freeze({ kind: "scalar", scalar: "float", finite: true });
 
@@ -136,11 +94,8 @@ function readNumber(def: ZodDef): Model {
   return format === "float32" ? finiteFloat : finiteDouble;
 }
 
-/**
- * One struct for all clones that differ only in checks. A named struct begins a scope of its own, so that
- * the names below it are the same wherever it is used.
- */
-function readObject(schema: ZodType, place: Place): StructModel {
+/** One struct for all clones that differ only in checks. */
+function readObject(schema: ZodType, place: Place): Model {
   const { def } = schema._zod;
   const catchall = def.catchall?._zod.def.type;
   if (catchall !== undefined && catchall !== "never") {
@@ -149,24 +104,18 @@ function readObject(schema: ZodType, place: Place): StructModel {
   }
   const origin = originOf(schema);
   const id = idOf(schema);
-  const known = id === undefined ? place.scope.models.get(origin)
-    : place.scope.reading.named.get(origin) ?? shared.get(origin);
-  if (known !== undefined && (id === undefined || (known as StructModel).name === id)) return known as StructModel;
-  const { reading } = place.scope;
-  const inside = id === undefined ? place
-    : { ...place, name: pascalCase(id), scope: { names: new Set<string>(), models: new Map<ZodType, Model>(), reading } };
-  const fields: StructModel["fields"][number][] = [];
+  const known = knownModel(origin, id, place);
+  if (known !== undefined) return known;
+  const fields: FieldModel[] = [];
   const struct: StructModel = { kind: "struct", name: id ?? uniqueName(place.scope.names, place.name), fields };
-  // Before the fields are read: a recursive type finds itself.
-  if (id === undefined) place.scope.models.set(origin, struct);
-  else reading.named.set(origin, struct);
-  fields.push(...readFields(def.shape ?? {}, inside));
+  keepModel(origin, id, place, struct);
+  fields.push(...readFields(def.shape ?? {}, inside(place, id, struct.name)));
   return struct;
 }
 
 function readTuple(def: ZodDef, place: Place): Model {
   const items = def.items ?? [];
-  const all = def.rest == null ? items : [...items, def.rest];
+  const all = [...items, ...(def.rest ? [def.rest] : [])];
   const models = all.map((item, i) => readModel(item, below(place, `[${i}]`, `Item${i + 1}`, true)));
   const first = models[0];
   if (first === undefined || models.some((model) => !sameScalarOrStruct(model, first))) {
@@ -193,21 +142,15 @@ function isKey(kind: ScalarKind): boolean {
   return kind !== "bytes" && kind !== "timestamp" && kind !== "float";
 }
 
-function readOptional(def: ZodDef, place: Place): Model {
+function readOptional(schema: ZodType, place: Place): Model {
   if (!place.mayBeAbsent) {
     refuse(place.path, "undefined", "only a property can be optional here; use .nullable(), or wrap it in z.object()");
   }
-  return readModel(def.innerType as ZodType, place);
+  return readModel(schema._zod.def.innerType as ZodType, named(schema, place));
 }
 
 function readNullable(schema: ZodType, place: Place): Model {
-  const of = readModel(schema._zod.def.innerType as ZodType, named(schema, place));
-  return of.kind === "nullable" || of.kind === "unknown" ? of : { kind: "nullable", of };
-}
-
-/** `z.preprocess` and a transform first take in anything. */
-function readPipe(def: ZodDef, place: Place): Model {
-  return readModel(def.in as ZodType, place);
+  return nullable(readModel(schema._zod.def.innerType as ZodType, named(schema, place)));
 }
 
 function readCustom(schema: ZodType, place: Place): Model {
