@@ -5,7 +5,8 @@
  * the native timer as it is: it finds nothing to ring and is aimed again, which happens at most once in the
  * shortest time that anybody waits.
  */
-import { Alarm, type Timer } from "../../core/alarm.ts";
+import type { Alarm } from "../../core/alarm.ts";
+import { CallbackAlarm } from "../../core/callback-alarm.ts";
 import type { Clock } from "../../core/runtime.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 
@@ -82,35 +83,6 @@ export function createClock(): Clock {
     },
   };
   return clock;
-}
-
-class CallbackAlarm extends Alarm implements Timer {
-  readonly #clock: Clock;
-  readonly #callback: () => void;
-
-  constructor(clock: Clock, callback: () => void) {
-    super();
-    this.#clock = clock;
-    this.#callback = callback;
-  }
-
-  override ring(): void {
-    this.#callback();
-  }
-
-  cancel(): void {
-    this.#clock.clear(this);
-  }
-
-  unref(): Timer {
-    if (this.keepsAlive) {
-      const wasSet = this.isSet;
-      this.#clock.clear(this);
-      this.keepsAlive = false;
-      if (wasSet) this.#clock.set(this, this.ringsAtMs);
-    }
-    return this;
-  }
 }
 
 function throwLater(error: unknown): void {

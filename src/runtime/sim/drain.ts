@@ -1,0 +1,58 @@
+/**
+ * Draining: waiting until every promise job is done, and nothing else.
+ *
+ * The language itself cannot say that the queue of promise jobs is empty: a chain of n awaits only outlasts
+ * jobs n deep. The host environment can. In Node a `process.nextTick` callback asked for *within a promise
+ * job* runs when the queue is empty and before anything else, for a tenth of what a turn of the event loop
+ * costs. Elsewhere a turn (setImmediate, or a message to ourselves) does it. They are looked up, not
+ * imported, since the simulator must load wherever the policies it tests do. None of them can change what a
+ * simulation does: no simulated time passes, and simulated code waits for nothing but promises.
+ */
+import { RpcError } from "../../core/error.ts";
+
+/** Resolves when the queue of promise jobs is empty. Called within a promise job. */
+export type Drain = () => Promise<void>;
+
+interface Environment {
+  readonly process?: {
+    readonly nextTick?: (callback: () => void) => void;
+    readonly versions?: Readonly<Record<string, string>>;
+  };
+  readonly setImmediate?: (callback: () => void) => unknown;
+  readonly MessageChannel?: new () => {
+    readonly port1: { onmessage: (() => void) | null };
+    readonly port2: { postMessage(message: unknown): void };
+  };
+}
+
+/** Drains between two turns of the real event loop; a turn lets unhandled rejections and test timeouts out. */
+const drainsPerTurn = 1_000;
+
+/** The best drain that this environment has. */
+export function createDrain(): Drain {
+  const environment = globalThis as unknown as Environment;
+  const { process } = environment;
+  const turn = createTurn(environment);
+  const nextTick = process?.versions?.["bun"] === undefined ? process?.nextTick : undefined;
+  if (nextTick === undefined) return turn;
+  let drains = 0;
+  const atTick = (resolve: () => void): void => nextTick(resolve);
+  return () => (++drains % drainsPerTurn === 0 ? turn() : new Promise<void>(atTick));
+}
+
+function createTurn({ setImmediate, MessageChannel }: Environment): Drain {
+  if (setImmediate !== undefined) {
+    return () => new Promise<void>((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+  if (MessageChannel !== undefined) {
+    const { port1, port2 } = new MessageChannel();
+    return () => new Promise<void>((resolve) => {
+      port1.onmessage = () => resolve();
+      port2.postMessage(0);
+    });
+  }
+  throw new RpcError("unimplemented",
+    "this environment has neither setImmediate nor MessageChannel; give createSimulation a drain of your own");
+}

@@ -1,0 +1,137 @@
+/**
+ * The simulated network: byte streams between hosts that exist only in memory.
+ *
+ * Addresses are those of the real network. A host is reached by its name (`eu-1:7001`); `localhost`,
+ * `127.0.0.1`, `[::1]`, `0.0.0.0` and `unix:/path` mean the host itself.
+ */
+import { expected, RpcError } from "../../core/error.ts";
+import type { ByteSink, ByteStream, Listener, Network } from "../../core/runtime.ts";
+import { Pipe } from "./pipe.ts";
+import type { SimulatedProcess } from "./process.ts";
+import { SimulatedStream } from "./stream.ts";
+import { Call, type Host, record, type World } from "./world.ts";
+
+const ownNames = new Set(["localhost", "127.0.0.1", "[::1]", "0.0.0.0", "[::]"]);
+
+/** Ports from here on are given to those who ask for none. */
+export const firstEphemeralPort = 32_768;
+
+export function createNetwork(process: SimulatedProcess): Network {
+  return {
+    connect: (address, sink) => dial(process, address, sink),
+    listen: (address, accept) => listen(process, address, accept),
+  };
+}
+
+interface Target {
+  readonly host: Host | undefined;
+  readonly hostName: string;
+  /** Port, or the whole address of a Unix socket. */
+  readonly port: string;
+}
+
+function parseAddress(process: SimulatedProcess, address: string): Target {
+  const { host, world } = process;
+  if (/^unix:./.test(address)) return { host, hostName: host.name, port: address };
+  const match = /^(\[[0-9a-fA-F:.]+\]|[^[\]:/\s]+):(\d{1,5})$/.exec(address);
+  if (match === null || Number(match[2]) > 65_535) {
+    throw new RpcError("invalid_argument",
+      `address ${JSON.stringify(address.slice(0, 200))} cannot be used; write host:port, [v6-address]:port ` +
+      "or unix:/path", { phase: "connect", neverStarted: true, retryable: false });
+  }
+  const name = match[1] as string;
+  const found = ownNames.has(name) ? host : world.hosts.get(name);
+  return { host: found, hostName: found?.name ?? name, port: String(Number(match[2])) };
+}
+
+function dial(process: SimulatedProcess, address: string, sink: ByteSink): ByteStream {
+  const { world, host } = process;
+  let target: Target;
+  let error: Error | undefined;
+  try {
+    target = parseAddress(process, address);
+    if (target.host === undefined) {
+      error = expected("unavailable", `cannot connect to ${address}: the host name is unknown`,
+        { phase: "connect", neverStarted: true });
+    }
+  } catch (thrown) {
+    target = { host: undefined, hostName: "", port: "" };
+    error = thrown as Error;
+  }
+  const to = target.host ?? host;
+  const outgoing = new Pipe(world, host, to);
+  const client = new SimulatedStream(process, address, outgoing, sink);
+  if (error !== undefined) {
+    const { agenda } = world;
+    agenda.plan(new Call(process, () => client.fail(error)), agenda.nowMs);
+    return client;
+  }
+  const incoming = new Pipe(world, to, host);
+  incoming.receive = (packet) => client.receive(packet);
+  const clientAddress = target.port.startsWith("unix:") ? address : `${host.name}:${freePort(host)}`;
+  outgoing.receive = ({ kind }) => {
+    if (kind !== "syn") return;
+    const server = knock(to, target.port, clientAddress, incoming);
+    if (server !== undefined) outgoing.receive = (packet) => server.receive(packet);
+  };
+  if (process.isAlive) outgoing.send("syn");
+  return client;
+}
+
+/** A connection request arrives: the kernel answers it, the program accepts it when it runs. */
+function knock(host: Host, port: string, from: string, back: Pipe): SimulatedStream | undefined {
+  const { process } = host;
+  const accept = process.listeners.get(port);
+  if (host.state !== "up" || accept === undefined) {
+    back.send("refused");
+    return undefined;
+  }
+  const server = new SimulatedStream(process, from, back);
+  back.send("opened");
+  process.admit(undefined, () => {
+    const { world } = process;
+    record(world, "accepted", host, undefined, world.log && from);
+    world.isTouched = true;
+    server.sink = accept(server);
+  });
+  return server;
+}
+
+async function listen(
+  process: SimulatedProcess,
+  address: string,
+  accept: (stream: ByteStream) => ByteSink,
+): Promise<Listener> {
+  const { host, listeners } = process;
+  const target = parseAddress(process, address);
+  if (target.host !== host) {
+    throw new RpcError("failed_precondition",
+      `cannot listen on ${address}: this host is ${host.name} and does not have the address`);
+  }
+  // What a dead process asks for never comes about.
+  if (!process.isAlive) return new Promise<never>(() => {});
+  const port = target.port === "0" ? freePort(host) : target.port;
+  if (listeners.has(port)) {
+    throw new RpcError("failed_precondition",
+      `cannot listen on ${address}: the address is in use; stop the other listener or choose another port ` +
+      "(0 picks a free one)");
+  }
+  listeners.set(port, accept);
+  const bound = port.startsWith("unix:") ? port : `${host.name}:${port}`;
+  record(process.world, "listening", host, undefined, bound);
+  let isOpen = true;
+  return {
+    address: bound,
+    async close() {
+      if (isOpen) listeners.delete(port);
+      isOpen = false;
+    },
+  };
+}
+
+function freePort(host: Host): string {
+  do {
+    host.nextPort = host.nextPort === 65_535 ? firstEphemeralPort : host.nextPort + 1;
+  } while (host.process.listeners.has(String(host.nextPort)));
+  return String(host.nextPort);
+}

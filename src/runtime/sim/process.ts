@@ -1,0 +1,181 @@
+/**
+ * A SimulatedProcess is one life of a program on a host: its clock, its alarms, its streams, its listeners.
+ *
+ * A host that crashes and restarts gets a new process; what still holds the Runtime of the old one is cut
+ * off from the world, so that promises that outlive a crash do no harm.
+ */
+import type { Alarm } from "../../core/alarm.ts";
+import { CallbackAlarm } from "../../core/callback-alarm.ts";
+import { RpcError } from "../../core/error.ts";
+import type { ByteSink, ByteStream, Clock } from "../../core/runtime.ts";
+import { Happening } from "./agenda.ts";
+import { type Host, record, type World } from "./world.ts";
+
+export type Accept = (stream: ByteStream) => ByteSink;
+
+/** Errors that name their host already. */
+const blamed = new WeakSet<object>();
+
+export class SimulatedProcess {
+  readonly world: World;
+  readonly host: Host;
+  /** The first process of a host is 1, and every restart begins another. */
+  readonly life: number;
+  readonly clock: Clock;
+  isAlive = true;
+  /** Stopped as by SIGSTOP: the kernel answers for it, nothing of it runs. */
+  isSilent = false;
+  readonly alarms = new Map<Alarm, Happening>();
+  readonly streams = new Set<{ abandon(isReset: boolean): void }>();
+  readonly listeners = new Map<string, Accept>();
+  /** What came due while the process was stopped, in order. */
+  #held: (() => void)[] = [];
+
+  constructor(world: World, host: Host, life: number) {
+    this.world = world;
+    this.host = host;
+    this.life = life;
+    this.clock = createClock(this);
+  }
+
+  /** Whether what comes due must queue up. */
+  get isHolding(): boolean {
+    return this.isSilent || this.#held.length > 0;
+  }
+
+  /** Runs code of this process now, or when it runs again, or never if it is dead. */
+  admit(happening: Happening | undefined, callback: () => void): void {
+    if (!this.isAlive || happening?.isCalledOff === true) return;
+    if (!this.isHolding) {
+      this.#run(callback);
+      return;
+    }
+    this.#held.push(() => {
+      if (happening?.isCalledOff !== true) callback();
+    });
+  }
+
+  #run(callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      throw this.#blame(error);
+    }
+  }
+
+  /** Says where and when an error was thrown, once however many of our frames it passes. */
+  #blame(error: unknown): unknown {
+    if (typeof error === "object" && error !== null && blamed.has(error)) return error;
+    const { world, host } = this;
+    const reason = error instanceof Error ? error.message : String(error);
+    const blame = new RpcError("internal", `host ${host.name} threw at ${world.agenda.nowMs} ms: ${reason}`,
+      { cause: error });
+    blamed.add(blame);
+    return blame;
+  }
+
+  wake(): void {
+    if (!this.isSilent) return;
+    this.isSilent = false;
+    this.world.agenda.plan(new CatchingUp(this), this.world.agenda.nowMs);
+  }
+
+  /** Runs the oldest thing held back; returns whether there is more. */
+  catchUp(): boolean {
+    if (!this.isAlive || this.isSilent) return false;
+    try {
+      this.#run(() => this.#held[0]?.());
+    } finally {
+      // Only now: while it ran, whatever came had to queue up behind the others.
+      this.#held.shift();
+    }
+    return this.#held.length > 0;
+  }
+
+  die(isReset: boolean): void {
+    this.isAlive = false;
+    for (const [alarm, happening] of this.alarms) {
+      this.world.agenda.callOff(happening);
+      alarm.isSet = false;
+    }
+    this.alarms.clear();
+    this.listeners.clear();
+    this.#held = [];
+    for (const stream of this.streams) stream.abandon(isReset);
+    this.streams.clear();
+  }
+}
+
+/** One thing held back an event, so that promise jobs run in between, as they would have. */
+class CatchingUp extends Happening {
+  readonly #process: SimulatedProcess;
+
+  constructor(process: SimulatedProcess) {
+    super();
+    this.#process = process;
+  }
+
+  happen(): void {
+    const { agenda } = this.#process.world;
+    if (this.#process.catchUp()) agenda.plan(this, agenda.nowMs);
+  }
+}
+
+class Ringing extends Happening {
+  readonly #process: SimulatedProcess;
+  readonly #alarm: Alarm;
+
+  constructor(process: SimulatedProcess, alarm: Alarm) {
+    super();
+    this.#process = process;
+    this.#alarm = alarm;
+  }
+
+  happen(): void {
+    this.#process.admit(this, () => {
+      const { world, host, alarms } = this.#process;
+      alarms.delete(this.#alarm);
+      this.#alarm.isSet = false;
+      world.isTouched = true;
+      record(world, "alarm", host);
+      this.#alarm.ring();
+    });
+  }
+}
+
+function createClock(process: SimulatedProcess): Clock {
+  const { world, alarms } = process;
+  const { agenda, settings } = world;
+  const clock: Clock = {
+    now: () => agenda.nowMs,
+    wallMs: () => settings.startWallMs + Math.floor(agenda.nowMs),
+    set(alarm, atMs) {
+      if (Number.isNaN(atMs)) {
+        throw new RpcError("invalid_argument", "an alarm was set at NaN; give clock milliseconds");
+      }
+      clock.clear(alarm);
+      if (!process.isAlive) return;
+      const ringing = new Ringing(process, alarm);
+      alarms.set(alarm, ringing);
+      alarm.isSet = true;
+      alarm.ringsAtMs = atMs;
+      agenda.plan(ringing, atMs);
+    },
+    clear(alarm) {
+      const ringing = alarms.get(alarm);
+      if (ringing === undefined) return;
+      alarms.delete(alarm);
+      alarm.isSet = false;
+      agenda.callOff(ringing);
+    },
+    after(delayMs, callback) {
+      const alarm = new CallbackAlarm(clock, callback);
+      clock.set(alarm, agenda.nowMs + delayMs);
+      return alarm;
+    },
+    defer(callback) {
+      if (process.isAlive) world.deferred.push({ process, callback });
+    },
+  };
+  return clock;
+}

@@ -1,0 +1,84 @@
+/** The World is what the parts of one simulation share: time, distance, chance, and the record of events. */
+import type { Random } from "../../core/runtime.ts";
+import { type Agenda, Happening } from "./agenda.ts";
+import type { Digest } from "./digest.ts";
+import type { SimulatedProcess } from "./process.ts";
+import type { Topology } from "./topology.ts";
+
+export interface World {
+  readonly agenda: Agenda;
+  readonly topology: Topology;
+  /** Chance of the network itself: jitter and loss. */
+  readonly random: Random;
+  readonly digest: Digest;
+  readonly log: ((line: string) => void) | undefined;
+  readonly settings: WorldSettings;
+  readonly hosts: Map<string, Host>;
+  /** Pipes whose next packet was lost to a cut or a machine that is gone. */
+  readonly stalled: Set<{ recover(): void }>;
+  /** Callbacks given to `defer` in the event at hand. */
+  deferred: Deferred[];
+  /** Whether the event at hand ran code from outside, whose promise jobs must be drained. */
+  isTouched: boolean;
+}
+
+export interface WorldSettings {
+  readonly startWallMs: number;
+  readonly highWaterBytes: number;
+  readonly windowBytes: number;
+  readonly retransmitMs: number;
+  readonly maxRetransmitMs: number;
+}
+
+export interface Deferred {
+  readonly process: SimulatedProcess;
+  readonly callback: () => void;
+}
+
+/** A machine. Its process may have died while it still answers ("down"), or it may be silent ("gone"). */
+export interface Host {
+  readonly name: string;
+  readonly region: string;
+  readonly zone: string;
+  /** Position in order of creation: the host's name in the digest. */
+  readonly index: number;
+  state: "up" | "down" | "gone";
+  process: SimulatedProcess;
+  nextPort: number;
+}
+
+/** Records an event in the digest, and in the log if there is one. */
+export function record(world: World, what: RecordKind, host: Host, bytes?: Uint8Array, detail?: string): void {
+  const { digest, log, agenda } = world;
+  digest.foldNumber(agenda.nowMs);
+  digest.foldWord(kindNumbers[what] * 65_536 + host.index);
+  if (bytes !== undefined) digest.foldBytes(bytes);
+  if (detail !== undefined) digest.foldText(detail);
+  if (log !== undefined) {
+    const size = bytes === undefined ? "" : ` ${bytes.length} bytes`;
+    log(`${agenda.nowMs.toFixed(3)} ${host.name} ${what}${size}${detail === undefined ? "" : ` ${detail}`}`);
+  }
+}
+
+const kindNumbers = {
+  alarm: 1, opened: 2, received: 3, written: 4, drained: 5, closed: 6, accepted: 7, listening: 8,
+  crash: 9, restart: 10, silence: 11, wake: 12, note: 13, step: 14,
+} as const;
+
+export type RecordKind = keyof typeof kindNumbers;
+
+/** A planned function that belongs to a process and dies with it. */
+export class Call extends Happening {
+  readonly process: SimulatedProcess;
+  readonly #callback: () => void;
+
+  constructor(process: SimulatedProcess, callback: () => void) {
+    super();
+    this.process = process;
+    this.#callback = callback;
+  }
+
+  happen(): void {
+    this.process.admit(this, this.#callback);
+  }
+}

@@ -1,0 +1,2 @@
+/** Compliance suites: what every implementation of a word must do, for ours and for yours. */
+export { type RuntimeCase, runtimeCases, type RuntimeHarness } from "./runtime.ts";
