@@ -2,5 +2,5 @@
 export { Cursor } from "./cursor.ts";
 export { frameHeaderBytes, frameLengthLimit, FrameReader, type FrameSink } from "./frame-reader.ts";
 export { Outbox } from "./outbox.ts";
-export { allocateBytes, readText, writeText } from "./text.ts";
+export { allocateBytes, latin1Text, readText, writeText } from "./text.ts";
 export { Writer } from "./writer.ts";

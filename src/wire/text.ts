@@ -76,6 +76,14 @@ export function readText(bytes: Uint8Array, start: number, end: number): string 
   return text;
 }
 
+/**
+ * Reads `bytes[start, end)` as Latin-1: one character a byte, whatever the bytes. Empty where the platform has
+ * no fast way, so callers must be able to do without.
+ */
+export function latin1Text(bytes: Uint8Array, start: number, end: number): string {
+  return native === undefined ? "" : native.latin1Slice.call(bytes, start, end);
+}
+
 function readShortAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
   let text = "";
   for (let i = start; i < end; i++) {

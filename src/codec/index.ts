@@ -1,0 +1,2 @@
+/** Codecs turn values into bytes and back: one folder or file each. */
+export { createProtobufCodec, protobuf, type ProtobufOptions } from "./protobuf/index.ts";

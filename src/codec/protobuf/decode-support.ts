@@ -1,0 +1,195 @@
+/**
+ * What generated decoders call: everything that is too long to repeat in each of them.
+ *
+ * They throw {@link gaveUp} where bytes are malformed; the interpreter then says why. A function that passes
+ * over a number of bytes that its caller cannot know leaves the position after them in `after.position`.
+ */
+import { readText } from "../../wire/text.ts";
+import { gaveUp } from "./encode-support.ts";
+import { parseJson } from "./json.ts";
+import { setProperty } from "./keys.ts";
+import { maxDepth } from "./plan.ts";
+import { high, low, scratchDouble, scratchFloat, scratchInts, scratchLong, scratchUlong } from "./scalars.ts";
+import { timestampDate } from "./timestamp.ts";
+
+const after = { position: 0 };
+let lastLow = 0;
+let lastHigh = 0;
+
+/** Reads a varint of 64 bits into `lastLow` and `lastHigh`. */
+function halves(bytes: Uint8Array, position: number, end: number): void {
+  let lo = 0;
+  let shift = 0;
+  let byte = 0x80;
+  const stop = end - position < 10 ? end : position + 10;
+  for (; shift < 28 && byte > 0x7f; shift += 7) {
+    if (position >= stop) throw gaveUp;
+    byte = bytes[position++] as number;
+    lo |= (byte & 0x7f) << shift;
+  }
+  let hi = 0;
+  if (byte > 0x7f) {
+    if (position >= stop) throw gaveUp;
+    byte = bytes[position++] as number;
+    lo |= (byte & 0x7f) << 28;
+    hi = (byte & 0x7f) >>> 4;
+    for (shift = 3; byte > 0x7f; shift += 7) {
+      if (position >= stop) throw gaveUp;
+      byte = bytes[position++] as number;
+      if (shift < 32) hi |= (byte & 0x7f) << shift;
+    }
+  }
+  lastLow = lo;
+  lastHigh = hi;
+  after.position = position;
+}
+
+/** The low 32 bits of a varint, signed. */
+function int(bytes: Uint8Array, position: number, end: number): number {
+  halves(bytes, position, end);
+  return lastLow;
+}
+
+/** A length or a tag: 32 bits, unsigned. */
+function size(bytes: Uint8Array, position: number, end: number): number {
+  halves(bytes, position, end);
+  if (lastHigh !== 0) throw gaveUp;
+  return lastLow >>> 0;
+}
+
+function bool(bytes: Uint8Array, position: number, end: number): boolean {
+  halves(bytes, position, end);
+  return (lastLow | lastHigh) !== 0;
+}
+
+function bigint(lo: number, hi: number): bigint {
+  if ((hi | 0) === 0) return BigInt(lo >>> 0);
+  scratchInts[low] = lo;
+  scratchInts[high] = hi;
+  return scratchLong[0] as bigint;
+}
+
+function int64(bytes: Uint8Array, position: number, end: number): bigint {
+  halves(bytes, position, end);
+  return bigint(lastLow, lastHigh);
+}
+
+function uint64(bytes: Uint8Array, position: number, end: number): bigint {
+  halves(bytes, position, end);
+  return ubigint(lastLow, lastHigh);
+}
+
+function ubigint(lo: number, hi: number): bigint {
+  scratchInts[low] = lo;
+  scratchInts[high] = hi;
+  return scratchUlong[0] as bigint;
+}
+
+function sint64(bytes: Uint8Array, position: number, end: number): bigint {
+  halves(bytes, position, end);
+  const sign = -(lastLow & 1);
+  return bigint(((lastLow >>> 1) | (lastHigh << 31)) ^ sign, (lastHigh >>> 1) ^ sign);
+}
+
+/** Four bytes, which the caller knows to be there. */
+function bits(bytes: Uint8Array, position: number): number {
+  return (bytes[position] as number) | ((bytes[position + 1] as number) << 8) |
+    ((bytes[position + 2] as number) << 16) | ((bytes[position + 3] as number) << 24);
+}
+
+function fixed64(bytes: Uint8Array, position: number): bigint {
+  return ubigint(bits(bytes, position), bits(bytes, position + 4));
+}
+
+function sfixed64(bytes: Uint8Array, position: number): bigint {
+  return bigint(bits(bytes, position), bits(bytes, position + 4));
+}
+
+function float(bytes: Uint8Array, position: number): number {
+  scratchInts[0] = bits(bytes, position);
+  return scratchFloat[0] as number;
+}
+
+function double(bytes: Uint8Array, position: number): number {
+  scratchInts[low] = bits(bytes, position);
+  scratchInts[high] = bits(bytes, position + 4);
+  return scratchDouble[0] as number;
+}
+
+/** Texts longer than this are read natively, one by one. */
+const longText = 64;
+
+/**
+ * A text in `bytes[position, end)`. `whole` is the message as if it were Latin-1, from `origin`, where every
+ * byte is a character, so that ASCII is a slice of it: a fifth of a native call's cost.
+ */
+function text(bytes: Uint8Array, position: number, end: number, whole: string, origin: number): string {
+  if (end - position > longText || whole === "") return readText(bytes, position, end);
+  for (let i = position; i < end; i++) {
+    if ((bytes[i] as number) > 0x7f) return readText(bytes, position, end);
+  }
+  return whole.substring(position - origin, end - origin);
+}
+
+function copy(bytes: Uint8Array, position: number, end: number): Uint8Array {
+  const copied = new Uint8Array(end - position);
+  copied.set(bytes.subarray(position, end));
+  return copied;
+}
+
+function json(bytes: Uint8Array, position: number, end: number): unknown {
+  return position === end ? null : parseJson(readText(bytes, position, end));
+}
+
+function timestamp(bytes: Uint8Array, position: number, end: number): Date {
+  let seconds = 0;
+  let nanos = 0;
+  while (position < end) {
+    let tag = bytes[position++] as number;
+    if (tag > 0x7f) {
+      tag = size(bytes, position - 1, end);
+      position = after.position;
+    }
+    if (tag === 0x08) {
+      halves(bytes, position, end);
+      seconds = (lastHigh | 0) * 0x1_0000_0000 + (lastLow >>> 0);
+      position = after.position;
+    } else if (tag === 0x10) {
+      nanos = int(bytes, position, end);
+      position = after.position;
+    } else {
+      after.position = position;
+      position = skip(bytes, tag, end);
+    }
+  }
+  const date = timestampDate(seconds, nanos);
+  if (date === undefined) throw gaveUp;
+  return date;
+}
+
+/** Passes over the field of unknown `tag` that begins at `after.position`. */
+function skip(bytes: Uint8Array, tag: number, end: number): number {
+  let position = after.position;
+  if (tag < 8) throw gaveUp;
+  switch (tag & 7) {
+    case 0:
+      halves(bytes, position, end);
+      return after.position;
+    case 1: position += 8; break;
+    case 2: {
+      const length = size(bytes, position, end);
+      position = after.position + length;
+      break;
+    }
+    case 5: position += 4; break;
+    default: throw gaveUp;
+  }
+  if (position > end) throw gaveUp;
+  return position;
+}
+
+/** By the names that generated code uses. */
+export const decodeSupport = {
+  gaveUp, after, int, size, bool, int64, uint64, sint64, bits, fixed64, sfixed64, float, double, text, copy, json,
+  timestamp, skip, setProperty, maxDepth,
+} as const;
