@@ -23,6 +23,8 @@ export interface Connection {
   readonly lastReceivedMs: number;
   /** Asks the peer for a sign of life; the answer shows as `pinged`. */
   ping(): void;
+  /** Fails the calls in flight that bear a repeat, so that they can be made elsewhere; others go on waiting. */
+  failRepeatable(error: RpcError): void;
   /** Ends it at once, without a word: the peer is held to be dead. */
   abort(error: RpcError): void;
   /** Accepts no more calls and closes when those in flight have ended, at the latest after `graceMs`. */

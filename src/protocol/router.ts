@@ -1,7 +1,7 @@
 /** A Router finds what serves a method: the seam between protocols and the server that owns the handlers. */
 import type { RpcError } from "../core/error.ts";
 import type { LoadReport } from "../core/load.ts";
-import type { CallKind, MethodInfo } from "../core/method.ts";
+import type { CallKind, Criticality, Idempotency, MethodInfo } from "../core/method.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Service } from "../core/service.ts";
@@ -14,8 +14,19 @@ export interface Route {
   readonly service: Service;
 }
 
-/** The route of `service/method`, or why there is none (unimplemented, wrong shape, unknown codec). */
-export type Router = (path: string, codec: string, kind: CallKind) => Route | RpcError;
+/** What a caller says of a method before its first call. A gateway knows no more of it than this. */
+export interface MethodShape {
+  /** `service/method`. */
+  readonly path: string;
+  /** Name of the codec of its messages. */
+  readonly codec: string;
+  readonly kind: CallKind;
+  readonly idempotent: Idempotency;
+  readonly criticality: Criticality;
+}
+
+/** The route of a method, or why there is none (unimplemented, wrong shape, unknown codec). */
+export type Router = (shape: MethodShape) => Route | RpcError;
 
 /** Calls being handled by one server over all its connections, and how many it takes on at most. */
 export interface Admission {

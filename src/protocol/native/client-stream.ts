@@ -158,9 +158,16 @@ export class StreamCall extends Alarm implements ClientCall, Cancellable {
   }
 
   cancelled(reason: RpcError): void {
+    this.abandon(reason);
+  }
+
+  /** A stream that has begun is never repeated, so a suspicion does not end it. */
+  readonly repeatable = false;
+
+  abandon(error: RpcError): void {
     if (this.#ended) return;
     this.#sendCancel("cancelled");
-    this.fail(reason);
+    this.fail(error);
   }
 
   #sendCancel(code: "cancelled" | "deadline_exceeded" | "internal"): void {

@@ -16,6 +16,10 @@ export interface ClientCall {
   frame(type: number, flags: number, bytes: Uint8Array, start: number, end: number): void;
   credited(bytes: number): void;
   fail(error: RpcError): void;
+  /** Whether its method bears a repeat. */
+  readonly repeatable: boolean;
+  /** Gives it up: the server is told, the caller sees `error`. */
+  abandon(error: RpcError): void;
 }
 
 export class UnaryCall extends Alarm implements ClientCall, Cancellable {
@@ -132,8 +136,17 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
   }
 
   cancelled(reason: RpcError): void {
+    this.abandon(reason);
+  }
+
+  get repeatable(): boolean {
+    const { idempotent } = this.#context.method;
+    return idempotent === true || (idempotent === "keyed" && this.#context.idempotencyKey !== undefined);
+  }
+
+  abandon(error: RpcError): void {
     this.#sendCancel("cancelled");
-    this.fail(reason);
+    this.fail(error);
   }
 
   #sendCancel(code: "cancelled" | "deadline_exceeded" | "internal"): void {

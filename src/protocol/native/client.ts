@@ -11,7 +11,7 @@ import { Channel, type Role } from "./channel.ts";
 import { StreamCall } from "./client-stream.ts";
 import { type ClientCall, UnaryCall } from "./client-unary.ts";
 import { writeExtras } from "./extras.ts";
-import { Flag, FrameType, kindNumbers } from "./frame-types.ts";
+import { criticalityByNumber, Flag, FrameType, idempotencyByNumber, kindsByNumber } from "./frame-types.ts";
 import { defaultSettings, type NativeSettings } from "./settings.ts";
 
 /** A method as this connection knows it: its number and its coders. */
@@ -93,7 +93,7 @@ export class NativeConnection implements Connection, Role {
     const { outbox } = this.channel;
     outbox.begin();
     outbox.writeVarint(binding.id);
-    outbox.writeByte(kindNumbers[method.kind]);
+    outbox.writeByte(shapeByte(method));
     for (const text of [binding.coders.codec, method.path]) {
       const bytes = new Uint8Array(text.length * 3);
       const length = writeText(bytes, 0, text);
@@ -176,9 +176,20 @@ export class NativeConnection implements Connection, Role {
     else if (graceMs < Infinity) this.channel.clock.after(graceMs, () => this.channel.end());
   }
 
+  failRepeatable(error: RpcError): void {
+    for (const call of this.calls.above(0)) {
+      if (call.repeatable) call.abandon(expected(error.code, error.message, { phase: "network", retryable: true }));
+    }
+  }
+
   abort(error: RpcError): void {
     this.channel.abort(error);
   }
+}
+
+function shapeByte(method: MethodInfo): number {
+  return kindsByNumber.indexOf(method.kind) | idempotencyByNumber.indexOf(method.idempotent) << 2 |
+    criticalityByNumber.indexOf(method.criticality) << 4;
 }
 
 /** What is left of the deadline in whole milliseconds, at least 1; 0 means none. */

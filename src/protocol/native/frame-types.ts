@@ -42,9 +42,10 @@ export const Extra = {
 /** Bits of the flags byte of an error frame. */
 export const ErrorFlag = { retryable: 1, neverStarted: 2 } as const;
 
-/** The wire's number of each call shape, in a bind frame. */
-export const kindNumbers = { unary: 0, server_stream: 1, client_stream: 2, bidi_stream: 3 } as const;
+/** Index is the wire's number, in the shape byte of a bind frame: two bits each, least significant first. */
 export const kindsByNumber = ["unary", "server_stream", "client_stream", "bidi_stream"] as const;
+export const idempotencyByNumber = [false, true, "keyed"] as const;
+export const criticalityByNumber = ["default", "critical", "sheddable"] as const;
 
 export const minVersion = 1;
 export const maxVersion = 1;

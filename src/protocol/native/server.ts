@@ -8,7 +8,7 @@ import type { Route, Serving } from "../router.ts";
 import { Channel, type Role } from "./channel.ts";
 import { readExtras, writeExtras } from "./extras.ts";
 import { sendFailure } from "./failure.ts";
-import { Flag, FrameType, kindsByNumber } from "./frame-types.ts";
+import { criticalityByNumber, Flag, FrameType, idempotencyByNumber, kindsByNumber } from "./frame-types.ts";
 import { type Assembly, receiveMessage, sendMessage } from "./message.ts";
 import { ServerCall } from "./server-call.ts";
 import { Sender } from "./sender.ts";
@@ -121,13 +121,15 @@ export class NativeServerConnection implements Role, ServedConnection {
       throw new RpcError("invalid_argument",
         `bind frame numbers a method ${id}; expected ${this.#bindings.length}, below ${maxBindings}`);
     }
-    const kind = kindsByNumber[cursor.byte()];
+    const shape = cursor.byte();
     const codec = cursor.text(64);
     const path = cursor.text(maxPathBytes);
     this.#bindings.push({
-      route: kind === undefined
-        ? new RpcError("unimplemented", `the call shape of "${path}" is none this server knows`)
-        : this.serving.router(path, codec, kind),
+      route: this.serving.router({
+        path, codec, kind: kindsByNumber[shape & 3] ?? "unary",
+        idempotent: idempotencyByNumber[shape >> 2 & 3] ?? false,
+        criticality: criticalityByNumber[shape >> 4 & 3] ?? "default",
+      }),
     });
   }
 

@@ -1,0 +1,161 @@
+/** A balancer is a service over endpoints: discovery says which there are, a picker says which one now. */
+import type { Connect } from "../core/connection.ts";
+import type { Context } from "../core/context.ts";
+import type { Discovery, Watcher } from "../core/discovery.ts";
+import { type EndpointAddress, sameEndpoint } from "../core/endpoint.ts";
+import { expected, type RpcError } from "../core/error.ts";
+import type { Observer } from "../core/observer.ts";
+import type { Picker } from "../core/picker.ts";
+import type { Runtime } from "../core/runtime.ts";
+import { ClientEndpoint, type EndpointOptions, type EndpointOwner } from "./endpoint.ts";
+import { Waiters } from "./waiters.ts";
+
+export interface BalancerOptions extends EndpointOptions {
+  /** The name that discovery is asked for. */
+  readonly name: string;
+  readonly discovery: Discovery;
+  readonly picker: Picker & { readonly seesAll?: boolean };
+  readonly connect: Connect;
+  readonly observer: Observer;
+  /** Feeds on every attempt's end; ejects through `ClientEndpoint.eject`. */
+  readonly outliers?: OutlierFeed | undefined;
+  /** Up to so many endpoints are connected to ahead of the first call; of more, those that are picked. Default 64. */
+  readonly eagerConnections?: number | undefined;
+  /** Time for calls in flight on an endpoint that discovery no longer names, in milliseconds. Default 10,000. */
+  readonly removalGraceMs?: number | undefined;
+}
+
+/** What judges endpoints by how their attempts end (src/health). */
+export interface OutlierFeed {
+  attemptEnded(endpoint: ClientEndpoint, failed: boolean, nowMs: number): void;
+  /** The set it judges has changed. */
+  endpoints(all: readonly ClientEndpoint[]): void;
+  close(): void;
+}
+
+export class Balancer implements EndpointOwner, Watcher {
+  readonly observer: Observer;
+  readonly #runtime: Runtime;
+  readonly #options: BalancerOptions;
+  readonly #waiters: Waiters;
+  readonly #endpoints = new Map<string, ClientEndpoint>();
+  readonly #unwatch: () => void;
+  /** What the picker chooses from; undefined after a change until the next pick. */
+  #candidates: readonly ClientEndpoint[] | undefined = undefined;
+  #known = false;
+  #lastFailure: RpcError | undefined = undefined;
+  #closed = false;
+
+  constructor(runtime: Runtime, options: BalancerOptions) {
+    this.#runtime = runtime;
+    this.#options = options;
+    this.observer = options.observer;
+    this.#waiters = new Waiters(runtime.clock);
+    this.#unwatch = options.discovery.watch(options.name, this);
+  }
+
+  /** The endpoints now, for views and tests. */
+  get endpoints(): readonly ClientEndpoint[] {
+    return [...this.#endpoints.values()];
+  }
+
+  readonly service = (request: unknown, context: Context): unknown => {
+    const candidates = this.#candidates ?? this.#select();
+    const endpoint = this.#options.picker(candidates, context);
+    if (endpoint !== undefined) return endpoint.call(request, context);
+    return this.#withoutEndpoint(request, context);
+  };
+
+  #withoutEndpoint(request: unknown, context: Context): unknown {
+    const { name } = this.#options;
+    if (this.#closed) throw expected("unavailable", "the client is closed", { neverStarted: true, retryable: false });
+    if (!this.#known) {
+      const known = this.#waiters.wait(context);
+      const { kind } = context.method;
+      if (kind === "server_stream" || kind === "bidi_stream") return this.#streamLater(known, request, context);
+      return known.then(() => this.service(request, context));
+    }
+    const why = this.#endpoints.size === 0
+      ? `nobody serves "${name}": discovery knows no endpoint of that name`
+      : `none of the ${this.#endpoints.size} endpoints of "${name}" may take this call`;
+    throw expected("unavailable", this.#lastFailure === undefined ? why : `${why} (${this.#lastFailure.message})`,
+      { neverStarted: true, phase: "pick" });
+  }
+
+  async *#streamLater(known: Promise<void>, request: unknown, context: Context): AsyncGenerator<unknown> {
+    await known;
+    yield* this.service(request, context) as AsyncIterable<unknown>;
+  }
+
+  /** Those that are ready; if there are none, those that may become so; if there are none, all that are open. */
+  #select(): readonly ClientEndpoint[] {
+    const all = [...this.#endpoints.values()];
+    if (this.#options.picker.seesAll === true) return this.#candidates = all;
+    const eager = all.length <= (this.#options.eagerConnections ?? 64);
+    let chosen = all.filter((one) => one.status === "ready" || (!eager && one.status === "idle"));
+    if (chosen.length === 0) chosen = all.filter((one) => one.status === "connecting" || one.status === "idle");
+    if (chosen.length === 0) chosen = all.filter((one) => one.status !== "closed");
+    return this.#candidates = chosen;
+  }
+
+  snapshot(addresses: readonly EndpointAddress[]): void {
+    if (this.#closed) return;
+    const gone = new Map(this.#endpoints);
+    let changed = !this.#known;
+    const added: ClientEndpoint[] = [];
+    for (const address of addresses) {
+      const present = this.#endpoints.get(address.id);
+      gone.delete(address.id);
+      if (present !== undefined) {
+        if (sameEndpoint(present.address, address)) continue;
+        changed = true;
+        if (present.address.address === address.address && present.address.region === address.region) {
+          present.address = address;
+          continue;
+        }
+        present.close(this.#options.removalGraceMs ?? 10_000);
+      }
+      const endpoint = new ClientEndpoint(this.#runtime, this.#options.connect, address, this, this.#options);
+      this.#endpoints.set(address.id, endpoint);
+      added.push(endpoint);
+    }
+    for (const [id, endpoint] of gone) {
+      this.#endpoints.delete(id);
+      endpoint.close(this.#options.removalGraceMs ?? 10_000);
+    }
+    this.#known = true;
+    this.#lastFailure = undefined;
+    if (changed || added.length > 0 || gone.size > 0) {
+      this.#candidates = undefined;
+      this.#options.outliers?.endpoints(this.endpoints);
+      this.observer.event?.("discovery.snapshot",
+        { name: this.#options.name, endpoints: this.#endpoints.size, added: added.length, removed: gone.size });
+    }
+    if (this.#endpoints.size <= (this.#options.eagerConnections ?? 64)) for (const one of added) one.connect();
+    this.#waiters.release();
+  }
+
+  failed(error: RpcError): void {
+    this.#lastFailure = error;
+    this.observer.event?.("discovery.failed", { name: this.#options.name, error: error.message });
+  }
+
+  statusChanged(): void {
+    this.#candidates = undefined;
+  }
+
+  attemptEnded(endpoint: ClientEndpoint, failed: boolean, nowMs: number): void {
+    this.#options.outliers?.attemptEnded(endpoint, failed, nowMs);
+  }
+
+  close(graceMs: number): void {
+    this.#closed = true;
+    this.#unwatch();
+    this.#options.outliers?.close();
+    for (const endpoint of this.#endpoints.values()) endpoint.close(graceMs);
+    this.#endpoints.clear();
+    this.#candidates = undefined;
+    this.#known = true;
+    this.#waiters.fail(expected("unavailable", "the client was closed", { neverStarted: true, retryable: false }));
+  }
+}

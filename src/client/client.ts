@@ -1,0 +1,133 @@
+/** `createClient` turns a contract into an object whose methods call whoever serves it. */
+import { Context } from "../core/context.ts";
+import { RpcError } from "../core/error.ts";
+import { createMetadata } from "../core/metadata.ts";
+import type { MethodInfo } from "../core/method.ts";
+import type { Clock } from "../core/runtime.ts";
+import { isPromise, type Service } from "../core/service.ts";
+import type { AnyContract } from "../contract/service.ts";
+import type { CallOptions, Client } from "../contract/types.ts";
+import { follow, forget } from "./cancellation.ts";
+
+/** How calls leave: a stack over a balancer, ready to be given requests. */
+export interface Caller {
+  readonly clock: Clock;
+  readonly service: Service;
+  /** Timeout of unary calls that say nothing, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** Makes the methods of `contract`, each bound to its own method: no proxy, no look-up on a call's way. */
+export function callMethods<S extends AnyContract>(contract: S, caller: Caller): Client<S> {
+  const methods = Object.create(null) as Record<string, unknown>;
+  for (const [name, method] of Object.entries(contract.methods)) {
+    methods[name] = method.kind === "unary" || method.kind === "client_stream"
+      ? promised(method, caller)
+      : streamed(method, caller);
+  }
+  return methods as Client<S>;
+}
+
+type Call<Answer> = (request: unknown, options?: CallOptions) => Answer;
+
+function promised(method: MethodInfo, caller: Caller): Call<Promise<unknown>> {
+  const { clock, service } = caller;
+  const timeoutMs = method.timeoutMs ?? (method.kind === "unary" ? caller.timeoutMs : Infinity);
+  const plain = method.routeKey === undefined;
+  return (request, options) => {
+    try {
+      if (options === undefined && plain) {
+        const answer = service(request, new Context(method, clock.now() + timeoutMs));
+        return isPromise(answer) ? answer : Promise.resolve(answer);
+      }
+      const context = contextOf(method, clock, timeoutMs, request, options);
+      const unlink = link(context, options);
+      const answer = Promise.resolve(service(request, context));
+      return unlink === undefined ? answer : answer.finally(unlink);
+    } catch (error) {
+      return Promise.reject(RpcError.from(error));
+    }
+  };
+}
+
+function streamed(method: MethodInfo, caller: Caller): Call<AsyncIterable<unknown>> {
+  const { clock, service } = caller;
+  const timeoutMs = method.timeoutMs ?? Infinity;
+  return (request, options) => {
+    try {
+      const context = contextOf(method, clock, timeoutMs, request, options);
+      const unlink = link(context, options);
+      const items = service(request, context) as AsyncIterable<unknown>;
+      return unlink === undefined ? items : unlinking(items, unlink);
+    } catch (error) {
+      return failing(RpcError.from(error));
+    }
+  };
+}
+
+/** Yields the items, and calls `unlink` after the last. */
+async function* unlinking(items: AsyncIterable<unknown>, unlink: () => void): AsyncGenerator<unknown> {
+  try {
+    yield* items;
+  } finally {
+    unlink();
+  }
+}
+
+/** A stream that fails when it is read: a stream's errors have one place. */
+// eslint-disable-next-line require-yield
+async function* failing(error: RpcError): AsyncGenerator<never> {
+  await Promise.reject(error);
+}
+
+function contextOf(
+  method: MethodInfo, clock: Clock, timeoutMs: number, request: unknown, options: CallOptions = {},
+): Context {
+  const { context: parent } = options;
+  let deadline = Math.min(options.deadline ?? Infinity, parent?.deadline ?? Infinity);
+  const ownMs = options.timeoutMs ?? timeoutMs;
+  if (!(ownMs > 0)) {
+    throw new RpcError("invalid_argument", `timeoutMs is ${ownMs}, expected a number above 0`, { phase: "encode" });
+  }
+  deadline = Math.min(deadline, clock.now() + ownMs);
+  const context = new Context(method, deadline, {
+    ...(options.metadata === undefined ? undefined : { metadata: createMetadata(options.metadata) }),
+    idempotencyKey: checkedKey("idempotencyKey", options.idempotencyKey),
+    routeKey: checkedKey("routeKey", options.routeKey ??
+      (method.routeKey as ((request: unknown) => string) | undefined)?.(request)),
+    onMetadata: options.onMetadata,
+  });
+  return context;
+}
+
+/** Lets the caller's signal and parent call cancel this one. What it returns undoes that when the call is over. */
+function link(context: Context, options: CallOptions | undefined): (() => void) | undefined {
+  const signal = options?.signal;
+  const parent = options?.context;
+  if (signal === undefined && parent === undefined) return undefined;
+  const child = { cancelled: (reason: RpcError) => context.cancel(reason) };
+  parent?.onCancel(child);
+  if (signal !== undefined) follow(signal, context);
+  const unlink = (): void => {
+    parent?.offCancel(child);
+    if (signal !== undefined) forget(signal, context);
+  };
+  if (context.cancelReason !== undefined) {
+    unlink();
+    throw context.cancelReason;
+  }
+  return unlink;
+}
+
+/** Keys travel in every frame of their call's attempts, so they are short. */
+const maxKeyChars = 256;
+
+function checkedKey(name: string, key: unknown): string | undefined {
+  if (key === undefined) return undefined;
+  if (typeof key !== "string" || key.length === 0 || key.length > maxKeyChars) {
+    throw new RpcError("invalid_argument", `${name} must be a string of 1 to ${maxKeyChars} characters`,
+      { phase: "encode" });
+  }
+  return key;
+}
+

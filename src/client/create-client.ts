@@ -1,0 +1,154 @@
+/** Putting a client together: discovery, endpoints, picker and stack, from options that all have defaults. */
+import { endpointAddress, type EndpointFields } from "../core/endpoint.ts";
+import type { Discovery } from "../core/discovery.ts";
+import { RpcError } from "../core/error.ts";
+import type { Connect } from "../core/connection.ts";
+import type { MethodInfo } from "../core/method.ts";
+import type { Observer } from "../core/observer.ts";
+import type { Picker } from "../core/picker.ts";
+import type { Runtime } from "../core/runtime.ts";
+import { compose, type Service, type Stack } from "../core/service.ts";
+import { avoidTried, leastRequests } from "../balance/index.ts";
+import { codersOf, type MethodCoders } from "../contract/coders.ts";
+import type { Codec } from "../contract/codec.ts";
+import type { AnyMethod } from "../contract/method.ts";
+import type { AnyContract } from "../contract/service.ts";
+import type { Client } from "../contract/types.ts";
+import { codecFor } from "../codec/choose.ts";
+import { nativeConnect, type NativeSettings } from "../protocol/native/index.ts";
+import { preferRegion, type PreferRegionOptions } from "../region/index.ts";
+import { outlierDetection, type OutlierOptions } from "../health/index.ts";
+import type { RetryOptions } from "../resilience/index.ts";
+import { Balancer } from "./balancer.ts";
+import { callMethods } from "./client.ts";
+import type { ClientEndpoint, EndpointOptions } from "./endpoint.ts";
+import { pooled } from "./pool.ts";
+import { defaultStack } from "./stack.ts";
+
+export interface ClientOptions extends EndpointOptions {
+  /** Who serves what. Either this or `address`. */
+  readonly discovery?: Discovery | undefined;
+  /** Fixed servers: an address, or several, or endpoints with region, zone and weight. */
+  readonly address?: string | readonly (string | EndpointFields)[] | undefined;
+  /** The name to ask discovery for. Default: the contract's. A gateway is called under its own. */
+  readonly name?: string | undefined;
+  /** Where this client is. Endpoints of the same zone, then region, are preferred. Default: no preference. */
+  readonly region?: string | undefined;
+  readonly zone?: string | undefined;
+  /** Regions: spillover, fail-back, residency, drain. */
+  readonly regions?: Omit<PreferRegionOptions, "region" | "zone"> | undefined;
+  /** How one endpoint of a region is chosen. Default: the less loaded of two (least requests, P2C). */
+  readonly picker?: Picker | undefined;
+  /** Milliseconds for a unary call that says nothing and whose method says nothing. Default 15,000. */
+  readonly timeoutMs?: number | undefined;
+  /** Default: 3 attempts, 20 % budget. `false` for single attempts. */
+  readonly retry?: RetryOptions | false | undefined;
+  /** Passive outlier detection. `false` for none. */
+  readonly outliers?: OutlierOptions | false | undefined;
+  /** Default: compiled Protobuf, or MessagePack where a schema has no readable structure. */
+  readonly codec?: Codec | undefined;
+  /** Changes the stack: gets the default one, returns the one to use. */
+  readonly stack?: ((defaults: Stack) => Stack) | undefined;
+  readonly observer?: Observer | undefined;
+  readonly settings?: Partial<NativeSettings> | undefined;
+  /** Up to so many endpoints are connected to ahead of the first call. Default 64. */
+  readonly eagerConnections?: number | undefined;
+}
+
+/** What every client has beside its methods. */
+export interface ClientControl {
+  /** Ends it: calls in flight may finish within `graceMs` (default 10,000). */
+  close(graceMs?: number): void;
+  /** The endpoints as they are now, for views and tests. */
+  endpoints(): readonly ClientEndpoint[];
+}
+
+/** The methods of `contract`, and `$`, by which the client itself is governed. */
+export type ClientOf<S extends AnyContract> = Client<S> & { readonly $: ClientControl } & Disposable;
+
+/** Makes a client on `runtime`. The package's `createClient` fills in the Node runtime. */
+export function createClientOn<S extends AnyContract>(
+  runtime: Runtime, contract: S, options: ClientOptions,
+): ClientOf<S> {
+  const calling = createCaller(runtime, { ...options, name: options.name ?? contract.name });
+  const methods = callMethods(contract, {
+    clock: runtime.clock, service: calling.service, timeoutMs: options.timeoutMs ?? 15_000,
+  });
+  const control: ClientControl = {
+    close: (graceMs = 10_000) => calling.close(graceMs),
+    endpoints: () => calling.endpoints(),
+  };
+  return Object.freeze(Object.assign(methods, { $: control, [Symbol.dispose]: () => control.close() })) as ClientOf<S>;
+}
+
+export interface CallerOptions extends ClientOptions {
+  readonly name: string;
+  /** Coders of methods that come from no contract (a gateway's). */
+  readonly connect?: Connect | undefined;
+}
+
+/** The stack over the balancer of one name: what a client's methods and a gateway's routes call. */
+export function createCaller(runtime: Runtime, options: CallerOptions): {
+  readonly service: Service; close(graceMs: number): void; endpoints(): readonly ClientEndpoint[];
+} {
+  const observer = options.observer ?? {};
+  const inner = avoidTried(options.picker ?? leastRequests(runtime.random));
+  const outliers = options.outliers === false ? undefined : outlierDetection(runtime, { observer, ...options.outliers });
+  const balancer = new Balancer(runtime, {
+    ...options,
+    discovery: discoveryOf(options),
+    observer,
+    outliers,
+    connect: options.connect ?? connectorFor(options),
+    picker: options.region === undefined
+      ? inner
+      : preferRegion(runtime, { observer, ...options.regions, region: options.region, zone: options.zone })(inner),
+  });
+  const defaults = defaultStack(runtime, { observer, retry: options.retry });
+  const service = compose(options.stack?.(defaults) ?? defaults, balancer.service);
+  return { service, close: (graceMs) => balancer.close(graceMs), endpoints: () => balancer.endpoints };
+}
+
+/** Clients with the same codec and settings share connections; these are told apart by identity. */
+const connectors = new WeakMap<object, Connect>();
+const noCodec = {};
+
+function connectorFor(options: ClientOptions): Connect {
+  const key = options.settings ?? options.codec ?? noCodec;
+  let connect = options.settings === undefined || options.codec === undefined ? connectors.get(key) : undefined;
+  if (connect === undefined) {
+    connect = pooled(nativeConnect({ coders: contractCoders(options.codec), settings: options.settings }));
+    connectors.set(key, connect);
+  }
+  return connect;
+}
+
+/** Coders of contract methods, compiled once per method. */
+export function contractCoders(codec: Codec | undefined): (method: MethodInfo) => MethodCoders {
+  const compiled = new WeakMap<MethodInfo, MethodCoders>();
+  return (method) => {
+    let coders = compiled.get(method);
+    if (coders === undefined) {
+      coders = codersOf(method as AnyMethod, codec ?? codecFor(method as AnyMethod));
+      compiled.set(method, coders);
+    }
+    return coders;
+  };
+}
+
+function discoveryOf(options: ClientOptions): Discovery {
+  if ((options.discovery === undefined) === (options.address === undefined)) {
+    throw new RpcError("invalid_argument",
+      "a client needs to know where servers are: give it either `discovery` or `address`");
+  }
+  if (options.discovery !== undefined) return options.discovery;
+  const given = options.address as string | readonly (string | EndpointFields)[];
+  const endpoints = (typeof given === "string" ? [given] : given)
+    .map((one) => endpointAddress(typeof one === "string" ? { address: one } : one));
+  return {
+    watch(_name, watcher) {
+      watcher.snapshot(endpoints);
+      return () => undefined;
+    },
+  };
+}

@@ -1,0 +1,287 @@
+/**
+ * A ClientEndpoint is one server as a client sees it: it keeps a connection, counts attempts, and knows
+ * whether the server is fit to be picked.
+ */
+import type { AttemptObserver, Connect, Connection, ConnectionEvents } from "../core/connection.ts";
+import type { Context } from "../core/context.ts";
+import { describeEndpoint, type Endpoint, type EndpointAddress, type EndpointStatus } from "../core/endpoint.ts";
+import { expected, RpcError } from "../core/error.ts";
+import { createLoad, type Load, type LoadReport, recordAttempt } from "../core/load.ts";
+import type { Observer } from "../core/observer.ts";
+import type { Runtime } from "../core/runtime.ts";
+import type { Timer } from "../core/alarm.ts";
+import { Heart, type HeartOptions, type HeartOwner } from "./heart.ts";
+import { Waiters } from "./waiters.ts";
+
+export interface EndpointOptions extends HeartOptions {
+  /** Time for a connection to open, hello included, in milliseconds. Default 3,000. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** First and longest pause before connecting again, in milliseconds; between them it grows by 1.6. 50 and 3,000. */
+  readonly reconnectMinMs?: number | undefined;
+  readonly reconnectMaxMs?: number | undefined;
+  /** A connection silent for so long is asked for a sign of life before a call goes out on it. Default 10,000. */
+  readonly idleCheckMs?: number | undefined;
+}
+
+/** What an endpoint tells the balancer that owns it. */
+export interface EndpointOwner {
+  readonly observer: Observer;
+  /** Somebody's status changed: picks must look again. */
+  statusChanged(endpoint: ClientEndpoint): void;
+  /** An attempt ended; `failed` if it speaks against the endpoint. */
+  attemptEnded(endpoint: ClientEndpoint, failed: boolean, nowMs: number): void;
+}
+
+type Link =
+  | { readonly state: "idle" }
+  | { readonly state: "connecting"; readonly connection: Connection; readonly timer: Timer }
+  | { readonly state: "open"; readonly connection: Connection }
+  | { readonly state: "waiting"; readonly timer: Timer; readonly error: RpcError }
+  | { readonly state: "closed" };
+
+const idle: Link = { state: "idle" };
+
+export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEvents, HeartOwner {
+  readonly #runtime: Runtime;
+  readonly #connect: Connect;
+  readonly #owner: EndpointOwner;
+  readonly #options: EndpointOptions;
+  readonly #heart: Heart;
+  readonly #waiters: Waiters;
+  address: EndpointAddress;
+  status: EndpointStatus = "idle";
+  readonly load: Load = createLoad();
+  #link: Link = idle;
+  /** The open connection: what a call reads first, so it stands apart from `#link`. */
+  #open: Connection | undefined = undefined;
+  #failures = 0;
+  #draining = false;
+  #ejected = false;
+  #suspect = false;
+  /** When a call is next preceded by a sign of life, unless something is heard before. */
+  readonly #idleCheckMs: number;
+
+  constructor(
+    runtime: Runtime, connect: Connect, address: EndpointAddress, owner: EndpointOwner, options: EndpointOptions,
+  ) {
+    this.#runtime = runtime;
+    this.#connect = connect;
+    this.#owner = owner;
+    this.#options = options;
+    this.#idleCheckMs = options.idleCheckMs ?? 10_000;
+    this.address = address;
+    this.#heart = new Heart(runtime.clock, options, this.load, this);
+    this.#waiters = new Waiters(runtime.clock);
+  }
+
+  readonly call = (request: unknown, context: Context): unknown => {
+    const connection = this.#open;
+    if (connection === undefined) return this.#callWhenOpen(request, context);
+    if (this.load.inFlight === 0) {
+      const nowMs = this.#runtime.clock.now();
+      const silentMs = nowMs - connection.lastReceivedMs;
+      this.#heart.quicken(nowMs);
+      if (silentMs > this.#idleCheckMs) return this.#callWhenAnswered(connection, request, context);
+    }
+    return this.#attempt(connection, request, context);
+  };
+
+  #attempt(connection: Connection, request: unknown, context: Context): unknown {
+    this.load.inFlight++;
+    try {
+      return connection.call(request, context, this);
+    } catch (error) {
+      this.load.inFlight--;
+      throw this.#label(RpcError.from(error, "internal"));
+    }
+  }
+
+  #callWhenOpen(request: unknown, context: Context): unknown {
+    const link = this.#link;
+    if (link.state === "waiting") throw this.#label(link.error);
+    if (link.state === "closed") {
+      throw this.#label(expected("unavailable", "the endpoint is closed", { neverStarted: true, phase: "connect" }));
+    }
+    this.connect();
+    return this.#afterWaiting(request, context);
+  }
+
+  /** After a long silence the connection may be dead without our knowing: ask before risking a call on it. */
+  #callWhenAnswered(connection: Connection, request: unknown, context: Context): unknown {
+    connection.ping();
+    return this.#afterWaiting(request, context);
+  }
+
+  #afterWaiting(request: unknown, context: Context): unknown {
+    const ready = this.#waiters.wait(context).then(() => {
+      const connection = this.#open;
+      if (connection === undefined) {
+        throw expected("unavailable", "the connection closed again at once", { neverStarted: true, phase: "connect" });
+      }
+      return connection;
+    }).catch((error: unknown) => {
+      throw this.#label(RpcError.from(error));
+    });
+    const { kind } = context.method;
+    if (kind === "server_stream" || kind === "bidi_stream") return this.#streamLater(ready, request, context);
+    return ready.then((connection) => this.#attempt(connection, request, context));
+  }
+
+  async *#streamLater(ready: Promise<Connection>, request: unknown, context: Context): AsyncGenerator<unknown> {
+    yield* this.#attempt(await ready, request, context) as AsyncIterable<unknown>;
+  }
+
+  /** Names the place of a failure, for people and for retries. */
+  #label(error: RpcError): RpcError {
+    error.endpoint ??= describeEndpoint(this.address);
+    error.region ??= this.address.region;
+    error.candidate ??= this;
+    return error;
+  }
+
+  attemptEnded(context: Context, startedMs: number, endedMs: number, error: RpcError | undefined): void {
+    const { load } = this;
+    load.inFlight--;
+    const failed = error !== undefined && speaksAgainstEndpoint(error);
+    recordAttempt(load, startedMs, endedMs, failed);
+    if (error !== undefined) this.#label(error);
+    this.#owner.attemptEnded(this, failed, endedMs);
+    this.#owner.observer.attemptEnded?.(context, this.address, endedMs - startedMs, error);
+  }
+
+  connect(): void {
+    if (this.#link.state !== "idle" && this.#link.state !== "waiting") return;
+    if (this.#link.state === "waiting") this.#link.timer.cancel();
+    const timeoutMs = this.#options.connectTimeoutMs ?? 3_000;
+    const timer = this.#runtime.clock.after(timeoutMs, () => {
+      if (this.#link.state === "connecting") {
+        this.#link.connection.abort(expected("unavailable", `no connection within ${timeoutMs} ms`,
+          { neverStarted: true, phase: "connect" }));
+      }
+    });
+    this.#link = { state: "connecting", timer, connection: this.#connect(this.#runtime, this.address.address, this) };
+    this.#update("connecting");
+  }
+
+  opened(): void {
+    if (this.#link.state !== "connecting") return;
+    this.#link.timer.cancel();
+    const { connection } = this.#link;
+    this.#link = { state: "open", connection };
+    this.#open = connection;
+    this.#draining = this.#suspect = false;
+    this.#failures = 0;
+    this.load.readySinceMs = this.#runtime.clock.now();
+    this.#heart.start(connection);
+    this.#update("connected");
+    this.#waiters.release();
+  }
+
+  draining(why: string): void {
+    this.#draining = true;
+    this.#update(`draining: ${why}`);
+  }
+
+  pinged(roundTripMs: number): void {
+    this.#heart.answered(roundTripMs);
+    if (this.#open !== undefined) this.#waiters.release();
+  }
+
+  reported(report: LoadReport): void {
+    this.load.report = report;
+    this.load.reportAtMs = this.#runtime.clock.now();
+  }
+
+  closed(error: RpcError | undefined): void {
+    const { state } = this.#link;
+    if (state === "connecting") this.#link.timer.cancel();
+    if (state === "closed" || state === "waiting") return;
+    this.#open = undefined;
+    this.#heart.stop();
+    const reason = expected("unavailable", state === "connecting"
+      ? `cannot connect: ${error?.message ?? "closed"}`
+      : `the connection was lost: ${error?.message ?? "closed by the peer"}`,
+      { cause: error, neverStarted: true, phase: "connect" });
+    this.#link = { state: "waiting", error: reason, timer: this.#reconnectLater() };
+    this.#draining = false;
+    this.#update(reason.message);
+    this.#waiters.fail(reason);
+  }
+
+  #reconnectLater(): Timer {
+    const leastMs = this.#options.reconnectMinMs ?? 50;
+    const mostMs = this.#options.reconnectMaxMs ?? 3_000;
+    const delayMs = Math.min(mostMs, leastMs * 1.6 ** this.#failures);
+    this.#failures = Math.min(this.#failures + 1, 64);
+    // Spread over 80 to 120 %: clients that lost one server together must not come back together.
+    const jitteredMs = delayMs * (0.8 + 0.4 * this.#runtime.random.next());
+    return this.#runtime.clock.after(jitteredMs, () => this.connect()).unref();
+  }
+
+  suspected(error: RpcError): void {
+    this.#suspect = true;
+    this.#update(error.message);
+    this.#open?.failRepeatable(error);
+  }
+
+  recovered(): void {
+    this.#suspect = false;
+    this.#update("heard again");
+  }
+
+  dead(error: RpcError): void {
+    this.#open?.abort(error);
+  }
+
+  /** Keeps it out of, or lets it back into, the set that is picked from. */
+  eject(ejected: boolean, why: string): void {
+    if (this.#ejected === ejected) return;
+    this.#ejected = ejected;
+    this.#update(why);
+  }
+
+  close(graceMs = 0): void {
+    const link = this.#link;
+    if (link.state === "closed") return;
+    this.#link = { state: "closed" };
+    this.#open = undefined;
+    this.#heart.stop();
+    if (link.state === "connecting" || link.state === "waiting") link.timer.cancel();
+    if (link.state === "connecting" || link.state === "open") link.connection.close(graceMs);
+    this.#update("removed");
+    this.#waiters.fail(expected("unavailable", "the endpoint was removed", { neverStarted: true, phase: "connect" }));
+  }
+
+  #update(why: string): void {
+    const status = this.#statusNow();
+    if (status === this.status) return;
+    this.status = status;
+    this.#owner.statusChanged(this);
+    this.#owner.observer.endpointChanged?.(this.address, status, why);
+  }
+
+  #statusNow(): EndpointStatus {
+    switch (this.#link.state) {
+      case "idle": return "idle";
+      case "connecting": return "connecting";
+      case "waiting": return "connecting";
+      case "closed": return "closed";
+      case "open": return this.#draining ? "draining" : this.#ejected || this.#suspect ? "ejected" : "ready";
+    }
+  }
+}
+
+/** Whether a failure says something about the endpoint, rather than about the request or its caller. */
+export function speaksAgainstEndpoint(error: RpcError): boolean {
+  switch (error.code) {
+    case "unavailable":
+    case "deadline_exceeded":
+    case "resource_exhausted":
+    case "internal":
+    case "unknown":
+    case "data_loss":
+      return true;
+    default:
+      return false;
+  }
+}

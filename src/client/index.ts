@@ -1,0 +1,14 @@
+/** Calling contracts: `createClient(contract, options)` gives an object whose methods are the calls. */
+import type { AnyContract } from "../contract/service.ts";
+import { nodeRuntime } from "../runtime/node/index.ts";
+import { type ClientOf, type ClientOptions, createClientOn } from "./create-client.ts";
+
+export { type ClientControl, type ClientOf, type ClientOptions, createClientOn } from "./create-client.ts";
+export { type ClientEndpoint, type EndpointOptions, speaksAgainstEndpoint } from "./endpoint.ts";
+export type { HeartOptions } from "./heart.ts";
+export { defaultStack, idempotencyKeys, type StackOptions, telemetry } from "./stack.ts";
+
+/** Makes a client on Node's clock, chance and network. */
+export function createClient<S extends AnyContract>(contract: S, options: ClientOptions): ClientOf<S> {
+  return createClientOn(nodeRuntime, contract, options);
+}

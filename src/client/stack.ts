@@ -1,0 +1,62 @@
+/**
+ * The default client stack: what stands between a call and the balancer, outermost first.
+ *
+ * The keys are the roles. Spread another layer over a key to replace it in its place; set it to `undefined`
+ * to do without: a layer that is not there costs nothing.
+ */
+import type { Observer } from "../core/observer.ts";
+import type { Runtime } from "../core/runtime.ts";
+import type { Layer, Stack } from "../core/service.ts";
+import { isPromise } from "../core/service.ts";
+import { RpcError } from "../core/error.ts";
+import { retry, type RetryOptions } from "../resilience/index.ts";
+
+export interface StackOptions {
+  readonly observer: Observer;
+  /** `false` makes every call a single attempt. */
+  readonly retry?: RetryOptions | false | undefined;
+}
+
+export function defaultStack(runtime: Runtime, options: StackOptions): Stack {
+  return {
+    // Outermost, since a call is what its user sees: all attempts, all waiting.
+    telemetry: options.observer.callEnded === undefined ? undefined : telemetry(runtime, options.observer),
+    // Above retry: every attempt of a call must carry the same key, or the server could not tell a repeat.
+    idempotency: idempotencyKeys(runtime),
+    // Innermost: each attempt picks anew, and the balancer below avoids the endpoints that failed.
+    retry: options.retry === false
+      ? undefined
+      : retry(runtime, { observer: options.observer, ...options.retry }),
+  };
+}
+
+/** Tells the observer how each call ended and how long it took. */
+export function telemetry(runtime: Pick<Runtime, "clock">, observer: Observer): Layer {
+  const { clock } = runtime;
+  return (next) => (request, context) => {
+    const startedMs = clock.now();
+    let answer: unknown;
+    try {
+      answer = next(request, context);
+    } catch (error) {
+      observer.callEnded?.(context, clock.now() - startedMs, RpcError.from(error));
+      throw error;
+    }
+    if (!isPromise(answer)) return answer;
+    return answer.then((value) => {
+      observer.callEnded?.(context, clock.now() - startedMs, undefined);
+      return value;
+    }, (error: unknown) => {
+      observer.callEnded?.(context, clock.now() - startedMs, RpcError.from(error));
+      throw error;
+    });
+  };
+}
+
+/** Gives every call of a keyed method an idempotency key, unless its caller named one. */
+export function idempotencyKeys(runtime: Pick<Runtime, "random">): Layer {
+  return (next) => (request, context) =>
+    context.method.idempotent === "keyed" && context.idempotencyKey === undefined
+      ? next(request, context.with({ idempotencyKey: runtime.random.id() }))
+      : next(request, context);
+}

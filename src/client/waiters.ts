@@ -1,0 +1,92 @@
+/** Waiters are calls that wait for one thing (a connection, a first snapshot), each under its own deadline. */
+import { Alarm } from "../core/alarm.ts";
+import type { Cancellable, Context } from "../core/context.ts";
+import { expected, type RpcError } from "../core/error.ts";
+import type { Clock } from "../core/runtime.ts";
+
+/** Most calls that wait at once; more are refused, since whatever they wait for is not coming soon. */
+const maxWaiting = 10_000;
+
+export class Waiters {
+  readonly #clock: Clock;
+  #waiting = new Set<Waiter>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** Resolves at the next release; rejects at failure, cancellation or the context's deadline. */
+  wait(context: Context): Promise<void> {
+    if (this.#waiting.size >= maxWaiting) {
+      return Promise.reject(expected("resource_exhausted", `${maxWaiting} calls wait for a connection already`,
+        { neverStarted: true, phase: "connect" }));
+    }
+    return new Promise((resolve, reject) => {
+      const waiter = new Waiter(context, this.#clock, (error) => {
+        this.#waiting.delete(waiter);
+        if (error === undefined) resolve();
+        else reject(error);
+      });
+      this.#waiting.add(waiter);
+      waiter.begin();
+    });
+  }
+
+  release(): void {
+    this.#settle(undefined);
+  }
+
+  fail(error: RpcError): void {
+    this.#settle(error);
+  }
+
+  #settle(error: RpcError | undefined): void {
+    if (this.#waiting.size === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = new Set();
+    for (const waiter of waiting) waiter.settle(error);
+  }
+}
+
+class Waiter extends Alarm implements Cancellable {
+  readonly #context: Context;
+  readonly #clock: Clock;
+  readonly #settled: (error: RpcError | undefined) => void;
+  readonly #sinceMs: number;
+  #over = false;
+
+  constructor(context: Context, clock: Clock, settled: (error: RpcError | undefined) => void) {
+    super();
+    this.#context = context;
+    this.#clock = clock;
+    this.#settled = settled;
+    this.#sinceMs = clock.now();
+  }
+
+  begin(): void {
+    if (this.#context.deadline !== Infinity) this.#clock.set(this, this.#context.deadline);
+    this.#context.onCancel(this);
+  }
+
+  settle(error: RpcError | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#clock.clear(this);
+    this.#context.offCancel(this);
+    this.#settled(error);
+  }
+
+  ring(): void {
+    const waitedMs = Math.round(this.#clock.now() - this.#sinceMs);
+    this.settle(expected("deadline_exceeded", `the deadline passed after ${waitedMs} ms without a connection`,
+      { neverStarted: true, retryable: false, phase: "connect" }));
+  }
+
+  cancelled(reason: RpcError): void {
+    this.settle(reason);
+  }
+}

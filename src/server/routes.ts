@@ -1,0 +1,89 @@
+/** Routes are what a server serves: handlers by `service/method`, each under the server's layers. */
+import { RpcError } from "../core/error.ts";
+import { compose, type Service, type Stack } from "../core/service.ts";
+import { codersOf } from "../contract/coders.ts";
+import type { Codec } from "../contract/codec.ts";
+import type { AnyMethod } from "../contract/method.ts";
+import type { AnyContract } from "../contract/service.ts";
+import { codecByName } from "../codec/choose.ts";
+import type { MethodShape, Route, Router } from "../protocol/router.ts";
+
+interface Served {
+  readonly method: AnyMethod;
+  readonly service: Service;
+  readonly byCodec: Map<string, Route>;
+}
+
+export interface RoutesOptions {
+  /** Layers over every handler, outermost first. */
+  readonly stack: Stack;
+  /** Codecs beside the built-in ones, which they replace where names agree. */
+  readonly codecs: readonly Codec[];
+  /** Finds a route where no handler is registered: what makes a server a gateway. */
+  readonly fallback?: Router | undefined;
+}
+
+export class Routes {
+  readonly #options: RoutesOptions;
+  readonly #served = new Map<string, Served>();
+  readonly #services = new Set<string>();
+
+  constructor(options: RoutesOptions) {
+    this.#options = options;
+  }
+
+  /** The names of the services served, which is what gets registered. */
+  get services(): readonly string[] {
+    return [...this.#services];
+  }
+
+  /** Throws at once when a handler is missing, superfluous or no function: not at the first call. */
+  add(contract: AnyContract, handlers: Readonly<Record<string, unknown>>): void {
+    if (this.#services.has(contract.name)) {
+      throw new RpcError("already_exists", `${contract.name} is implemented already`);
+    }
+    const unknown = Object.keys(handlers).filter((name) => !Object.hasOwn(contract.methods, name));
+    if (unknown.length > 0) {
+      throw new RpcError("invalid_argument", `${contract.name} has no method ${unknown.join(", ")}; ` +
+        `its methods are ${Object.keys(contract.methods).join(", ")}`);
+    }
+    for (const [name, method] of Object.entries(contract.methods)) {
+      const handler = handlers[name];
+      if (typeof handler !== "function") {
+        throw new RpcError("invalid_argument", `${method.path} has no handler: expected a function, got ${typeof handler}`);
+      }
+      const service = compose(this.#options.stack, handler.bind(handlers) as Service);
+      this.#served.set(method.path, { method, service, byCodec: new Map() });
+    }
+    this.#services.add(contract.name);
+  }
+
+  readonly route: Router = (shape) => {
+    const { path, codec, kind } = shape;
+    const served = this.#served.get(path);
+    if (served === undefined) return this.#missing(shape);
+    if (served.method.kind !== kind) {
+      return new RpcError("unimplemented", `${path} is ${served.method.kind}, not ${kind}: the contracts differ`);
+    }
+    const known = served.byCodec.get(codec);
+    if (known !== undefined) return known;
+    try {
+      const coders = codersOf(served.method, codecByName(codec, this.#options.codecs));
+      const route: Route = { method: served.method, service: served.service, coders };
+      served.byCodec.set(codec, route);
+      return route;
+    } catch (error) {
+      return RpcError.from(error, "internal");
+    }
+  };
+
+  #missing(shape: MethodShape): Route | RpcError {
+    const { path } = shape;
+    if (this.#options.fallback !== undefined) return this.#options.fallback(shape);
+    const slash = path.lastIndexOf("/");
+    const service = path.slice(0, Math.max(slash, 0));
+    return new RpcError("unimplemented", this.#services.has(service)
+      ? `${service} has no method "${path.slice(slash + 1, slash + 129)}" here: the contracts differ`
+      : `"${service.slice(0, 256)}" is not served here; this server has ${this.services.join(", ") || "no service"}`);
+  }
+}

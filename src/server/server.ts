@@ -1,0 +1,219 @@
+/** A server listens, serves handlers under their contracts, and makes itself known to a registry. */
+import type { Registrar, Registration } from "../core/discovery.ts";
+import { expected, RpcError } from "../core/error.ts";
+import type { LoadReport } from "../core/load.ts";
+import type { Observer } from "../core/observer.ts";
+import type { ByteSink, ByteStream, Listener, Runtime } from "../core/runtime.ts";
+import type { Stack } from "../core/service.ts";
+import type { Timer } from "../core/alarm.ts";
+import type { Codec } from "../contract/codec.ts";
+import type { AnyContract } from "../contract/service.ts";
+import type { Handlers } from "../contract/types.ts";
+import { nativeAccept, type NativeSettings, type ServedConnection } from "../protocol/native/index.ts";
+import type { Admission, Router, Serving } from "../protocol/router.ts";
+import { Routes } from "./routes.ts";
+
+export interface ServerOptions {
+  /** Where this server is, what share of the traffic it wants, and whether only in need; see EndpointAddress. */
+  readonly region?: string | undefined;
+  readonly zone?: string | undefined;
+  readonly weight?: number | undefined;
+  readonly backup?: boolean | undefined;
+  readonly priority?: number | undefined;
+  readonly attributes?: Readonly<Record<string, string>> | undefined;
+  /** Where it announces itself once it listens. Default: nowhere. */
+  readonly registry?: Registrar | undefined;
+  /** Names to register under instead of the services' own (a gateway registers as a gateway). */
+  readonly registerAs?: readonly string[] | undefined;
+  /** Most calls handled at once, over all connections; more are refused, certain not to have started. 10,000. */
+  readonly maxInFlight?: number | undefined;
+  /** Most connections; more are closed at once. Default 10,000. */
+  readonly maxConnections?: number | undefined;
+  /** Layers over every handler, outermost first. */
+  readonly stack?: Stack | undefined;
+  readonly codecs?: readonly Codec[] | undefined;
+  readonly observer?: Observer | undefined;
+  /** The load that replies carry, read at most ten times a second. */
+  readonly load?: ((inFlight: number) => LoadReport | undefined) | undefined;
+  readonly settings?: Partial<NativeSettings> | undefined;
+  /** Finds a route where no handler is registered. */
+  readonly fallback?: Router | undefined;
+}
+
+export interface ListenOptions {
+  /** 0, the default, picks a free one. */
+  readonly port?: number | undefined;
+  /** Default 127.0.0.1: a server that the network shall reach must say so, e.g. `0.0.0.0`. */
+  readonly host?: string | undefined;
+  /** A Unix socket instead of host and port. */
+  readonly path?: string | undefined;
+  /** The address to register instead of the bound one, for servers behind NAT or in containers. */
+  readonly advertise?: string | undefined;
+}
+
+export interface Server extends AsyncDisposable {
+  /** Serves `contract` by `handlers`. Throws if a handler is missing. */
+  implement<S extends AnyContract>(contract: S, handlers: Handlers<S>): Server;
+  /** Binds, begins to serve and registers. Resolves with the bound address. */
+  listen(options?: ListenOptions): Promise<string>;
+  /**
+   * Ends in order: deregisters, refuses new calls, lets those in flight finish within `graceMs` (default
+   * 10,000), then cancels what is left. No accepted call is cut before that.
+   */
+  close(graceMs?: number): Promise<void>;
+  /** The services implemented so far. */
+  readonly services: readonly string[];
+  /** Calls being handled, and connections open. */
+  readonly inFlight: number;
+  readonly connections: number;
+}
+
+/** Makes a server on `runtime`. The package's `createServer` fills in the Node runtime. */
+export function createServerOn(runtime: Runtime, options: ServerOptions = {}): Server {
+  return new ListeningServer(runtime, options);
+}
+
+const sweepMs = 1_000;
+
+class ListeningServer implements Server {
+  readonly #runtime: Runtime;
+  readonly #options: ServerOptions;
+  readonly #observer: Observer;
+  readonly #routes: Routes;
+  readonly #admission: Admission;
+  readonly #accept: ReturnType<typeof nativeAccept>;
+  readonly #connections = new Set<ServedConnection>();
+  readonly #listeners: Listener[] = [];
+  readonly #registrations: Registration[] = [];
+  #sweepTimer: Timer | undefined = undefined;
+  #closing: Promise<void> | undefined = undefined;
+  /** Called when the last connection has ended. */
+  #emptied: (() => void) | undefined = undefined;
+
+  constructor(runtime: Runtime, options: ServerOptions) {
+    this.#runtime = runtime;
+    this.#options = options;
+    this.#observer = options.observer ?? {};
+    this.#routes = new Routes({
+      stack: options.stack ?? {}, codecs: options.codecs ?? [], fallback: options.fallback,
+    });
+    const admission: Admission = this.#admission = { inFlight: 0, maxInFlight: options.maxInFlight ?? 10_000 };
+    const serving: Serving = {
+      runtime, admission, observer: this.#observer, router: this.#routes.route,
+      load: () => options.load?.(admission.inFlight),
+    };
+    this.#accept = nativeAccept(serving, {
+      settings: { region: options.region ?? "", zone: options.zone ?? "", ...options.settings },
+      ended: (connection, error) => this.#ended(connection, error),
+    });
+  }
+
+  get services(): readonly string[] {
+    return this.#routes.services;
+  }
+
+  get inFlight(): number {
+    return this.#admission.inFlight;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  implement<S extends AnyContract>(contract: S, handlers: Handlers<S>): this {
+    this.#routes.add(contract, handlers);
+    return this;
+  }
+
+  async listen(options: ListenOptions = {}): Promise<string> {
+    if (this.#closing !== undefined) throw new RpcError("failed_precondition", "the server is closed");
+    const wanted = options.path === undefined
+      ? hostPort(options.host ?? "127.0.0.1", options.port ?? 0)
+      : `unix:${options.path}`;
+    const listener = await this.#runtime.network.listen(wanted, (stream) => this.#accepted(stream));
+    this.#listeners.push(listener);
+    this.#sweepTimer ??= this.#sweepLater();
+    const { registry, region, zone, weight, backup, priority, attributes } = this.#options;
+    if (registry !== undefined) {
+      const address = options.advertise ?? listener.address;
+      for (const name of this.#options.registerAs ?? this.#routes.services) {
+        this.#registrations.push(registry.register(name,
+          withoutUndefined({ address, region, zone, weight, backup, priority, attributes })));
+      }
+      await Promise.all(this.#registrations.map((one) => one.registered));
+    }
+    this.#observer.event?.("server.listening", { address: listener.address, services: this.services });
+    return listener.address;
+  }
+
+  #accepted(stream: ByteStream): ByteSink {
+    const most = this.#options.maxConnections ?? 10_000;
+    if (this.#connections.size >= most || this.#closing !== undefined) {
+      this.#observer.event?.("server.connection.refused", {
+        peer: stream.peer,
+        why: this.#closing === undefined ? `${most} connections are open (maxConnections)` : "the server is closing",
+      });
+      stream.destroy();
+      return { received: () => undefined, closed: () => undefined };
+    }
+    const { connection, sink } = this.#accept(stream);
+    this.#connections.add(connection);
+    return sink;
+  }
+
+  #ended(connection: ServedConnection, error: RpcError | undefined): void {
+    this.#connections.delete(connection);
+    if (error !== undefined) {
+      this.#observer.event?.("server.connection.failed",
+        { peer: connection.peer, code: error.code, error: error.message });
+    }
+    if (this.#connections.size === 0) this.#emptied?.();
+  }
+
+  #sweepLater(): Timer {
+    return this.#runtime.clock.after(sweepMs, () => {
+      const nowMs = this.#runtime.clock.now();
+      for (const connection of [...this.#connections]) connection.sweep(nowMs);
+      this.#sweepTimer = this.#sweepLater();
+    }).unref();
+  }
+
+  close(graceMs = 10_000): Promise<void> {
+    return this.#closing ??= this.#close(graceMs);
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    // First out of the registry, so that nobody new comes while the doors are still open.
+    await Promise.allSettled(this.#registrations.map((one) => one.close()));
+    await Promise.all(this.#listeners.map((one) => one.close()));
+    const reason = expected("unavailable", "the server is shutting down", { neverStarted: true });
+    for (const connection of [...this.#connections]) connection.drain(reason);
+    if (this.#connections.size > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = this.#runtime.clock.after(graceMs, () => {
+          const cut = expected("unavailable", `the server ended before the call: ${graceMs} ms of grace were over`);
+          for (const connection of [...this.#connections]) connection.close(cut);
+          resolve();
+        });
+        this.#emptied = () => {
+          timer.cancel();
+          resolve();
+        };
+      });
+    }
+    this.#sweepTimer?.cancel();
+    this.#observer.event?.("server.closed", {});
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function hostPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function withoutUndefined<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
+}
