@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { type City, createAtlas, foldName, loadCities } from "./cities.ts";
 
 const runs = { numRuns: Number(process.env["MERIDIAN_FUZZ_RUNS"] ?? 60), seed: 20 };

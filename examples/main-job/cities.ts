@@ -33,9 +33,9 @@ export interface Atlas {
   /** Undefined when no city has that identifier. */
   city(id: number): City | undefined;
   /** Cities whose name begins with `prefix`, whatever its case and accents; the most populous first. */
-  search(prefix: string, limit: number): City[];
+  readonly search: (prefix: string, limit: number) => City[];
   /** The `count` nearest cities, nearest first; of two at one distance the smaller identifier first. */
-  nearest(lat: number, lon: number, count: number): Neighbour[];
+  readonly nearest: (lat: number, lon: number, count: number) => Neighbour[];
   /** Cities of one country, the most populous first; none for a code nobody has. */
   inCountry(country: string): readonly City[];
   /** The country of the nearest city, which is what we call the country of a coordinate. */
@@ -90,7 +90,7 @@ function groupByCountry(cities: readonly City[]): Map<string, City[]> {
 }
 
 /** Names in code unit order beside their cities; a prefix is then one range, found by two binary searches. */
-function createNameIndex(cities: readonly City[]): { search(prefix: string, limit: number): City[] } {
+function createNameIndex(cities: readonly City[]): Pick<Atlas, "search"> {
   const entries = cities
     .map((city) => ({ name: foldName(city.name), city }))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));

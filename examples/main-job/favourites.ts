@@ -91,8 +91,8 @@ function saveOnce({ recorded, record, insert, count }: Statements, { key, user, 
   if (earlier !== undefined) {
     if (earlier["user"] !== user || earlier["city"] !== cityId) {
       throw new RpcError("invalid_argument",
-        `idempotency key ${key} was used to save city ${earlier["city"]} for ${earlier["user"]}, and now comes with ` +
-        `city ${cityId} for ${user}; use a new key for a new write`);
+        `idempotency key ${key} was used to save city ${Number(earlier["city"])} for ${String(earlier["user"])}, and ` +
+        `now comes with city ${cityId} for ${user}; use a new key for a new write`);
     }
     return { favouriteId: Number(earlier["favourite"]), replayed: true };
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   amplification, type CallRecord, clientToProxyMs, failbackMs, failover, failures, isMonotone, latencyOf,
   proxyToServerMs, quantile, shareByWindow, type ShareWindow,
@@ -38,7 +38,8 @@ describe("failover", () => {
       call(2000, 4000, elsewhere), // Due after the first second.
       call(1100, 9000, { ...elsewhere, region: "ap-south" }), // Another region's client.
     ];
-    assert.deepEqual(failover(calls, "us-east", 1000), { affected: 2, ms99: 300, msMax: 300, movedWithin500MsShare: 1 });
+    assert.deepEqual(failover(calls, "us-east", 1000),
+      { affected: 2, ms99: 300, msMax: 300, movedWithin500MsShare: 1 });
   });
 
   test("never ends for a call that nobody answered", () => {
@@ -66,7 +67,8 @@ describe("fail-back", () => {
 
   test("counts answers by second since the restoring", () => {
     const calls = [
-      call(10_100, 5, elsewhere), call(10_900, 5), call(11_500, 5), call(11_600, 5, lost), call(12_500, 5), call(9_000, 5),
+      call(10_100, 5, elsewhere), call(10_900, 5), call(11_500, 5), call(11_600, 5, lost), call(12_500, 5),
+      call(9_000, 5),
     ];
     assert.deepEqual(shareByWindow(calls, "us-east", { fromMs: 10_000, toMs: 12_400 }),
       [{ fromMs: 0, calls: 2, home: 1 }, { fromMs: 1000, calls: 1, home: 1 }]);

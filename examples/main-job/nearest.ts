@@ -17,7 +17,7 @@ interface Place {
 
 export interface SphereIndex<P extends Place> {
   /** The `count` nearest, nearest first; of two at one distance the smaller id first. */
-  nearest(lat: number, lon: number, count: number): { city: P; distanceKm: number }[];
+  readonly nearest: (lat: number, lon: number, count: number) => { city: P; distanceKm: number }[];
 }
 
 /** A neighbour found so far; the list of them is sorted by distance, then id. */
