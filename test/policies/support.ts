@@ -28,7 +28,9 @@ export function handClock(startMs = 1_000): HandClock {
   const ringDue = (until: number, at?: number): void => {
     for (;;) {
       let due: Alarm | undefined;
-      for (const alarm of alarms) if (alarm.ringsAtMs <= until && (!due || alarm.ringsAtMs < due.ringsAtMs)) due = alarm;
+      for (const alarm of alarms) {
+        if (alarm.ringsAtMs <= until && (due === undefined || alarm.ringsAtMs < due.ringsAtMs)) due = alarm;
+      }
       if (due === undefined) return;
       now = at ?? Math.max(now, due.ringsAtMs);
       clock.clear(due);

@@ -1,0 +1,101 @@
+/**
+ * Heartbeats decide when a silent connection is asked for a sign of life, and when it is given up.
+ *
+ * A state machine without timers: whoever has the connection checks it at `dueAtMs` and does what it is told.
+ * Anything received is a sign of life. Nobody is given up for a time in which we did not look.
+ */
+
+export interface HeartbeatOptions {
+  /** How often a connection with calls outstanding is looked at, in milliseconds. Default 100. */
+  readonly intervalMs?: number;
+  /** Silence after which it is given up, to which twice the round trip is added, in milliseconds. Default 300. */
+  readonly timeoutMs?: number;
+  /** How often one without calls is pinged, in milliseconds. Default 5,000. */
+  readonly idleIntervalMs?: number;
+}
+
+/** What one connection's heartbeat remembers. Made by `start`, written by the policy only. */
+export interface HeartbeatState {
+  /** When to check next, in clock milliseconds. */
+  dueAtMs: number;
+  /** Since when an answer has been owed: silence before it proves nothing. */
+  owedSinceMs: number;
+  /** When the oldest ping that nothing has followed went out; Infinity for none. */
+  pingedAtMs: number;
+}
+
+/** What the connection knows at a check. */
+export interface HeartbeatView {
+  readonly nowMs: number;
+  /** When anything last came in. */
+  readonly lastReceivedMs: number;
+  /** Calls that wait for an answer. */
+  readonly outstanding: number;
+  /** Smoothed round trip; 0 when unknown. */
+  readonly roundTripMs: number;
+  /** Whether our own loop stalled since the last check (`LoopGuard.stalledRecently`). */
+  readonly stalled: boolean;
+}
+
+/** `convict`: the peer is silent for too long; fail its calls as retryable and dial anew. */
+export type HeartbeatAction = "nothing" | "ping" | "convict";
+
+export interface Heartbeats {
+  /** The state of a connection that has just opened. */
+  start(nowMs: number): HeartbeatState;
+  /** Says that a first call went out on an idle connection: check at `dueAtMs`, which is now nearer. */
+  busy(state: HeartbeatState, nowMs: number): void;
+  /** What to do now; sets `dueAtMs` to the next check. */
+  check(state: HeartbeatState, view: HeartbeatView): HeartbeatAction;
+}
+
+/** A policy for any number of connections. Silent death is noticed within timeout + interval + 2 round trips. */
+export function heartbeats(options: HeartbeatOptions = {}): Heartbeats {
+  const { intervalMs = 100, timeoutMs = 300, idleIntervalMs = 5_000 } = options;
+
+  function forgive(state: HeartbeatState, nowMs: number): HeartbeatAction {
+    state.owedSinceMs = nowMs;
+    state.pingedAtMs = nowMs;
+    state.dueAtMs = nowMs + intervalMs;
+    return "ping";
+  }
+
+  function check(state: HeartbeatState, view: HeartbeatView): HeartbeatAction {
+    const { nowMs, lastReceivedMs, outstanding, roundTripMs } = view;
+    // A check that comes late is as good as a stall: what arrived meanwhile may not have been read yet.
+    const late = nowMs - state.dueAtMs > intervalMs;
+    if (lastReceivedMs >= state.pingedAtMs) state.pingedAtMs = Infinity;
+    const awaitsPong = state.pingedAtMs < Infinity;
+    const every = outstanding > 0 || awaitsPong ? intervalMs : idleIntervalMs;
+    if ((late || view.stalled) && (outstanding > 0 || awaitsPong)) return forgive(state, nowMs);
+
+    const silentSince = Math.max(lastReceivedMs, state.owedSinceMs);
+    const silentMs = nowMs - silentSince;
+    if (awaitsPong && silentMs >= timeoutMs + 2 * roundTripMs && nowMs - state.pingedAtMs >= 2 * roundTripMs) {
+      state.dueAtMs = Infinity;
+      return "convict";
+    }
+    if (silentMs < every && !awaitsPong) {
+      state.dueAtMs = silentSince + every;
+      return "nothing";
+    }
+    if (!awaitsPong) {
+      // An idle connection owes nothing before it is asked.
+      if (outstanding === 0) state.owedSinceMs = nowMs;
+      state.pingedAtMs = nowMs;
+    }
+    // Look again in time to convict on the spot, not an interval later.
+    const convictAtMs = Math.max(lastReceivedMs, state.owedSinceMs) + timeoutMs + 2 * roundTripMs;
+    state.dueAtMs = convictAtMs > nowMs ? Math.min(nowMs + intervalMs, convictAtMs) : nowMs + intervalMs;
+    return "ping";
+  }
+
+  return {
+    start: (nowMs) => ({ dueAtMs: nowMs + idleIntervalMs, owedSinceMs: nowMs, pingedAtMs: Infinity }),
+    busy: (state, nowMs) => {
+      if (state.pingedAtMs === Infinity) state.owedSinceMs = nowMs;
+      state.dueAtMs = Math.min(state.dueAtMs, nowMs + intervalMs);
+    },
+    check,
+  };
+}

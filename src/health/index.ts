@@ -1,0 +1,11 @@
+/** Health is what we conclude from silence and failures about endpoints, and about ourselves. */
+export {
+  type HeartbeatAction, type HeartbeatOptions, heartbeats, type Heartbeats, type HeartbeatState, type HeartbeatView,
+} from "./heartbeat.ts";
+export { loopGuard, type LoopGuard, type LoopGuardOptions } from "./loop-guard.ts";
+export {
+  type EjectionChanged, outlierDetection, type OutlierDetector, type OutlierMember, type OutlierOptions,
+} from "./outlier-detection.ts";
+export {
+  failureShareOutliers, type FailureShareOptions, successRateOutliers, type SuccessRateOptions, type Tally,
+} from "./outlier-statistics.ts";
