@@ -1,6 +1,6 @@
 /** `rpc` declares one method of a service: its shape, its types, and what layers may assume of it. */
 import type { CallKind, Criticality, Idempotency } from "../core/method.ts";
-import type { Code } from "../core/code.ts";
+import { type Code, codeFromNumber, codeNumber } from "../core/code.ts";
 import { RpcError } from "../core/error.ts";
 import { isType } from "./schema-of.ts";
 import type { AnyType, TypeInput } from "./standard.ts";
@@ -95,7 +95,11 @@ export function rpc<
   const errors = options.errors ?? ({} as Errors);
   for (const [name, declaration] of Object.entries(errors)) {
     if (!errorNamePattern.test(name)) refuse("errors", name, "names of letters, digits and _ that begin with a letter");
+    if (typeof declaration !== "object" && typeof declaration !== "function") requireType(`errors.${name}`, declaration);
     requireType(`errors.${name}`, errorType(declaration));
+    const code = errorCode(declaration);
+    // A name that has no number of its own reads as that of "unknown".
+    if (codeFromNumber(codeNumber(code)) !== code) refuse(`errors.${name}.code`, code, "a status code such as not_found");
   }
   return Object.freeze({
     "~rpc": true as const, kind, input: options.input, output: options.output, errors: Object.freeze({ ...errors }),
