@@ -15,7 +15,7 @@ export interface RuntimeHarness {
 
 export interface SuiteCase {
   readonly name: string;
-  body(harness: RuntimeHarness): Promise<void>;
+  readonly body: (harness: RuntimeHarness) => Promise<void>;
 }
 
 export function check(condition: boolean, message: string): asserts condition {

@@ -13,7 +13,7 @@ export type { RuntimeHarness } from "./runtime-harness.ts";
 export interface RuntimeCase {
   readonly name: string;
   /** Resolves if the Runtime behaves; rejects with what it did instead. */
-  run(): Promise<void>;
+  readonly run: () => Promise<void>;
 }
 
 /** How long a case may take, in milliseconds of the Runtime's own clock. */
@@ -23,7 +23,7 @@ const caseTimeoutMs = 20_000;
  * All cases. `createHarness` is called once for each, so that no case sees what another left.
  *
  * @example
- * for (const { name, run } of runtimeCases(() => ({ server: mine, client: mine, listenAddress: ... }))) test(name, run);
+ * for (const { name, run } of runtimeCases(createHarness)) test(name, run);
  */
 export function runtimeCases(createHarness: () => RuntimeHarness): readonly RuntimeCase[] {
   const cases = [...clockCases, ...streamCases, ...flowCases];

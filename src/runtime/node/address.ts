@@ -13,7 +13,8 @@ const maxHostLength = 253;
 export function parseAddress(address: string): SocketAddress {
   if (address.startsWith("unix:")) {
     const path = address.slice("unix:".length);
-    if (path === "" || path.includes("\0")) throw wrong(address, "the path after unix: is missing or holds a zero byte");
+    if (path === "") throw wrong(address, "the path after unix: is missing");
+    if (path.includes("\0")) throw wrong(address, "the path holds a zero byte");
     return { path };
   }
   const match = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|([^[\]:/\s]+)):(\d{1,5})$/.exec(address);

@@ -21,7 +21,8 @@ export function withDistance(network: Network, clock: Clock, oneWayMs: (peerAddr
   return {
     connect(address, sink) {
       const delayMs = oneWayMs(address);
-      return delayMs > 0 ? new DistantStream(network, clock, { address, sink, delayMs }) : network.connect(address, sink);
+      if (!(delayMs > 0)) return network.connect(address, sink);
+      return new DistantStream(network, clock, { address, sink, delayMs });
     },
     listen: (address, accept) => network.listen(address, accept),
   };

@@ -18,9 +18,9 @@ interface Environment {
     readonly nextTick?: (callback: () => void) => void;
     readonly versions?: Readonly<Record<string, string>>;
   };
-  readonly setImmediate?: (callback: () => void) => unknown;
+  readonly ["setImmediate"]?: (callback: () => void) => unknown;
   readonly MessageChannel?: new () => {
-    readonly port1: { onmessage: (() => void) | null };
+    readonly port1: { addEventListener(type: "message", listener: () => void): void; start(): void };
     readonly port2: { postMessage(message: unknown): void };
   };
 }
@@ -40,16 +40,19 @@ export function createDrain(): Drain {
   return () => (++drains % drainsPerTurn === 0 ? turn() : new Promise<void>(atTick));
 }
 
-function createTurn({ setImmediate, MessageChannel }: Environment): Drain {
-  if (setImmediate !== undefined) {
+function createTurn({ ["setImmediate"]: turn, MessageChannel }: Environment): Drain {
+  if (turn !== undefined) {
     return () => new Promise<void>((resolve) => {
-      setImmediate(resolve);
+      turn(resolve);
     });
   }
   if (MessageChannel !== undefined) {
     const { port1, port2 } = new MessageChannel();
+    let drained: (() => void) | undefined;
+    port1.addEventListener("message", () => drained?.());
+    port1.start();
     return () => new Promise<void>((resolve) => {
-      port1.onmessage = () => resolve();
+      drained = resolve;
       port2.postMessage(0);
     });
   }

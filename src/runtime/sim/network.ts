@@ -7,19 +7,18 @@
 import { expected, RpcError } from "../../core/error.ts";
 import type { ByteSink, ByteStream, Listener, Network } from "../../core/runtime.ts";
 import { Pipe } from "./pipe.ts";
-import type { SimulatedProcess } from "./process.ts";
 import { SimulatedStream } from "./stream.ts";
-import { Call, type Host, record, type World } from "./world.ts";
+import { Call, type Host, type Program, record } from "./world.ts";
 
 const ownNames = new Set(["localhost", "127.0.0.1", "[::1]", "0.0.0.0", "[::]"]);
 
 /** Ports from here on are given to those who ask for none. */
 export const firstEphemeralPort = 32_768;
 
-export function createNetwork(process: SimulatedProcess): Network {
+export function createNetwork(program: Program): Network {
   return {
-    connect: (address, sink) => dial(process, address, sink),
-    listen: (address, accept) => listen(process, address, accept),
+    connect: (address, sink) => dial(program, address, sink),
+    listen: (address, accept) => listen(program, address, accept),
   };
 }
 
@@ -30,8 +29,8 @@ interface Target {
   readonly port: string;
 }
 
-function parseAddress(process: SimulatedProcess, address: string): Target {
-  const { host, world } = process;
+function parseAddress(program: Program, address: string): Target {
+  const { host, world } = program;
   if (/^unix:./.test(address)) return { host, hostName: host.name, port: address };
   const match = /^(\[[0-9a-fA-F:.]+\]|[^[\]:/\s]+):(\d{1,5})$/.exec(address);
   if (match === null || Number(match[2]) > 65_535) {
@@ -44,12 +43,12 @@ function parseAddress(process: SimulatedProcess, address: string): Target {
   return { host: found, hostName: found?.name ?? name, port: String(Number(match[2])) };
 }
 
-function dial(process: SimulatedProcess, address: string, sink: ByteSink): ByteStream {
-  const { world, host } = process;
+function dial(program: Program, address: string, sink: ByteSink): ByteStream {
+  const { world, host } = program;
   let target: Target;
   let error: Error | undefined;
   try {
-    target = parseAddress(process, address);
+    target = parseAddress(program, address);
     if (target.host === undefined) {
       error = expected("unavailable", `cannot connect to ${address}: the host name is unknown`,
         { phase: "connect", neverStarted: true });
@@ -60,10 +59,10 @@ function dial(process: SimulatedProcess, address: string, sink: ByteSink): ByteS
   }
   const to = target.host ?? host;
   const outgoing = new Pipe(world, host, to);
-  const client = new SimulatedStream(process, address, outgoing, sink);
+  const client = new SimulatedStream(program, address, outgoing, sink);
   if (error !== undefined) {
     const { agenda } = world;
-    agenda.plan(new Call(process, () => client.fail(error)), agenda.nowMs);
+    agenda.plan(new Call(program, () => client.fail(error)), agenda.nowMs);
     return client;
   }
   const incoming = new Pipe(world, to, host);
@@ -74,22 +73,22 @@ function dial(process: SimulatedProcess, address: string, sink: ByteSink): ByteS
     const server = knock(to, target.port, clientAddress, incoming);
     if (server !== undefined) outgoing.receive = (packet) => server.receive(packet);
   };
-  if (process.isAlive) outgoing.send("syn");
+  if (program.isAlive) outgoing.send("syn");
   return client;
 }
 
 /** A connection request arrives: the kernel answers it, the program accepts it when it runs. */
 function knock(host: Host, port: string, from: string, back: Pipe): SimulatedStream | undefined {
-  const { process } = host;
-  const accept = process.listeners.get(port);
+  const { program } = host;
+  const accept = program.listeners.get(port);
   if (host.state !== "up" || accept === undefined) {
     back.send("refused");
     return undefined;
   }
-  const server = new SimulatedStream(process, from, back);
+  const server = new SimulatedStream(program, from, back);
   back.send("opened");
-  process.admit(undefined, () => {
-    const { world } = process;
+  program.admit(undefined, () => {
+    const { world } = program;
     record(world, "accepted", host, undefined, world.log && from);
     world.isTouched = true;
     server.sink = accept(server);
@@ -98,18 +97,18 @@ function knock(host: Host, port: string, from: string, back: Pipe): SimulatedStr
 }
 
 async function listen(
-  process: SimulatedProcess,
+  program: Program,
   address: string,
   accept: (stream: ByteStream) => ByteSink,
 ): Promise<Listener> {
-  const { host, listeners } = process;
-  const target = parseAddress(process, address);
+  const { host, listeners } = program;
+  const target = parseAddress(program, address);
   if (target.host !== host) {
     throw new RpcError("failed_precondition",
       `cannot listen on ${address}: this host is ${host.name} and does not have the address`);
   }
-  // What a dead process asks for never comes about.
-  if (!process.isAlive) return new Promise<never>(() => {});
+  // What a dead program asks for never comes about.
+  if (!program.isAlive) return new Promise<never>(() => {});
   const port = target.port === "0" ? freePort(host) : target.port;
   if (listeners.has(port)) {
     throw new RpcError("failed_precondition",
@@ -118,7 +117,7 @@ async function listen(
   }
   listeners.set(port, accept);
   const bound = port.startsWith("unix:") ? port : `${host.name}:${port}`;
-  record(process.world, "listening", host, undefined, bound);
+  record(program.world, "listening", host, undefined, bound);
   let isOpen = true;
   return {
     address: bound,
@@ -132,6 +131,6 @@ async function listen(
 function freePort(host: Host): string {
   do {
     host.nextPort = host.nextPort === 65_535 ? firstEphemeralPort : host.nextPort + 1;
-  } while (host.process.listeners.has(String(host.nextPort)));
+  } while (host.program.listeners.has(String(host.nextPort)));
   return String(host.nextPort);
 }

@@ -9,7 +9,7 @@
  * repeatable.
  *
  * Modelled: latency, jitter, bandwidth, loss as retransmission delay, flow control by a receive window,
- * cut ways (nothing arrives, nobody is told), crashed and stopped processes. Not modelled: packets, slow
+ * cut ways (nothing arrives, nobody is told), crashed and stopped programs. Not modelled: packets, slow
  * start and congestion, the time that computing takes, clocks that drift apart, an accept queue that fills.
  */
 import { RpcError } from "../../core/error.ts";
@@ -18,7 +18,7 @@ import { Agenda, Happening } from "./agenda.ts";
 import { Digest } from "./digest.ts";
 import { createDrain, type Drain } from "./drain.ts";
 import { createNetwork, firstEphemeralPort } from "./network.ts";
-import { SimulatedProcess } from "./process.ts";
+import { SimulatedProgram } from "./program.ts";
 import { createSeededRandom } from "./random.ts";
 import { createTopology, type DirectionOptions, type LinkOptions, type Selector } from "./topology.ts";
 import { type Host, record, type World } from "./world.ts";
@@ -62,7 +62,7 @@ export interface Simulation {
   readonly events: number;
   /** Chance for the scenario itself; hosts have their own. */
   readonly random: Random;
-  /** Makes a host, or finds it again; returns the Runtime of its present process. */
+  /** Makes a host, or finds it again; returns the Runtime of its present program. */
   host(name: string, options?: HostOptions): Runtime;
   /** Says what the links between two sides are like. Later calls win, option by option. */
   link(left: Selector, right: Selector, options: LinkOptions & DirectionOptions): void;
@@ -71,15 +71,15 @@ export interface Simulation {
   /** Takes back the partitions between two sides, or all. */
   heal(left?: Selector, right?: Selector): void;
   /**
-   * Kills the process of a host: nothing of it runs again and its listeners are gone. Its machine tells the
+   * Kills the program of a host: nothing of it runs again and its listeners are gone. Its machine tells the
    * peers, and refuses whoever comes; with `isSilent` the machine is gone too and nobody is told.
    */
   crash(host: string, options?: { readonly isSilent?: boolean }): void;
-  /** Starts a process anew, crashing the one that runs; its Runtime is a new one. */
+  /** Starts a program anew, crashing the one that runs; its Runtime is a new one. */
   restart(host: string): Runtime;
-  /** Stops a process as SIGSTOP does: nothing of it runs, its kernel goes on answering. */
+  /** Stops a program as SIGSTOP does: nothing of it runs, its kernel goes on answering. */
   silence(host: string): void;
-  /** Lets a silenced process go on, with everything that came for it in the meantime. */
+  /** Lets a silenced program go on, with everything that came for it in the meantime. */
   wake(host: string): void;
   /** Runs a step of the scenario at `atMs`. */
   at(atMs: number, step: () => void): void;
@@ -118,10 +118,10 @@ export function createSimulation(options: SimulationOptions): Simulation {
 
   function start(host: Host): Runtime {
     const runtime: Runtime = {
-      clock: host.process.clock,
+      clock: host.program.clock,
       // By name: a host's numbers do not depend on which other hosts there are.
-      random: createSeededRandom(`${seed} host ${host.name} ${host.process.life}`),
-      network: createNetwork(host.process),
+      random: createSeededRandom(`${seed} host ${host.name} ${host.program.life}`),
+      network: createNetwork(host.program),
     };
     runtimes.set(host.name, runtime);
     return runtime;
@@ -164,12 +164,12 @@ function createFaults(world: World, start: (host: Host) => Runtime): Faults {
       `the simulation has no host ${JSON.stringify(name)}; it has ${[...world.hosts.keys()].join(", ") || "none"}`);
   };
   const recover = () => {
-    for (const pipe of [...world.stalled]) pipe.recover();
+    for (const pipe of world.stalled) pipe.recover();
   };
   const crash: Faults["crash"] = (name, { isSilent = false } = {}) => {
     const host = find(name);
     record(world, "crash", host);
-    host.process.die(!isSilent);
+    host.program.die(!isSilent);
     host.state = isSilent ? "gone" : "down";
   };
 
@@ -185,7 +185,7 @@ function createFaults(world: World, start: (host: Host) => Runtime): Faults {
       const host = find(name);
       if (host.state === "up") crash(name);
       record(world, "restart", host);
-      host.process = new SimulatedProcess(world, host, host.process.life + 1);
+      host.program = new SimulatedProgram(world, host, host.program.life + 1);
       host.state = "up";
       recover();
       return start(host);
@@ -193,12 +193,12 @@ function createFaults(world: World, start: (host: Host) => Runtime): Faults {
     silence(name) {
       const host = find(name);
       record(world, "silence", host);
-      host.process.isSilent = true;
+      host.program.isSilent = true;
     },
     wake(name) {
       const host = find(name);
       record(world, "wake", host);
-      host.process.wake();
+      host.program.wake();
     },
   };
 }
@@ -210,7 +210,7 @@ function createHost(world: World, name: string, { region = "", zone = "" }: Host
   }
   const index = world.hosts.size;
   const host = { name, region, zone, index, state: "up", nextPort: firstEphemeralPort - 1 } as Host;
-  host.process = new SimulatedProcess(world, host, 1);
+  host.program = new SimulatedProgram(world, host, 1);
   world.hosts.set(name, host);
   return host;
 }
@@ -248,7 +248,7 @@ function createDriver(world: World, options: SimulationOptions): Driver {
     while (world.deferred.length > 0) {
       const batch = world.deferred;
       world.deferred = [];
-      for (const { process, callback } of batch) process.admit(undefined, callback);
+      for (const { program, callback } of batch) program.admit(undefined, callback);
       await drain();
     }
   }

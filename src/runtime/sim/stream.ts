@@ -5,8 +5,7 @@
 import { expected } from "../../core/error.ts";
 import type { ByteSink, ByteStream } from "../../core/runtime.ts";
 import type { Packet, Pipe } from "./pipe.ts";
-import type { SimulatedProcess } from "./process.ts";
-import { Call, record, type RecordKind } from "./world.ts";
+import { Call, type Program, record, type RecordKind } from "./world.ts";
 
 interface Write {
   /** Not sent yet; empty once everything is on its way. */
@@ -20,7 +19,7 @@ export class SimulatedStream implements ByteStream {
   readonly peer: string;
   bufferedBytes = 0;
   sink: ByteSink | undefined;
-  readonly process: SimulatedProcess;
+  readonly program: Program;
   readonly #outgoing: Pipe;
   #phase: "connecting" | "open" | "closed";
   /** Written and not acknowledged, oldest first; those from `#unsent` on are not sent completely. */
@@ -36,22 +35,22 @@ export class SimulatedStream implements ByteStream {
   readonly #unread: (Uint8Array | "fin")[] = [];
   #isReadPlanned = false;
 
-  constructor(process: SimulatedProcess, peer: string, outgoing: Pipe, sink?: ByteSink) {
+  constructor(program: Program, peer: string, outgoing: Pipe, sink?: ByteSink) {
     this.peer = peer;
-    this.process = process;
+    this.program = program;
     this.sink = sink;
     this.#outgoing = outgoing;
     this.#phase = sink === undefined ? "open" : "connecting";
-    this.#windowBytes = process.world.settings.windowBytes;
-    process.streams.add(this);
+    this.#windowBytes = program.world.settings.windowBytes;
+    program.streams.add(this);
   }
 
   write(bytes: Uint8Array, written?: () => void): boolean {
-    if (this.#isEnded || this.#phase === "closed" || !this.process.isAlive) return false;
+    if (this.#isEnded || this.#phase === "closed" || !this.program.isAlive) return false;
     this.#writes.push({ rest: bytes, unacknowledged: bytes.length, written });
     this.bufferedBytes += bytes.length;
     this.#transmit();
-    if (this.bufferedBytes < this.process.world.settings.highWaterBytes) return true;
+    if (this.bufferedBytes < this.program.world.settings.highWaterBytes) return true;
     this.#isBlocked = true;
     return false;
   }
@@ -74,14 +73,14 @@ export class SimulatedStream implements ByteStream {
   }
 
   destroy(): void {
-    if (this.#phase === "closed" || !this.process.isAlive) return;
+    if (this.#phase === "closed" || !this.program.isAlive) return;
     this.#forget();
     if (!this.#isFinSent) this.#outgoing.send("fin");
-    const { agenda } = this.process.world;
-    agenda.plan(new Call(this.process, () => this.#tellClosed(undefined)), agenda.nowMs);
+    const { agenda } = this.program.world;
+    agenda.plan(new Call(this.program, () => this.#tellClosed(undefined)), agenda.nowMs);
   }
 
-  /** The process died. Its kernel may still tell the peer. */
+  /** The program died. Its kernel may still tell the peer. */
   abandon(isReset: boolean): void {
     if (isReset && this.#phase !== "closed") this.#outgoing.send("reset");
     this.#forget();
@@ -92,7 +91,7 @@ export class SimulatedStream implements ByteStream {
   fail(error: Error): void {
     if (this.#phase === "closed") return;
     this.#forget();
-    this.process.admit(undefined, () => this.#tellClosed(error));
+    this.program.admit(undefined, () => this.#tellClosed(error));
   }
 
   /** What the host's kernel does with a packet. */
@@ -121,18 +120,18 @@ export class SimulatedStream implements ByteStream {
   }
 
   #arrived(bytes: Uint8Array): void {
-    if (this.#isPaused || this.process.isHolding || this.#unread.length > 0) {
+    if (this.#isPaused || this.program.isHolding || this.#unread.length > 0) {
       this.#outgoing.send("progress", undefined, bytes.length, 0);
       this.#queueUnread(bytes);
     } else {
       this.#outgoing.send("progress", undefined, bytes.length, bytes.length);
-      this.process.admit(undefined, () => this.#read(bytes));
+      this.program.admit(undefined, () => this.#read(bytes));
     }
   }
 
   #queueUnread(item: Uint8Array | "fin"): void {
-    if (item === "fin" && this.#unread.length === 0 && !this.#isPaused && !this.process.isHolding) {
-      this.process.admit(undefined, () => this.#peerEnded());
+    if (item === "fin" && this.#unread.length === 0 && !this.#isPaused && !this.program.isHolding) {
+      this.program.admit(undefined, () => this.#peerEnded());
       return;
     }
     this.#unread.push(item);
@@ -143,8 +142,8 @@ export class SimulatedStream implements ByteStream {
   #planRead(): void {
     if (this.#isReadPlanned || this.#isPaused || this.#unread.length === 0) return;
     this.#isReadPlanned = true;
-    const { agenda } = this.process.world;
-    agenda.plan(new Call(this.process, () => {
+    const { agenda } = this.program.world;
+    agenda.plan(new Call(this.program, () => {
       this.#isReadPlanned = false;
       const item = this.#isPaused ? undefined : this.#unread.shift();
       if (item === "fin") this.#peerEnded();
@@ -158,7 +157,7 @@ export class SimulatedStream implements ByteStream {
 
   #read(bytes: Uint8Array): void {
     if (this.#phase === "closed" || bytes.length === 0) return;
-    const { world, host } = this.process;
+    const { world, host } = this.program;
     record(world, "received", host, bytes, world.log && `from ${this.peer}`);
     world.isTouched = true;
     // A copy: the writer may use its array again, the reader may keep what it got.
@@ -220,7 +219,7 @@ export class SimulatedStream implements ByteStream {
     this.#transmit();
     this.#finish();
     for (const written of done) this.#tell("written", written);
-    if (this.#isBlocked && this.bufferedBytes * 2 <= this.process.world.settings.highWaterBytes) {
+    if (this.#isBlocked && this.bufferedBytes * 2 <= this.program.world.settings.highWaterBytes) {
       this.#isBlocked = false;
       this.#tell("drained", () => this.sink?.drained?.());
     }
@@ -245,9 +244,9 @@ export class SimulatedStream implements ByteStream {
   }
 
   #tell(what: RecordKind, callback: () => void): void {
-    this.process.admit(undefined, () => {
+    this.program.admit(undefined, () => {
       if (this.sink === undefined || this.#phase === "closed") return;
-      const { world, host } = this.process;
+      const { world, host } = this.program;
       record(world, what, host, undefined, world.log && this.peer);
       world.isTouched = true;
       callback();
@@ -258,8 +257,8 @@ export class SimulatedStream implements ByteStream {
     const sink = this.sink;
     if (sink === undefined) return;
     this.sink = undefined;
-    this.process.streams.delete(this);
-    const { world, host } = this.process;
+    this.program.streams.delete(this);
+    const { world, host } = this.program;
     record(world, "closed", host, undefined, error?.message ?? "");
     world.isTouched = true;
     sink.closed(error);

@@ -77,7 +77,7 @@ export function createTopology(defaults: LinkOptions): Topology {
       if (link === undefined) links.set(key, link = resolve(from, to));
       return link;
     },
-    isCut: (from, to) => cuts.length > 0 && cuts.some((rule) => applies(rule, from, to)),
+    isCut: (from, to) => cuts.some((rule) => applies(rule, from, to)),
     setLink(left, right, { isOneWay = false, ...options }) {
       linkRules.push({ left: names(left), right: names(right), isOneWay, options });
       links.clear();

@@ -1,8 +1,7 @@
 /** The World is what the parts of one simulation share: time, distance, chance, and the record of events. */
-import type { Random } from "../../core/runtime.ts";
+import type { ByteSink, ByteStream, Clock, Random } from "../../core/runtime.ts";
 import { type Agenda, Happening } from "./agenda.ts";
 import type { Digest } from "./digest.ts";
-import type { SimulatedProcess } from "./process.ts";
 import type { Topology } from "./topology.ts";
 
 export interface World {
@@ -31,11 +30,11 @@ export interface WorldSettings {
 }
 
 export interface Deferred {
-  readonly process: SimulatedProcess;
+  readonly program: Program;
   readonly callback: () => void;
 }
 
-/** A machine. Its process may have died while it still answers ("down"), or it may be silent ("gone"). */
+/** A machine. Its program may have died while it still answers ("down"), or it may be silent ("gone"). */
 export interface Host {
   readonly name: string;
   readonly region: string;
@@ -43,8 +42,33 @@ export interface Host {
   /** Position in order of creation: the host's name in the digest. */
   readonly index: number;
   state: "up" | "down" | "gone";
-  process: SimulatedProcess;
+  program: Program;
   nextPort: number;
+}
+
+/** What accepts the connections that reach a listener. */
+export type Accept = (stream: ByteStream) => ByteSink;
+
+/** One life of a program on a host; see program.ts. */
+export interface Program {
+  readonly world: World;
+  readonly host: Host;
+  /** The first program of a host is 1, and every restart begins another. */
+  readonly life: number;
+  readonly clock: Clock;
+  readonly isAlive: boolean;
+  /** Stopped as by SIGSTOP: the kernel answers for it, nothing of it runs. */
+  isSilent: boolean;
+  /** Whether what comes due must queue up. */
+  readonly isHolding: boolean;
+  readonly streams: Set<{ abandon(isReset: boolean): void }>;
+  readonly listeners: Map<string, Accept>;
+  /** Runs code of this program now, or when it runs again, or never if it is dead. */
+  admit(happening: Happening | undefined, callback: () => void): void;
+  /** Ends its silence. */
+  wake(): void;
+  /** Ends it, telling the peers or not. */
+  die(isReset: boolean): void;
 }
 
 /** Records an event in the digest, and in the log if there is one. */
@@ -67,18 +91,18 @@ const kindNumbers = {
 
 export type RecordKind = keyof typeof kindNumbers;
 
-/** A planned function that belongs to a process and dies with it. */
+/** A planned function that belongs to a program and dies with it. */
 export class Call extends Happening {
-  readonly process: SimulatedProcess;
+  readonly program: Program;
   readonly #callback: () => void;
 
-  constructor(process: SimulatedProcess, callback: () => void) {
+  constructor(program: Program, callback: () => void) {
     super();
-    this.process = process;
+    this.program = program;
     this.#callback = callback;
   }
 
   happen(): void {
-    this.process.admit(this, this.#callback);
+    this.program.admit(this, this.#callback);
   }
 }

@@ -1,34 +1,30 @@
 /**
- * A SimulatedProcess is one life of a program on a host: its clock, its alarms, its streams, its listeners.
+ * A SimulatedProgram is one life of a program on a host: its clock, its alarms, its streams, its listeners.
  *
- * A host that crashes and restarts gets a new process; what still holds the Runtime of the old one is cut
+ * A host that crashes and restarts gets a new program; what still holds the Runtime of the old one is cut
  * off from the world, so that promises that outlive a crash do no harm.
  */
 import type { Alarm } from "../../core/alarm.ts";
 import { CallbackAlarm } from "../../core/callback-alarm.ts";
 import { RpcError } from "../../core/error.ts";
-import type { ByteSink, ByteStream, Clock } from "../../core/runtime.ts";
+import type { Clock } from "../../core/runtime.ts";
 import { Happening } from "./agenda.ts";
-import { type Host, record, type World } from "./world.ts";
-
-export type Accept = (stream: ByteStream) => ByteSink;
+import { type Accept, type Host, type Program, record, type World } from "./world.ts";
 
 /** Errors that name their host already. */
 const blamed = new WeakSet<object>();
 
-export class SimulatedProcess {
+export class SimulatedProgram implements Program {
   readonly world: World;
   readonly host: Host;
-  /** The first process of a host is 1, and every restart begins another. */
   readonly life: number;
   readonly clock: Clock;
   isAlive = true;
-  /** Stopped as by SIGSTOP: the kernel answers for it, nothing of it runs. */
   isSilent = false;
   readonly alarms = new Map<Alarm, Happening>();
   readonly streams = new Set<{ abandon(isReset: boolean): void }>();
   readonly listeners = new Map<string, Accept>();
-  /** What came due while the process was stopped, in order. */
+  /** What came due while the program was stopped, in order. */
   #held: (() => void)[] = [];
 
   constructor(world: World, host: Host, life: number) {
@@ -38,12 +34,10 @@ export class SimulatedProcess {
     this.clock = createClock(this);
   }
 
-  /** Whether what comes due must queue up. */
   get isHolding(): boolean {
     return this.isSilent || this.#held.length > 0;
   }
 
-  /** Runs code of this process now, or when it runs again, or never if it is dead. */
   admit(happening: Happening | undefined, callback: () => void): void {
     if (!this.isAlive || happening?.isCalledOff === true) return;
     if (!this.isHolding) {
@@ -108,32 +102,32 @@ export class SimulatedProcess {
 
 /** One thing held back an event, so that promise jobs run in between, as they would have. */
 class CatchingUp extends Happening {
-  readonly #process: SimulatedProcess;
+  readonly #program: SimulatedProgram;
 
-  constructor(process: SimulatedProcess) {
+  constructor(program: SimulatedProgram) {
     super();
-    this.#process = process;
+    this.#program = program;
   }
 
   happen(): void {
-    const { agenda } = this.#process.world;
-    if (this.#process.catchUp()) agenda.plan(this, agenda.nowMs);
+    const { agenda } = this.#program.world;
+    if (this.#program.catchUp()) agenda.plan(this, agenda.nowMs);
   }
 }
 
 class Ringing extends Happening {
-  readonly #process: SimulatedProcess;
+  readonly #program: SimulatedProgram;
   readonly #alarm: Alarm;
 
-  constructor(process: SimulatedProcess, alarm: Alarm) {
+  constructor(program: SimulatedProgram, alarm: Alarm) {
     super();
-    this.#process = process;
+    this.#program = program;
     this.#alarm = alarm;
   }
 
   happen(): void {
-    this.#process.admit(this, () => {
-      const { world, host, alarms } = this.#process;
+    this.#program.admit(this, () => {
+      const { world, host, alarms } = this.#program;
       alarms.delete(this.#alarm);
       this.#alarm.isSet = false;
       world.isTouched = true;
@@ -143,8 +137,8 @@ class Ringing extends Happening {
   }
 }
 
-function createClock(process: SimulatedProcess): Clock {
-  const { world, alarms } = process;
+function createClock(program: SimulatedProgram): Clock {
+  const { world, alarms } = program;
   const { agenda, settings } = world;
   const clock: Clock = {
     now: () => agenda.nowMs,
@@ -154,8 +148,8 @@ function createClock(process: SimulatedProcess): Clock {
         throw new RpcError("invalid_argument", "an alarm was set at NaN; give clock milliseconds");
       }
       clock.clear(alarm);
-      if (!process.isAlive) return;
-      const ringing = new Ringing(process, alarm);
+      if (!program.isAlive) return;
+      const ringing = new Ringing(program, alarm);
       alarms.set(alarm, ringing);
       alarm.isSet = true;
       alarm.ringsAtMs = atMs;
@@ -174,7 +168,7 @@ function createClock(process: SimulatedProcess): Clock {
       return alarm;
     },
     defer(callback) {
-      if (process.isAlive) world.deferred.push({ process, callback });
+      if (program.isAlive) world.deferred.push({ program, callback });
     },
   };
   return clock;
