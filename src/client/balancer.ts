@@ -8,6 +8,7 @@ import type { Observer } from "../core/observer.ts";
 import type { Picker } from "../core/picker.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { ClientEndpoint, type EndpointOptions, type EndpointOwner } from "./endpoint.ts";
+import { type LoopGuard, loopGuard, outlierDetection, type OutlierDetector, type OutlierOptions } from "../health/index.ts";
 import { Waiters } from "./waiters.ts";
 
 export interface BalancerOptions extends EndpointOptions {
@@ -17,20 +18,12 @@ export interface BalancerOptions extends EndpointOptions {
   readonly picker: Picker & { readonly seesAll?: boolean };
   readonly connect: Connect;
   readonly observer: Observer;
-  /** Feeds on every attempt's end; ejects through `ClientEndpoint.eject`. */
-  readonly outliers?: OutlierFeed | undefined;
+  /** Passive outlier detection; `false` for none. */
+  readonly outliers?: OutlierOptions | false | undefined;
   /** Up to so many endpoints are connected to ahead of the first call; of more, those that are picked. Default 64. */
   readonly eagerConnections?: number | undefined;
   /** Time for calls in flight on an endpoint that discovery no longer names, in milliseconds. Default 10,000. */
   readonly removalGraceMs?: number | undefined;
-}
-
-/** What judges endpoints by how their attempts end (src/health). */
-export interface OutlierFeed {
-  attemptEnded(endpoint: ClientEndpoint, failed: boolean, nowMs: number): void;
-  /** The set it judges has changed. */
-  endpoints(all: readonly ClientEndpoint[]): void;
-  close(): void;
 }
 
 export class Balancer implements EndpointOwner, Watcher {
@@ -38,6 +31,8 @@ export class Balancer implements EndpointOwner, Watcher {
   readonly #runtime: Runtime;
   readonly #options: BalancerOptions;
   readonly #waiters: Waiters;
+  readonly loopGuard: LoopGuard;
+  readonly #outliers: OutlierDetector | undefined;
   readonly #endpoints = new Map<string, ClientEndpoint>();
   readonly #unwatch: () => void;
   /** What the picker chooses from; undefined after a change until the next pick. */
@@ -51,6 +46,11 @@ export class Balancer implements EndpointOwner, Watcher {
     this.#options = options;
     this.observer = options.observer;
     this.#waiters = new Waiters(runtime.clock);
+    this.loopGuard = guardOf(runtime);
+    this.#outliers = options.outliers === false
+      ? undefined
+      : outlierDetection(runtime, { loopGuard: this.loopGuard, ...options.outliers },
+        (id, ejected, why) => this.#endpoints.get(id)?.eject(ejected, why));
     this.#unwatch = options.discovery.watch(options.name, this);
   }
 
@@ -116,6 +116,7 @@ export class Balancer implements EndpointOwner, Watcher {
         present.close(this.#options.removalGraceMs ?? 10_000);
       }
       const endpoint = new ClientEndpoint(this.#runtime, this.#options.connect, address, this, this.#options);
+      endpoint.outlier = this.#outliers?.member(address.id);
       this.#endpoints.set(address.id, endpoint);
       added.push(endpoint);
     }
@@ -127,7 +128,7 @@ export class Balancer implements EndpointOwner, Watcher {
     this.#lastFailure = undefined;
     if (changed || added.length > 0 || gone.size > 0) {
       this.#candidates = undefined;
-      this.#options.outliers?.endpoints(this.endpoints);
+      this.#outliers?.retain(this.#endpoints.keys());
       this.observer.event?.("discovery.snapshot",
         { name: this.#options.name, endpoints: this.#endpoints.size, added: added.length, removed: gone.size });
     }
@@ -144,18 +145,23 @@ export class Balancer implements EndpointOwner, Watcher {
     this.#candidates = undefined;
   }
 
-  attemptEnded(endpoint: ClientEndpoint, failed: boolean, nowMs: number): void {
-    this.#options.outliers?.attemptEnded(endpoint, failed, nowMs);
-  }
-
   close(graceMs: number): void {
     this.#closed = true;
     this.#unwatch();
-    this.#options.outliers?.close();
+    this.#outliers?.close();
     for (const endpoint of this.#endpoints.values()) endpoint.close(graceMs);
     this.#endpoints.clear();
     this.#candidates = undefined;
     this.#known = true;
     this.#waiters.fail(expected("unavailable", "the client was closed", { neverStarted: true, retryable: false }));
   }
+}
+
+/** One guard for all balancers of a runtime: they share its event loop. */
+const guards = new WeakMap<Runtime, LoopGuard>();
+
+function guardOf(runtime: Runtime): LoopGuard {
+  let guard = guards.get(runtime);
+  if (guard === undefined) guards.set(runtime, guard = loopGuard(runtime));
+  return guard;
 }

@@ -16,8 +16,8 @@ import type { AnyContract } from "../contract/service.ts";
 import type { Client } from "../contract/types.ts";
 import { codecFor } from "../codec/choose.ts";
 import { nativeConnect, type NativeSettings } from "../protocol/native/index.ts";
-import { preferRegion, type PreferRegionOptions } from "../region/index.ts";
-import { outlierDetection, type OutlierOptions } from "../health/index.ts";
+import { preferRegion, type RegionPreferenceOptions } from "../region/index.ts";
+import type { OutlierOptions } from "../health/index.ts";
 import type { RetryOptions } from "../resilience/index.ts";
 import { Balancer } from "./balancer.ts";
 import { callMethods } from "./client.ts";
@@ -36,7 +36,7 @@ export interface ClientOptions extends EndpointOptions {
   readonly region?: string | undefined;
   readonly zone?: string | undefined;
   /** Regions: spillover, fail-back, residency, drain. */
-  readonly regions?: Omit<PreferRegionOptions, "region" | "zone"> | undefined;
+  readonly regions?: Omit<RegionPreferenceOptions, "region" | "zone"> | undefined;
   /** How one endpoint of a region is chosen. Default: the less loaded of two (least requests, P2C). */
   readonly picker?: Picker | undefined;
   /** Milliseconds for a unary call that says nothing and whose method says nothing. Default 15,000. */
@@ -93,12 +93,10 @@ export function createCaller(runtime: Runtime, options: CallerOptions): {
 } {
   const observer = options.observer ?? {};
   const inner = avoidTried(options.picker ?? leastRequests(runtime.random));
-  const outliers = options.outliers === false ? undefined : outlierDetection(runtime, { observer, ...options.outliers });
   const balancer = new Balancer(runtime, {
     ...options,
     discovery: discoveryOf(options),
     observer,
-    outliers,
     connect: options.connect ?? connectorFor(options),
     picker: options.region === undefined
       ? inner

@@ -10,6 +10,7 @@ import { createLoad, type Load, type LoadReport, recordAttempt } from "../core/l
 import type { Observer } from "../core/observer.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Timer } from "../core/alarm.ts";
+import type { LoopGuard, OutlierMember } from "../health/index.ts";
 import { Heart, type HeartOptions, type HeartOwner } from "./heart.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -28,8 +29,7 @@ export interface EndpointOwner {
   readonly observer: Observer;
   /** Somebody's status changed: picks must look again. */
   statusChanged(endpoint: ClientEndpoint): void;
-  /** An attempt ended; `failed` if it speaks against the endpoint. */
-  attemptEnded(endpoint: ClientEndpoint, failed: boolean, nowMs: number): void;
+  readonly loopGuard: LoopGuard;
 }
 
 type Link =
@@ -51,6 +51,8 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
   address: EndpointAddress;
   status: EndpointStatus = "idle";
   readonly load: Load = createLoad();
+  /** What the outlier detector keeps of this endpoint, if there is one. */
+  outlier: OutlierMember | undefined = undefined;
   #link: Link = idle;
   /** The open connection: what a call reads first, so it stands apart from `#link`. */
   #open: Connection | undefined = undefined;
@@ -70,7 +72,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
     this.#options = options;
     this.#idleCheckMs = options.idleCheckMs ?? 10_000;
     this.address = address;
-    this.#heart = new Heart(runtime.clock, options, this.load, this);
+    this.#heart = new Heart(runtime.clock, owner.loopGuard, options, this.load, this);
     this.#waiters = new Waiters(runtime.clock);
   }
 
@@ -145,7 +147,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
     const failed = error !== undefined && speaksAgainstEndpoint(error);
     recordAttempt(load, startedMs, endedMs, failed);
     if (error !== undefined) this.#label(error);
-    this.#owner.attemptEnded(this, failed, endedMs);
+    this.outlier?.attemptEnded(failed, endedMs);
     this.#owner.observer.attemptEnded?.(context, this.address, endedMs - startedMs, error);
   }
 

@@ -10,13 +10,14 @@ import type { Connection } from "../core/connection.ts";
 import { expected, type RpcError } from "../core/error.ts";
 import type { Load } from "../core/load.ts";
 import type { Clock } from "../core/runtime.ts";
+import { type Heartbeats, heartbeats, type HeartbeatState, type LoopGuard } from "../health/index.ts";
 
 export interface HeartOptions {
   /** While calls are in flight, silence of so long is answered by a ping, in milliseconds. Default 100. */
   readonly heartbeatMs?: number | undefined;
   /** Silence of so long, plus two round trips, makes a server with calls in flight suspect. Default 300. */
   readonly suspectAfterMs?: number | undefined;
-  /** Silence of so long, plus two round trips, ends the connection. Default 3,000. */
+  /** So long after that, if nothing came, the connection is ended. Default 3,000. */
   readonly deadAfterMs?: number | undefined;
   /** A connection without calls is pinged so often. Default 5,000. */
   readonly idleHeartbeatMs?: number | undefined;
@@ -32,37 +33,39 @@ export interface HeartOwner {
 export class Heart extends Alarm {
   override keepsAlive = false;
   readonly #clock: Clock;
+  readonly #guard: LoopGuard;
   readonly #load: Load;
   readonly #owner: HeartOwner;
+  readonly #beats: Heartbeats;
   readonly #heartbeatMs: number;
-  readonly #suspectAfterMs: number;
   readonly #deadAfterMs: number;
-  readonly #idleHeartbeatMs: number;
+  #state: HeartbeatState;
   #connection: Connection | undefined = undefined;
-  /** No evidence from before this moment counts. */
-  #sinceMs = 0;
-  #quick = false;
-  #pinging = false;
-  #suspect = false;
+  #suspectSinceMs: number | undefined = undefined;
 
-  constructor(clock: Clock, options: HeartOptions, load: Load, owner: HeartOwner) {
+  constructor(clock: Clock, guard: LoopGuard, options: HeartOptions, load: Load, owner: HeartOwner) {
     super();
     this.#clock = clock;
+    this.#guard = guard;
     this.#load = load;
     this.#owner = owner;
     this.#heartbeatMs = options.heartbeatMs ?? 100;
-    this.#suspectAfterMs = options.suspectAfterMs ?? 300;
     this.#deadAfterMs = options.deadAfterMs ?? 3_000;
-    this.#idleHeartbeatMs = options.idleHeartbeatMs ?? 5_000;
+    this.#beats = heartbeats({
+      intervalMs: this.#heartbeatMs,
+      timeoutMs: options.suspectAfterMs ?? 300,
+      idleIntervalMs: options.idleHeartbeatMs ?? 5_000,
+    });
+    this.#state = this.#beats.start(0);
   }
 
   start(connection: Connection): void {
     this.#connection = connection;
-    this.#sinceMs = this.#clock.now();
-    this.#suspect = false;
+    this.#suspectSinceMs = undefined;
+    this.#state = this.#beats.start(this.#clock.now());
+    // At once, since the distance is what regions are chosen by.
     connection.ping();
-    this.#pinging = true;
-    this.#beatIn(this.#heartbeatMs);
+    this.#clock.set(this, this.#state.dueAtMs);
   }
 
   stop(): void {
@@ -72,57 +75,53 @@ export class Heart extends Alarm {
 
   /** Calls begin on a connection that had none: what was not heard while nobody spoke is no evidence. */
   quicken(nowMs: number): void {
-    if (this.#quick) return;
-    this.#sinceMs = nowMs;
-    this.#beatIn(this.#heartbeatMs);
+    if (this.#suspectSinceMs !== undefined) return;
+    this.#beats.busy(this.#state, nowMs);
+    if (this.ringsAtMs > this.#state.dueAtMs) this.#clock.set(this, this.#state.dueAtMs);
   }
 
   answered(roundTripMs: number): void {
-    this.#pinging = false;
-    const { pingMs } = this.#load;
-    this.#load.pingMs = pingMs === 0 ? roundTripMs : pingMs + (roundTripMs - pingMs) * 0.2;
-    if (roundTripMs < this.#load.leastRoundTripMs) this.#load.leastRoundTripMs = roundTripMs;
-    if (this.#suspect) {
-      this.#suspect = false;
-      this.#owner.recovered();
-    }
-  }
-
-  #beatIn(delayMs: number): void {
-    this.#quick = delayMs === this.#heartbeatMs;
-    this.#clock.set(this, this.#clock.now() + delayMs);
+    const load = this.#load;
+    load.pingMs = load.pingMs === 0 ? roundTripMs : load.pingMs + (roundTripMs - load.pingMs) * 0.2;
+    if (roundTripMs < load.leastRoundTripMs) load.leastRoundTripMs = roundTripMs;
+    if (this.#suspectSinceMs === undefined || this.#connection === undefined) return;
+    this.#suspectSinceMs = undefined;
+    this.#state = this.#beats.start(this.#clock.now());
+    this.#clock.set(this, this.#state.dueAtMs);
+    this.#owner.recovered();
   }
 
   ring(): void {
     const connection = this.#connection;
     if (connection === undefined) return;
     const nowMs = this.#clock.now();
-    // Whoever is late himself has no business judging others: what he did not hear may be waiting unread.
-    if (nowMs - this.ringsAtMs > this.#heartbeatMs) this.#sinceMs = nowMs;
-    const silentMs = nowMs - Math.max(connection.lastReceivedMs, this.#sinceMs);
-    const roundTripsMs = 2 * this.#load.pingMs;
-    if (this.#pinging && silentMs >= this.#deadAfterMs + roundTripsMs) {
+    const silentMs = nowMs - connection.lastReceivedMs;
+    if (this.#suspectSinceMs !== undefined) {
+      this.#watchSuspect(connection, nowMs, silentMs);
+      return;
+    }
+    const action = this.#beats.check(this.#state, {
+      nowMs, lastReceivedMs: connection.lastReceivedMs, outstanding: this.#load.inFlight,
+      roundTripMs: this.#load.pingMs, stalled: this.#guard.stalledRecently(this.#heartbeatMs),
+    });
+    if (action === "ping") connection.ping();
+    this.#clock.set(this, Math.min(this.#state.dueAtMs, nowMs + this.#heartbeatMs * 64));
+    if (action === "convict") {
+      this.#suspectSinceMs = nowMs;
+      this.#clock.set(this, nowMs + this.#heartbeatMs);
+      this.#owner.suspected(silence(silentMs));
+    }
+  }
+
+  #watchSuspect(connection: Connection, nowMs: number, silentMs: number): void {
+    // A stall of our own starts the time of grace again: what was said meanwhile may be waiting unread.
+    if (this.#guard.stalledRecently(this.#heartbeatMs)) this.#suspectSinceMs = nowMs;
+    if (nowMs - (this.#suspectSinceMs as number) >= this.#deadAfterMs) {
       this.#owner.dead(silence(silentMs));
       return;
     }
-    if (this.#pinging && silentMs >= this.#suspectAfterMs + roundTripsMs && !this.#suspect) {
-      this.#suspect = true;
-      this.#owner.suspected(silence(silentMs));
-    }
-    if (this.#load.inFlight === 0 && !this.#pinging) {
-      if (this.#quick) {
-        this.#beatIn(this.#idleHeartbeatMs);
-        return;
-      }
-      this.#sinceMs = nowMs;
-    }
-    if (!this.#pinging || silentMs >= this.#heartbeatMs) {
-      if (silentMs >= this.#heartbeatMs || this.#load.inFlight === 0) {
-        connection.ping();
-        this.#pinging = true;
-      }
-    }
-    this.#beatIn(this.#heartbeatMs);
+    connection.ping();
+    this.#clock.set(this, nowMs + this.#heartbeatMs);
   }
 }
 

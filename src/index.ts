@@ -1,0 +1,10 @@
+/** Meridian: one contract in TypeScript, called like a local function, wherever in the world it is served. */
+export { createClient } from "./client/index.ts";
+export type { ClientControl, ClientOf, ClientOptions } from "./client/create-client.ts";
+export * from "./contract/index.ts";
+export { createGateway, type Gateway, type GatewayOptions } from "./gateway/index.ts";
+export { createServer, type ListenOptions, type Server, type ServerOptions } from "./server/index.ts";
+export {
+  type Code, compose, Context, type Discovery, type EndpointAddress, type EndpointFields, type Layer, type Observer,
+  observeAll, type Picker, type Registrar, RpcError, type Runtime, type Service, type Stack,
+} from "./core/index.ts";
