@@ -4,3 +4,13 @@ export {
   type ChoicesOptions, errorAware, type ErrorAwareOptions, leastRequests, peakEwma, type PeakEwmaOptions,
   powerOfChoices, type Prefers,
 } from "./choices.ts";
+export { consistentHash, type ConsistentHashOptions } from "./consistent-hash.ts";
+export { derived } from "./derived.ts";
+export { dynamicWeighted, type DynamicWeightedOptions } from "./dynamic-weighted.ts";
+export { hash32 } from "./hash.ts";
+export { random, roundRobin, smoothWeighted, weightedRandom } from "./in-turn.ts";
+export { maglevTable } from "./maglev.ts";
+export {
+  distanceKm, geographic, type GeographicOptions, nearest, type NearestOptions, primaryBackup,
+} from "./place.ts";
+export { slowStart, type SlowStartOptions, warmth } from "./slow-start.ts";

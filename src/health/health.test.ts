@@ -111,7 +111,8 @@ test("an observer that stalls for 20 seconds convicts nobody", () => {
 
 /** Checks whenever due, as a connection would; `receives` says when something last came in. */
 function beat(
-  fromMs: number, untilMs: number, receives: (nowMs: number, pings: readonly number[]) => number, outstanding: number, roundTripMs = 1,
+  fromMs: number, untilMs: number, receives: (nowMs: number, pings: readonly number[]) => number,
+  outstanding: number, roundTripMs = 1,
 ) {
   const policy = heartbeats();
   const state = policy.start(0);

@@ -1,0 +1,10 @@
+/** A small hash for spreading keys, not for secrets: FNV-1a over the characters, then murmur3's finaliser. */
+
+/** 32 bits of `text`, another 32 for another `seed`. */
+export function hash32(text: string, seed = 0): number {
+  let hash = (0x811c9dc5 ^ seed) | 0;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
