@@ -93,18 +93,21 @@ export function rpc<
   requireType("input", options.input);
   requireType("output", options.output);
   const errors = options.errors ?? ({} as Errors);
-  for (const [name, declaration] of Object.entries(errors)) {
-    if (!errorNamePattern.test(name)) refuse("errors", name, "names of letters, digits and _ that begin with a letter");
-    if (typeof declaration !== "object" && typeof declaration !== "function") requireType(`errors.${name}`, declaration);
-    requireType(`errors.${name}`, errorType(declaration));
-    const code = errorCode(declaration);
-    // A name that has no number of its own reads as that of "unknown".
-    if (codeFromNumber(codeNumber(code)) !== code) refuse(`errors.${name}.code`, code, "a status code such as not_found");
-  }
+  for (const [name, declaration] of Object.entries(errors)) checkError(name, declaration);
   return Object.freeze({
     "~rpc": true as const, kind, input: options.input, output: options.output, errors: Object.freeze({ ...errors }),
     idempotent, criticality, timeoutMs, routeKey, description: options.description,
   });
+}
+
+function checkError(name: string, declaration: ErrorDeclaration): void {
+  if (!errorNamePattern.test(name)) refuse("errors", name, "names of letters, digits and _ that begin with a letter");
+  const option = `errors.${name}`;
+  if (typeof declaration !== "object" && typeof declaration !== "function") requireType(option, declaration);
+  requireType(option, errorType(declaration));
+  const code = errorCode(declaration);
+  // A name that has no number of its own reads as that of "unknown".
+  if (codeFromNumber(codeNumber(code)) !== code) refuse(`${option}.code`, code, "a status code such as not_found");
 }
 
 /** The type of a declared error's data. */

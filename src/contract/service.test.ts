@@ -58,7 +58,8 @@ test("service names are dotted identifiers", () => {
 
 test("method names that a client, a promise or an object has itself are reserved", () => {
   for (const name of ["then", "constructor", "close", "$x", "toString", "hasOwnProperty", "toJSON", "__proto__"]) {
-    refused(() => service("a.B", Object.fromEntries([[name, plain()]])), new RegExp(`"${name.replace("$", "\\$")}" is reserved`));
+    const message = new RegExp(`"${name.replace("$", "\\$")}" is reserved`);
+    refused(() => service("a.B", Object.fromEntries([[name, plain()]])), message);
   }
 });
 
@@ -69,7 +70,7 @@ test("method names are identifiers that differ by more than case", () => {
 });
 
 test("rpc names the option that is wrong", () => {
-  const make = (options: object) => () => rpc({ input, output, ...options } as never);
+  const make = (options: object) => () => rpc({ input, output, ...options });
   refused(make({ kind: "stream" }), /kind is "stream", expected one of unary/);
   refused(make({ idempotent: "yes" }), /idempotent is "yes"/);
   refused(make({ criticality: "high" }), /criticality is "high"/);

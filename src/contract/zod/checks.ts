@@ -48,7 +48,7 @@ function visit(schema: ZodType, isField: boolean, seen: Seen): boolean {
       return visit(def.innerType as ZodType, isField, seen);
     case "default": return !isField || visit(def.innerType as ZodType, true, seen);
     case "lazy": return !isJson(schema) && every([resolveLazy(schema)]);
-    case "union": return def.inclusive === false || every(def.options ?? []);
+    case "union": return isExclusive(def) || every(def.options ?? []);
     case "null": case "undefined": case "void": return false;
     case "custom": return instanceClass(schema) !== Uint8Array && instanceClass(schema) !== Date;
     default: return true;
@@ -63,6 +63,11 @@ function numberHasChecks(def: ZodDef): boolean {
 
 function fieldsHaveChecks(def: ZodDef, seen: Seen): boolean {
   return Object.values(def.shape ?? {}).some((field) => visit(field, true, seen));
+}
+
+/** `z.xor` lets exactly one option fit; a discriminated union is marked the same way, but can have no other. */
+function isExclusive(def: ZodDef): boolean {
+  return def.inclusive === false && def.discriminator === undefined;
 }
 
 /** A record over an enum demands every key, and one over numbers keys that look like numbers. */

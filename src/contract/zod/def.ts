@@ -6,7 +6,7 @@ export interface ZodType {
     /** The schema that this one was cloned from by a check or by metadata: the same structure. */
     readonly parent?: ZodType;
     readonly bag?: Readonly<Record<string, unknown>>;
-    /** `optional` when an absent property is accepted. */
+    /** `optional` or `defaulted` when an absent property is accepted. */
     readonly optin?: string | undefined;
     /** What a lazy schema resolves to, memoised. */
     readonly innerType?: ZodType;
@@ -134,7 +134,7 @@ export function isJson(schema: ZodType): boolean {
   return options?.length === 6 && options[4]?._zod.def.element === schema && options[5]?._zod.def.valueType === schema;
 }
 
-/** The class of a `z.instanceof(Class)` without further refinement of its kind. */
+/** The class of a `z.instanceof(Class)`, which Zod does not hand on to clones. */
 export function instanceClass(schema: ZodType): unknown {
-  return schema._zod.def.type === "custom" ? schema._zod.bag?.["Class"] : undefined;
+  return originOf(schema)._zod.bag?.["Class"];
 }

@@ -17,11 +17,10 @@ export function readFields(shape: Readonly<Record<string, ZodType>>, place: Plac
 }
 
 function readField(name: string, number: number, schema: ZodType, place: Place): FieldModel {
-  const model = readAt(schema, below(place, memberPath(name), name, true));
-  const description = findMeta(schema, "description");
-  const field = { name, number, model, description };
-  const type = schema._zod.def.type;
-  const isRequired = schema._zod.optin !== "optional" && type !== "unknown" && type !== "any";
+  const { optin, def } = schema._zod;
+  const isRequired = optin === undefined && def.type !== "unknown" && def.type !== "any";
+  const model = readAt(schema, below(place, memberPath(name), name, !isRequired));
+  const field = { name, number, model, description: findMeta(schema, "description") };
   if (isRequired) return { ...field, presence: "required" };
   const defaulted = findDefault(schema);
   // Where the receiver's validation runs, it fills the default in itself: a default is the *result* of what
