@@ -292,7 +292,7 @@ export class Channel implements ByteSink, FrameSink {
   /** Ends the connection because of `error`, telling the peer as far as it still listens. */
   fail(error: RpcError): void {
     if (this.#ended) return;
-    if (this.#preface === undefined && !error.remote) this.sendGoAway(0, error);
+    if (this.#preface === undefined && !error.remote) this.sendGoAway(0xffff_ffff, error);
     this.outbox.flush();
     this.#stream.end();
     this.#finish(error);
