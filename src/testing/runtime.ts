@@ -3,6 +3,7 @@
  *
  * It knows no test runner: each case is a name and a function that rejects when the Runtime is wrong.
  */
+import type { ByteStream, Listener, Runtime } from "../core/runtime.ts";
 import { clockCases } from "./runtime-clock.ts";
 import { flowCases } from "./runtime-flow.ts";
 import type { RuntimeHarness } from "./runtime-harness.ts";
@@ -30,14 +31,48 @@ export function runtimeCases(createHarness: () => RuntimeHarness): readonly Runt
   return cases.map(({ name, body }) => ({
     name,
     async run() {
-      const harness = createHarness();
+      const given = createHarness();
+      const opened: Opened = { listeners: [], streams: [] };
+      const [server, client] = [tracked(given.server, opened), tracked(given.client, opened)];
+      const harness: RuntimeHarness = {
+        server, client, listenAddress: () => given.listenAddress(), drive: (inner) => given.drive(inner),
+      };
       try {
-        await harness.drive(() => withTimeout(harness, body(harness)));
+        await given.drive(() => withTimeout(harness, body(harness)));
       } finally {
-        await harness.close?.();
+        // A case that failed half-way must not keep the process alive.
+        for (const stream of opened.streams) stream.destroy();
+        for (const listener of opened.listeners) await listener.close();
+        await given.close?.();
       }
     },
   }));
+}
+
+interface Opened {
+  readonly listeners: Listener[];
+  readonly streams: ByteStream[];
+}
+
+/** `runtime`, remembering what is opened through it. */
+function tracked(runtime: Runtime, opened: Opened): Runtime {
+  const { network } = runtime;
+  const remember = (stream: ByteStream): ByteStream => {
+    opened.streams.push(stream);
+    return stream;
+  };
+  return {
+    clock: runtime.clock,
+    random: runtime.random,
+    network: {
+      connect: (address, sink) => remember(network.connect(address, sink)),
+      async listen(address, accept) {
+        const listener = await network.listen(address, (stream) => accept(remember(stream)));
+        opened.listeners.push(listener);
+        return listener;
+      },
+    },
+  };
 }
 
 function withTimeout(harness: RuntimeHarness, outcome: Promise<void>): Promise<void> {

@@ -53,7 +53,7 @@ export function createClock(): Clock {
     else if (aimedAt === idle) wheel.skipTo(Math.floor(performance.now()));
     const tick = wheel.set(alarm, atMs);
     if (tick < aimedAt) aim(tick);
-    else if (!isReferenced && alarm.keepsAlive && native !== undefined) {
+    else if (!isReferenced && wheel.keepers !== 0 && native !== undefined) {
       isReferenced = true;
       native.ref();
     }

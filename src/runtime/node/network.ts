@@ -4,7 +4,7 @@
  * Small messages leave at once (TCP_NODELAY), dead peers are found in the end (TCP keep-alive), and a peer
  * that ends its half has closed: we flush what is queued and close ours.
  */
-import { unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { RpcError } from "../../core/error.ts";
 import type { ByteSink, ByteStream, Listener, Network } from "../../core/runtime.ts";
@@ -86,7 +86,7 @@ async function listen(
   });
   try {
     await bind(server, target, settings.backlog).catch(async (error: unknown) => {
-      if (!("path" in target) || systemCode(error) !== "EADDRINUSE" || await answers(target.path)) throw error;
+      if (!("path" in target) || systemCode(error) !== "EADDRINUSE" || await isTaken(target.path)) throw error;
       unlinkSync(target.path);
       await bind(server, target, settings.backlog);
     });
@@ -109,8 +109,10 @@ function bind(server: Server, target: SocketAddress, backlog: number): Promise<v
   return promise;
 }
 
-/** Whether a process answers on the socket at `path`, as opposed to having died without removing it. */
-function answers(path: string): Promise<boolean> {
+/** Whether `path` is anything but a socket left by a process that died without removing it. */
+function isTaken(path: string): Promise<boolean> {
+  // Connecting to an ordinary file is refused too, and that file is not ours to remove.
+  if (!lstatSync(path).isSocket()) return Promise.resolve(true);
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = connect({ path, timeout: probeMs });
   socket.once("connect", () => resolve(true));

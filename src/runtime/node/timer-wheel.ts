@@ -38,7 +38,7 @@ function createLevel(): Level {
 }
 
 export class TimerWheel {
-  /** How many set alarms keep the process alive. */
+  /** How many set alarms keep the process alive: one that never rings is nothing to wait for. */
   keepers = 0;
   readonly #failed: (error: unknown) => void;
   readonly #fine = createLevel();
@@ -90,7 +90,7 @@ export class TimerWheel {
     head.previousAlarm = alarm;
     alarm.ringsAtMs = atMs;
     alarm.isSet = true;
-    if (alarm.keepsAlive) this.keepers++;
+    if (alarm.keepsAlive && atMs !== Infinity) this.keepers++;
     return tick;
   }
 
@@ -103,7 +103,7 @@ export class TimerWheel {
     alarm.nextAlarm = undefined;
     alarm.previousAlarm = undefined;
     alarm.isSet = false;
-    if (alarm.keepsAlive) this.keepers--;
+    if (alarm.keepsAlive && alarm.ringsAtMs !== Infinity) this.keepers--;
   }
 
   /** Rings everything due at `nowMs`, tick by tick. */
