@@ -1,5 +1,10 @@
 /** Resilience is layers that act when an attempt fails: retry within a budget, breaker, per-attempt deadline. */
+export { attemptTimeout } from "./attempt-timeout.ts";
 export { backoff, type BackoffOptions } from "./backoff.ts";
+export {
+  circuitBreaker, type CircuitBreaker, type CircuitBreakerOptions, type CircuitState, speaksAgainstCallee,
+} from "./circuit-breaker.ts";
+export { pause } from "./pause.ts";
 export { retry, type RetryLayer, type RetryOptions } from "./retry.ts";
 export { retryBudget, type RetryBudget, type RetryBudgetOptions } from "./retry-budget.ts";
 export { tokenBucket, type TokenBucket, type TokenBucketOptions } from "./token-bucket.ts";

@@ -1,0 +1,195 @@
+/**
+ * A circuit breaker stops calling what keeps failing, and finds out gently whether it works again.
+ *
+ * Closed, it counts; open, it lets nothing through for a while that doubles with each failure to recover;
+ * half-open, every success lets one more call through at a time, and a failure opens it again.
+ */
+import {
+  type Clock, expected, isPromise, type Layer, type Observer, RpcError, type Runtime,
+} from "../core/index.ts";
+
+export interface CircuitBreakerOptions {
+  /** Failures in a row that open it. Default 5. */
+  readonly consecutiveFailures?: number;
+  /** Share of failures within the window that opens it. Default 0.5. */
+  readonly failureRate?: number;
+  /** Calls within the window below which the share means nothing. Default 20. */
+  readonly minCalls?: number;
+  /** The sliding window, in milliseconds. Default 10,000. */
+  readonly windowMs?: number;
+  /** How long it stays open at first, in milliseconds. Default 1,000; doubles while it does not recover. */
+  readonly openMs?: number;
+  /** Longest time it stays open, in milliseconds. Default 30,000. */
+  readonly maxOpenMs?: number;
+  /** Successes while half-open that close it. Default 10. */
+  readonly closeAfter?: number;
+  /** Whether an error counts. Default: those that speak against the callee (unavailable, deadline, internal ...). */
+  readonly isFailure?: (error: unknown) => boolean;
+  /** What it guards, for messages and events. Default "". */
+  readonly name?: string;
+  /** Hears `breaker.state`. */
+  readonly observer?: Observer | undefined;
+}
+
+/** `opens` counts openings since it was last closed. */
+export type CircuitState =
+  | { readonly kind: "closed"; consecutive: number }
+  | { readonly kind: "open"; readonly untilMs: number; readonly opens: number }
+  | { readonly kind: "half_open"; readonly opens: number; admitted: number; admittedAtMs: number; succeeded: number };
+
+export interface CircuitBreaker {
+  readonly state: CircuitState;
+  /** Whether a call may go through now. A half-open breaker counts it as under way until it is recorded. */
+  allows(nowMs: number): boolean;
+  /** Records the end of a call that was let through. */
+  record(failed: boolean, nowMs: number): void;
+  /** Says that a call let through ended without telling anything (cancelled). */
+  release(): void;
+  /** The breaker as a layer. A call not let through ends with `unavailable`, never started. */
+  readonly layer: Layer;
+}
+
+const badCodes: ReadonlySet<string> = new Set(["unavailable", "deadline_exceeded", "internal", "unknown", "data_loss"]);
+
+/** Whether an error speaks against the callee, rather than against the call. */
+export function speaksAgainstCallee(error: unknown): boolean {
+  return !RpcError.is(error) || badCodes.has(error.code);
+}
+
+/** Makes a breaker, closed. Keep one per endpoint, or per whatever fails together. */
+export function circuitBreaker(
+  runtime: Pick<Runtime, "clock">, options: CircuitBreakerOptions = {},
+): CircuitBreaker {
+  const { clock } = runtime;
+  const { consecutiveFailures = 5, failureRate = 0.5, minCalls = 20, windowMs = 10_000 } = options;
+  const { openMs = 1_000, maxOpenMs = 30_000, closeAfter = 10, name = "" } = options;
+  const window = slidingCount(windowMs);
+  let state: CircuitState = { kind: "closed", consecutive: 0 };
+
+  function become(next: CircuitState, why: string): void {
+    state = next;
+    options.observer?.event?.("breaker.state", { name, state: next.kind, why });
+  }
+
+  function open(nowMs: number, opens: number, why: string): void {
+    window.clear();
+    become({ kind: "open", untilMs: nowMs + Math.min(maxOpenMs, openMs * 2 ** (opens - 1)), opens }, why);
+  }
+
+  function allows(nowMs: number): boolean {
+    if (state.kind === "closed") return true;
+    if (state.kind === "open") {
+      if (nowMs < state.untilMs) return false;
+      const { opens } = state;
+      become({ kind: "half_open", opens, admitted: 0, admittedAtMs: nowMs, succeeded: 0 }, "time is up");
+    }
+    if (state.kind !== "half_open") return true;
+    // Calls whose end nobody recorded must not keep it half-open for ever.
+    if (nowMs - state.admittedAtMs > maxOpenMs) state.admitted = 0;
+    if (state.admitted > state.succeeded) return false;
+    state.admitted++;
+    state.admittedAtMs = nowMs;
+    return true;
+  }
+
+  function record(failed: boolean, nowMs: number): void {
+    switch (state.kind) {
+      case "closed": {
+        window.add(failed, nowMs);
+        state.consecutive = failed ? state.consecutive + 1 : 0;
+        if (!failed) return;
+        if (state.consecutive >= consecutiveFailures) open(nowMs, 1, `${state.consecutive} failures in a row`);
+        else if (window.total >= minCalls && window.failed >= window.total * failureRate) {
+          open(nowMs, 1, `${window.failed} of ${window.total} calls failed`);
+        }
+        return;
+      }
+      case "half_open":
+        state.admitted = Math.max(0, state.admitted - 1);
+        if (failed) open(nowMs, state.opens + 1, "failed again");
+        else if (++state.succeeded >= closeAfter) become({ kind: "closed", consecutive: 0 }, "recovered");
+        return;
+      case "open":
+        // The end of a call from before: it has been reckoned with.
+    }
+  }
+
+  const breaker = {
+    get state() {
+      return state;
+    },
+    allows,
+    record,
+    release: () => {
+      if (state.kind === "half_open") state.admitted = Math.max(0, state.admitted - 1);
+    },
+  };
+  return Object.defineProperty(breaker as CircuitBreaker, "layer", {
+    value: breakerLayer(clock, breaker, name, options.isFailure ?? speaksAgainstCallee), enumerable: true,
+  });
+}
+
+function breakerLayer(
+  clock: Clock, breaker: Omit<CircuitBreaker, "layer">, name: string, isFailure: (error: unknown) => boolean,
+): Layer {
+  const ended = (error: unknown): never => {
+    if (RpcError.is(error) && error.code === "cancelled") breaker.release();
+    else breaker.record(isFailure(error), clock.now());
+    throw error;
+  };
+  const succeeded = <T>(value: T): T => {
+    breaker.record(false, clock.now());
+    return value;
+  };
+  return (next) => (request, context) => {
+    if (!breaker.allows(clock.now())) {
+      throw expected("unavailable", `the circuit breaker${name === "" ? "" : ` of ${name}`} is open`,
+        { neverStarted: true, phase: "pick" });
+    }
+    let answer: unknown;
+    try {
+      answer = next(request, context);
+    } catch (error) {
+      return ended(error);
+    }
+    return isPromise(answer) ? answer.then(succeeded, ended) : succeeded(answer);
+  };
+}
+
+/** Counts of the last `windowMs`, in ten steps. */
+function slidingCount(windowMs: number) {
+  const steps = 10;
+  const stepMs = windowMs / steps;
+  const totals = new Float64Array(steps);
+  const failures = new Float64Array(steps);
+  let step = 0;
+  const count = {
+    total: 0,
+    failed: 0,
+    clear: () => {
+      totals.fill(0);
+      failures.fill(0);
+      count.total = count.failed = 0;
+    },
+    add: (failed: boolean, nowMs: number) => {
+      const present = Math.floor(nowMs / stepMs);
+      if (present - step >= steps) count.clear();
+      else {
+        for (let passed = step + 1; passed <= present; passed++) {
+          const slot = passed % steps;
+          count.total -= totals[slot] as number;
+          count.failed -= failures[slot] as number;
+          totals[slot] = failures[slot] = 0;
+        }
+      }
+      step = Math.max(step, present);
+      const slot = step % steps;
+      totals[slot] = (totals[slot] as number) + 1;
+      count.total++;
+      if (!failed) return;
+      failures[slot] = (failures[slot] as number) + 1;
+      count.failed++;
+    },
+  };
+  return count;
+}
