@@ -25,10 +25,12 @@ test("what the model does not guarantee is checked again, however deep", () => {
     z.string().min(1), z.email(), z.uuid(), z.string().trim(), z.string().regex(/a/), z.number().min(0), z.int(),
     z.number().int(), z.int32().positive(), z.bigint().positive(), z.date().min(new Date(0)),
     z.array(z.string()).max(3), z.string().refine(() => true), z.string().transform(Number), z.string().pipe(z.email()),
-    z.coerce.number(), z.stringbool(), z.string().catch("x"), z.string().prefault("x"), z.string().default("x"), z.literal(3),
+    z.coerce.number(), z.stringbool(), z.string().catch("x"), z.string().prefault("x"), z.string().default("x"),
+    z.literal(3),
     z.literal(["a", null]).or(z.literal(3)), z.enum({ A: 1 }), z.tuple([z.string()]),
     z.record(z.enum(["a"]), z.string()), z.record(z.int32(), z.string()), z.record(z.string().min(2), z.string()),
-    z.templateLiteral(["a"]), z.preprocess(String, z.string()), z.xor([z.string(), z.int32()]), z.object({}).refine(() => true),
+    z.templateLiteral(["a"]), z.preprocess(String, z.string()), z.xor([z.string(), z.int32()]),
+    z.object({}).refine(() => true),
     bytes().check(() => {}), z.custom<string>(() => true), z.set(z.string()), z.string().and(z.string()),
   ];
   for (const type of types) {
