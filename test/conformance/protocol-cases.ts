@@ -190,7 +190,8 @@ export const lawCases: readonly LawCase[] = [
   {
     name: "deadline: the caller is told in time, the handler is cancelled",
     async run({ client, seen, sleep }) {
-      const error = await codeOf(client.never({}, { timeoutMs: 50 }));
+      await client.echo({ n: 1, text: "connected" });
+      const error = await codeOf(client.never({}, { timeoutMs: 100 }));
       assert.equal(error.code, "deadline_exceeded");
       await sleep(200);
       assert.ok(seen.cancelled.some((one) => one.startsWith("never ")), seen.cancelled.join());
@@ -199,6 +200,7 @@ export const lawCases: readonly LawCase[] = [
   {
     name: "cancellation: a signal ends the call here and at the handler",
     async run({ client, seen, sleep }) {
+      await client.echo({ n: 1, text: "connected" });
       const controller = new AbortController();
       const call = codeOf(client.never({}, { signal: controller.signal, timeoutMs: 60_000 }));
       await sleep(100);
