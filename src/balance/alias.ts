@@ -57,7 +57,7 @@ function fill(candidates: readonly Candidate[], scale: number): { keep: Float64A
     const rich = stack[large] as number;
     instead[poor] = rich;
     keep[rich] = (keep[rich] as number) - (1 - (keep[poor] as number));
-    if ((keep[rich] as number) < 1) {
+    if (keep[rich] < 1) {
       large++;
       stack[small++] = rich;
     }

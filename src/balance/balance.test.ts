@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   candidate, candidates, context, handClock, property, seededRandom, type TestCandidate,
 } from "../../test/policies/support.ts";
@@ -39,7 +39,7 @@ test("every picker: nobody of none, the only one of one, and weight 0 gets nothi
     assert.equal(picker(one, context()), one[0], name);
     const drained = candidates(4, (i) => ({ weight: i === 2 ? 0 : 1 }));
     const counts = tally(picker, drained, 400, context({ routeKey: "k" }));
-    assert.equal(counts[2], 0, `${name} ${counts}`);
+    assert.equal(counts[2], 0, `${name} ${counts.join()}`);
     assert.equal(counts.reduce((sum, count) => sum + count, 0), 400, name);
   }
 });
@@ -176,10 +176,10 @@ test("dynamic weights: calls per utilisation, errors count, blackout and expiry 
 });
 
 const idsOf = (n: number) => Array.from({ length: n }, (_, i) => `10.0.${i >> 8}.${i & 255}:443`);
-const ones = (n: number) => new Array<number>(n).fill(1);
+const ones = (n: number) => Array.from({ length: n }, () => 1);
 
 function slots(table: Int32Array, n: number): number[] {
-  const counts = new Array<number>(n).fill(0);
+  const counts = Array.from({ length: n }, () => 0);
   for (const node of table) counts[node]!++;
   return counts;
 }
@@ -248,9 +248,9 @@ test("bounded load under a Zipf law: at most 1.25 times the mean in flight", () 
 });
 
 test("hashes of similar keys are spread evenly", () => {
-  const counts = new Array<number>(64).fill(0);
+  const counts = Array.from({ length: 64 }, () => 0);
   for (let i = 0; i < 64_000; i++) counts[hash32(`user:${i}`) % 64]!++;
-  assert.ok(Math.max(...counts) < 1_150 && Math.min(...counts) > 850, `${counts}`);
+  assert.ok(Math.max(...counts) < 1_150 && Math.min(...counts) > 850, counts.join());
 });
 
 test("geography: the nearest on the map, those who do not say last", () => {

@@ -79,7 +79,7 @@ class InFlight {
   #total = 0;
   #next = 0;
 
-  constructor(candidates: readonly Candidate[]) {
+  constructor(candidates: Iterable<Candidate>) {
     this.#seen = Int32Array.from(candidates, (candidate) => candidate.load.inFlight);
     for (const seen of this.#seen) this.#total += seen;
   }

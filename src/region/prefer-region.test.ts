@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   candidates, context, handClock, property, type TestCandidate,
 } from "../../test/policies/support.ts";
@@ -153,7 +153,7 @@ test("however a region flaps, it is not tried again within a minute of a return 
         clock.advance(500);
       }
     });
-    rises.slice(1).forEach((each, i) => assert.ok(each - (rises[i] as number) >= 60_000, `${rises}`));
+    rises.slice(1).forEach((each, i) => assert.ok(each - (rises[i] as number) >= 60_000, rises.join()));
   }), { ...property, numRuns: Math.min(property.numRuns, 50) });
 });
 
@@ -285,7 +285,7 @@ test("load spills to the next region, settles at the target, and returns without
 test("the observer hears of shares that moved", () => {
   const heard: string[] = [];
   const { set, count } = world({
-    observer: { event: (name, { region, share }) => heard.push(`${name} ${region} ${share}`) },
+    observer: { event: (name, { region, share }) => heard.push([name, region, share].join(" ")) },
   });
   count();
   set("home", 0);

@@ -211,15 +211,15 @@ class RegionPreference {
   }
 
   #tell(): void {
-    const event = this.#settings.observer?.event;
-    if (event === undefined) return;
+    const { observer } = this.#settings;
+    if (observer?.event === undefined) return;
     this.#map.regions.forEach((region, index) => {
       const share = this.#plan?.shares.shares[index] ?? 0;
       const told = this.#told.get(region.name);
       const arrived = (share === 0 || share > 1 - 1e-9) && share !== told;
       if (told !== undefined && !arrived && Math.abs(share - told) < shareStep) return;
       this.#told.set(region.name, share);
-      event.call(this.#settings.observer, "region.share", {
+      observer.event?.("region.share", {
         region: region.name, share, health: region.health, failBack: region.failBack.state.kind,
         drained: region.isDrained,
       });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { property } from "../../test/policies/support.ts";
 import { healthScore, localityShares, panics, priorityLoads, zoneAwareShares } from "./priority.ts";
 

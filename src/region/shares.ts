@@ -10,7 +10,7 @@ export class Shares {
   readonly #only: number;
 
   /** `carriedOver` continues the sequence of earlier shares of the same choices. */
-  constructor(shares: readonly number[], carriedOver?: Shares) {
+  constructor(shares: ArrayLike<number>, carriedOver?: Shares) {
     this.shares = Float64Array.from(shares);
     this.#only = this.shares.findIndex((share) => share > 1 - 1e-9);
     this.#credits = new Float64Array(shares.length);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { candidate, context, handClock, property } from "../../test/policies/support.ts";
 import { type Context, expected, type RpcError } from "../core/index.ts";
 import { attemptTimeout, circuitBreaker, type CircuitBreakerOptions, tokenBucket } from "./index.ts";

@@ -48,80 +48,97 @@ interface Account {
 
 /** Makes a budget; share one among the layers that retry the same calls. */
 export function retryBudget(clock: Clock, options: RetryBudgetOptions = {}): RetryBudget {
-  const { ratio = 0.2, minPerSecond = 10, burstMs = 400, failedRetryCost = 6, keyShare = 0.8, maxKeys = 64 } = options;
-  const opened = clock.now();
-  const whole: Account = { tokens: minPerSecond, settledAtMs: opened, settledCalls: 0 };
-  const accounts = new Map<string, Account>();
-  let callsPerSecond = 0;
-  let ratedAtMs = opened;
-  let ratedCalls = 0;
-  let retries = 0;
+  return new Budget(clock, {
+    ratio: options.ratio ?? 0.2,
+    minPerSecond: options.minPerSecond ?? 10,
+    burstMs: options.burstMs ?? 400,
+    failedRetryCost: options.failedRetryCost ?? 6,
+    keyShare: options.keyShare ?? 0.8,
+    maxKeys: options.maxKeys ?? 64,
+  });
+}
 
-  function measureRate(now: number): void {
-    const elapsed = now - ratedAtMs;
+class Budget implements RetryBudget {
+  calls = 0;
+  retries = 0;
+  readonly #clock: Clock;
+  readonly #settings: Required<RetryBudgetOptions>;
+  readonly #whole: Account;
+  /** By key, the one unused longest first. */
+  readonly #accounts = new Map<string, Account>();
+  #callsPerSecond = 0;
+  #ratedAtMs: number;
+  #ratedCalls = 0;
+
+  constructor(clock: Clock, settings: Required<RetryBudgetOptions>) {
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#ratedAtMs = clock.now();
+    this.#whole = { tokens: settings.minPerSecond, settledAtMs: this.#ratedAtMs, settledCalls: 0 };
+  }
+
+  withdraw(key: string): boolean {
+    const account = this.#settled(key);
+    if (this.#whole.tokens < 1 || account.tokens < 1) return false;
+    this.#whole.tokens--;
+    account.tokens--;
+    this.retries++;
+    return true;
+  }
+
+  retryFailed(key: string): void {
+    const account = this.#settled(key);
+    const more = this.#settings.failedRetryCost - 1;
+    this.#whole.tokens -= more;
+    account.tokens -= more;
+  }
+
+  balance(key: string): number {
+    const account = this.#settled(key);
+    return Math.max(0, Math.floor(Math.min(this.#whole.tokens, account.tokens)));
+  }
+
+  #settled(key: string): Account {
+    const now = this.#clock.now();
+    this.#measureRate(now);
+    this.#settle(this.#whole, 1, now);
+    const account = this.#accountOf(key, now);
+    this.#settle(account, this.#settings.keyShare, now);
+    return account;
+  }
+
+  #measureRate(now: number): void {
+    const elapsed = now - this.#ratedAtMs;
     if (elapsed < 10) return;
-    const rate = ((budget.calls - ratedCalls) * 1_000) / elapsed;
-    callsPerSecond += (rate - callsPerSecond) * (1 - Math.exp(-elapsed / rateWindowMs));
-    ratedAtMs = now;
-    ratedCalls = budget.calls;
+    const rate = ((this.calls - this.#ratedCalls) * 1_000) / elapsed;
+    this.#callsPerSecond += (rate - this.#callsPerSecond) * (1 - Math.exp(-elapsed / rateWindowMs));
+    this.#ratedAtMs = now;
+    this.#ratedCalls = this.calls;
   }
 
   /** Brings an account up to date. Nothing is done per call: the count of calls since is enough. */
-  function settle(account: Account, share: number, now: number): void {
-    const most = Math.max(minPerSecond, (callsPerSecond * burstMs * share) / 1_000);
-    const earned = (budget.calls - account.settledCalls) * ratio * share;
+  #settle(account: Account, share: number, now: number): void {
+    const { ratio, minPerSecond, burstMs } = this.#settings;
+    const most = Math.max(minPerSecond, (this.#callsPerSecond * burstMs * share) / 1_000);
+    const earned = (this.calls - account.settledCalls) * ratio * share;
     const least = ((now - account.settledAtMs) * minPerSecond) / 1_000;
-    account.tokens = Math.min(most, account.tokens + Math.max(earned, least));
     // Debt is bounded as well, so that recovery never waits longer than a burst takes to earn.
-    if (account.tokens < -most) account.tokens = -most;
+    account.tokens = Math.max(-most, Math.min(most, account.tokens + Math.max(earned, least)));
     account.settledAtMs = now;
-    account.settledCalls = budget.calls;
+    account.settledCalls = this.calls;
   }
 
-  function accountOf(key: string, now: number): Account {
-    let account = accounts.get(key);
+  #accountOf(key: string, now: number): Account {
+    const { maxKeys, keyShare } = this.#settings;
+    let account = this.#accounts.get(key);
     if (account === undefined) {
-      if (accounts.size >= maxKeys) accounts.delete(accounts.keys().next().value as string);
+      if (this.#accounts.size >= maxKeys) this.#accounts.delete(this.#accounts.keys().next().value as string);
       // A new pair starts with its share of what the whole has saved up.
-      account = { tokens: Math.max(1, whole.tokens * keyShare), settledAtMs: now, settledCalls: budget.calls };
+      account = { tokens: Math.max(1, this.#whole.tokens * keyShare), settledAtMs: now, settledCalls: this.calls };
     } else {
-      accounts.delete(key);
+      this.#accounts.delete(key);
     }
-    accounts.set(key, account);
+    this.#accounts.set(key, account);
     return account;
   }
-
-  function settled(key: string): Account {
-    const now = clock.now();
-    measureRate(now);
-    settle(whole, 1, now);
-    const account = accountOf(key, now);
-    settle(account, keyShare, now);
-    return account;
-  }
-
-  const budget: RetryBudget = {
-    calls: 0,
-    get retries() {
-      return retries;
-    },
-    withdraw: (key) => {
-      const account = settled(key);
-      if (whole.tokens < 1 || account.tokens < 1) return false;
-      whole.tokens--;
-      account.tokens--;
-      retries++;
-      return true;
-    },
-    retryFailed: (key) => {
-      const account = settled(key);
-      whole.tokens -= failedRetryCost - 1;
-      account.tokens -= failedRetryCost - 1;
-    },
-    balance: (key) => {
-      const account = settled(key);
-      return Math.max(0, Math.floor(Math.min(whole.tokens, account.tokens)));
-    },
-  };
-  return budget;
 }

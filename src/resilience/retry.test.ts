@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { candidate, context, handClock, jobs, property, seededRandom } from "../../test/policies/support.ts";
-import { type Context, expected, RpcError, type Service } from "../core/index.ts";
+import { type Context, expected, type RpcError, type Service } from "../core/index.ts";
 import { backoff, retry, retryBudget, type RetryOptions } from "./index.ts";
 
 function setUp(options: RetryOptions = {}) {
