@@ -1,0 +1,54 @@
+// The program of a measured process: one side of one system, under orders of the process that started it.
+//
+//   node child.ts server SYSTEM PORT
+//   node child.ts client SYSTEM PORT SHAPE LOAD TIMING      (the last two as JSON)
+//
+// Ends by itself when its parent does, or after the longest time any measurement takes.
+import { recordsOf, type Shape } from "../records.ts";
+import { type Load, type Measured, offer, type Timing } from "./load.ts";
+import type { System } from "./system.ts";
+
+/** What a measured process says. */
+export type Report =
+  | { readonly type: "ready" }
+  /** The warm-up is over. */
+  | { readonly type: "begun" }
+  | { readonly type: "measured"; readonly measured: Measured }
+  | { readonly type: "cpu"; readonly cpuSeconds: number; readonly atMs: number }
+  | { readonly type: "failed"; readonly message: string };
+
+const maxLifeMs = 180_000;
+
+function tell(report: Report): void {
+  process.send?.(report);
+}
+
+async function serve(system: System, port: number): Promise<void> {
+  process.on("message", () => {
+    const { user, system } = process.cpuUsage();
+    tell({ type: "cpu", cpuSeconds: (user + system) / 1e6, atMs: performance.now() });
+  });
+  await system.serve(port);
+  tell({ type: "ready" });
+}
+
+async function call(system: System, port: number, [shape, load, timing]: readonly string[]): Promise<void> {
+  const caller = await system.connect(port, shape as Shape);
+  const measured = await offer(caller, recordsOf(shape as Shape), {
+    load: JSON.parse(load ?? "") as Load,
+    timing: JSON.parse(timing ?? "") as Timing,
+    begin: () => tell({ type: "begun" }),
+  });
+  tell({ type: "measured", measured });
+  await caller.close();
+}
+
+process.once("disconnect", () => process.exit());
+setTimeout(() => process.exit(3), maxLifeMs).unref();
+const [role, name = "", port, ...rest] = process.argv.slice(2);
+try {
+  const system = (await import(`../systems/${name}.ts`)) as System;
+  await (role === "server" ? serve(system, Number(port)) : call(system, Number(port), rest));
+} catch (error) {
+  tell({ type: "failed", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+}

@@ -1,0 +1,30 @@
+// Runs a benchmark by name: npm run bench -- NAME [options].
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { usage } from "./harness/options.ts";
+
+/** Each is a program of its own, bench/NAME.ts, which reads its options from its command line. */
+const benches: Readonly<Record<string, string>> = {
+  unary: "unary calls beside five RPC libraries and the platform's ceilings",
+  stream: "messages of one stream, from the server and to it, beside grpc-js",
+  gateway: "calls through nginx, HAProxy and our gateway, beside the same calls without",
+  codec: "encoding and decoding one record",
+  picker: "choosing an endpoint",
+  typecheck: "what a contract of 500 methods costs the compiler",
+};
+
+const [name = "", ...args] = process.argv.slice(2);
+const program = fileURLToPath(new URL(`${name}.ts`, import.meta.url));
+if (!Object.hasOwn(benches, name) || !existsSync(program)) {
+  const known = Object.entries(benches).map(([known, about]) => `  ${known.padEnd(10)} ${about}`);
+  const problem = name === "" ? "name a benchmark" : `there is no benchmark called ${name}`;
+  process.stderr.write(`${problem}: npm run bench -- NAME [options]\n\n${known.join("\n")}\n\n` +
+    `unary, stream and gateway take\n${usage}\n`);
+  process.exit(2);
+}
+const child = spawn(process.execPath, [program, ...args], { stdio: "inherit" });
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+child.on("exit", (code, signal) => {
+  process.exitCode = code ?? (signal === null ? 0 : 1);
+});
