@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Clock } from "../../core/runtime.ts";
 import { RecordingSink } from "../../testing/runtime-harness.ts";
 import { runtimeCases, type RuntimeHarness } from "../../testing/runtime.ts";
 import { nodeRuntime } from "../node/index.ts";
-import { createSimulation, withDistance } from "./index.ts";
+import { createSimulation, type Simulation, withDistance } from "./index.ts";
 
 /** A peer's end closes the near connection, so that what is still under way to it is lost: said in distance.ts. */
 const isOfStreams = (name: string) => /^(stream|listen|close|flow)/.test(name) && !name.includes("both ends at once");
 
-function simulated(oneWayMs: number, latencyMs = 0.1): RuntimeHarness & { simulation: ReturnType<typeof createSimulation> } {
+function simulated(oneWayMs: number, latencyMs = 0.1): RuntimeHarness & { simulation: Simulation } {
   const simulation = createSimulation({ seed: 1, link: { latencyMs } });
   const server = simulation.host("server");
   const near = simulation.host("client");
@@ -89,7 +90,13 @@ test("a distance that is asked for by address, and none", async () => {
 test("a burst costs one alarm, and what is under way is bounded", async () => {
   const { simulation, server, client } = simulated(50, 0);
   let sets = 0;
-  const counting = { ...client.clock, set: (...args: Parameters<typeof clock.set>) => (sets++, client.clock.set(...args)) };
+  const counting: Clock = {
+    ...client.clock,
+    set(alarm, atMs) {
+      sets++;
+      client.clock.set(alarm, atMs);
+    },
+  };
   const network = withDistance(simulation.host("client").network, counting, () => 50);
   const sink = new RecordingSink();
   await server.network.listen("server:1", () => sink);

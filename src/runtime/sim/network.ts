@@ -89,7 +89,7 @@ function knock(host: Host, port: string, from: string, back: Pipe): SimulatedStr
   back.send("opened");
   program.admit(undefined, () => {
     const { world } = program;
-    record(world, "accepted", host, undefined, world.log && from);
+    record(world, "accepted", host, undefined, from);
     world.isTouched = true;
     server.sink = accept(server);
   });

@@ -34,6 +34,8 @@ export class Pipe extends Happening {
   readonly #world: World;
   readonly #packets: Packet[] = [];
   #lastDueMs = 0;
+  #link: Link | undefined = undefined;
+  #linkVersion = -1;
   /** Since when nothing got through; undefined while packets flow. */
   #stalledSinceMs: number | undefined = undefined;
 
@@ -71,7 +73,7 @@ export class Pipe extends Happening {
     if (sinceMs === undefined || this.#isCut() || this.from.state === "gone") return;
     this.#stalledSinceMs = undefined;
     this.#world.stalled.delete(this);
-    const { agenda, settings, topology } = this.#world;
+    const { agenda, settings } = this.#world;
     const first = this.#packets[0] as Packet;
     let waitMs = first.kind === "syn" ? synRetransmitMs : settings.retransmitMs;
     let sentMs = sinceMs;
@@ -79,10 +81,19 @@ export class Pipe extends Happening {
       sentMs += waitMs;
       waitMs = Math.min(waitMs * 2, settings.maxRetransmitMs);
     }
-    const dueMs = sentMs + topology.link(this.from, this.to).latencyMs;
+    const dueMs = sentMs + this.#currentLink().latencyMs;
     for (const packet of this.#packets) packet.dueMs = Math.max(packet.dueMs, dueMs);
     this.#lastDueMs = Math.max(this.#lastDueMs, dueMs);
     agenda.plan(this, first.dueMs);
+  }
+
+  #currentLink(): Link {
+    const { topology } = this.#world;
+    if (this.#link === undefined || this.#linkVersion !== topology.version) {
+      this.#link = topology.link(this.from, this.to);
+      this.#linkVersion = topology.version;
+    }
+    return this.#link;
   }
 
   #isCut(): boolean {
@@ -95,8 +106,8 @@ export class Pipe extends Happening {
   }
 
   #arrival(kind: PacketKind, bytes: Uint8Array | undefined): number {
-    const { agenda, random, topology } = this.#world;
-    const link = topology.link(this.from, this.to);
+    const { agenda, random } = this.#world;
+    const link = this.#currentLink();
     let dueMs = agenda.nowMs;
     if (bytes !== undefined && link.bytesPerMs !== Infinity) {
       dueMs = Math.max(dueMs, link.busyUntilMs) + bytes.length / link.bytesPerMs;

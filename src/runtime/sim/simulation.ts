@@ -242,9 +242,8 @@ function createDriver(world: World, options: SimulationOptions): Driver {
   let events = 0;
   let isRunning = false;
 
-  /** Promise jobs first, then what was deferred, until there is neither. */
-  async function settle(): Promise<void> {
-    await drain();
+  /** What was deferred, and the promise jobs and deferrals of that, until there are none. */
+  async function runDeferred(): Promise<void> {
     while (world.deferred.length > 0) {
       const batch = world.deferred;
       world.deferred = [];
@@ -263,7 +262,8 @@ function createDriver(world: World, options: SimulationOptions): Driver {
     try {
       // Before the first event: code outside started things, and draining must begin within a promise job.
       await Promise.resolve();
-      await settle();
+      await drain();
+      await runDeferred();
       while (!isDone()) {
         const happening = agenda.take(untilMs);
         if (happening === undefined) return;
@@ -272,7 +272,8 @@ function createDriver(world: World, options: SimulationOptions): Driver {
         if (++events > lastEvent) throw livelock(`${maxEvents} events in one run`);
         world.isTouched = false;
         happening.happen();
-        if (world.isTouched || world.deferred.length > 0) await settle();
+        if (world.isTouched) await drain();
+        if (world.deferred.length > 0) await runDeferred();
       }
     } finally {
       isRunning = false;

@@ -158,7 +158,7 @@ export class SimulatedStream implements ByteStream {
   #read(bytes: Uint8Array): void {
     if (this.#phase === "closed" || bytes.length === 0) return;
     const { world, host } = this.program;
-    record(world, "received", host, bytes, world.log && `from ${this.peer}`);
+    record(world, "received", host, bytes, this.peer);
     world.isTouched = true;
     // A copy: the writer may use its array again, the reader may keep what it got.
     this.sink?.received(new Uint8Array(bytes));
@@ -247,7 +247,7 @@ export class SimulatedStream implements ByteStream {
     this.program.admit(undefined, () => {
       if (this.sink === undefined || this.#phase === "closed") return;
       const { world, host } = this.program;
-      record(world, what, host, undefined, world.log && this.peer);
+      record(world, what, host, undefined, this.peer);
       world.isTouched = true;
       callback();
     });

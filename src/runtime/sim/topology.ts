@@ -48,6 +48,8 @@ interface Rule {
 }
 
 export interface Topology {
+  /** Counts the changes of links: what `link` returned is good until it changes. */
+  readonly version: number;
   link(from: Place, to: Place): Link;
   isCut(from: Place, to: Place): boolean;
   /** Later rules win, option by option. */
@@ -61,6 +63,7 @@ export function createTopology(defaults: LinkOptions): Topology {
   const linkRules: (Rule & { readonly options: LinkOptions })[] = [];
   let cuts: Rule[] = [];
   const links = new Map<string, Link>();
+  let version = 0;
 
   function resolve(from: Place, to: Place): Link {
     const options: LinkOptions = Object.assign(
@@ -71,6 +74,9 @@ export function createTopology(defaults: LinkOptions): Topology {
   }
 
   return {
+    get version() {
+      return version;
+    },
     link(from, to) {
       const key = `${from.name}>${to.name}`;
       let link = links.get(key);
@@ -81,6 +87,7 @@ export function createTopology(defaults: LinkOptions): Topology {
     setLink(left, right, { isOneWay = false, ...options }) {
       linkRules.push({ left: names(left), right: names(right), isOneWay, options });
       links.clear();
+      version++;
     },
     cut(left, right, { isOneWay = false }) {
       cuts.push({ left: names(left), right: names(right), isOneWay });
