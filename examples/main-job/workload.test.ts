@@ -6,7 +6,8 @@ import { after, describe, test } from "node:test";
 import type { Handlers } from "../../src/contract/index.ts";
 import { Context, RpcError } from "../../src/core/index.ts";
 import { type Acknowledged, checkWrites } from "./checker.ts";
-import { createAtlas, loadCities } from "./cities.ts";
+import { imageOf, openAtlas } from "./atlas.ts";
+import { loadCities } from "./cities.ts";
 import { Cities } from "./contract.ts";
 import { openFavourites } from "./favourites.ts";
 import { regionNear, regions, roundTripMs } from "./geography.ts";
@@ -15,13 +16,14 @@ import { type CitiesClient, createWorkload, WrongAnswer } from "./workload.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "workload-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
-const atlas = createAtlas(loadCities());
+const cities = loadCities();
+const atlas = openAtlas(imageOf(cities));
 let keys = 0;
 
 /** A client that is nothing but the handlers, with an idempotency key for each call. */
 function directly(handlers: Handlers<typeof Cities>): CitiesClient {
   const context = (name: keyof CitiesClient): Context =>
-    new Context(Cities.methods[name], Infinity, { idempotencyKey: `key-${keys++}` });
+    new Context(Cities.methods[name], 0, Infinity, { idempotencyKey: `key-${keys++}` });
   return {
     search: async (input) => handlers.search(input, context("search")),
     nearest: async (input) => handlers.nearest(input, context("nearest")),
@@ -41,7 +43,7 @@ describe("the workload", () => {
     const log: Acknowledged[] = [];
     const methods = new Map<string, number>();
     for (const { name } of regions) {
-      const next = createWorkload(atlas.cities, { region: name, seed: 1, onAcknowledged: (write) => log.push(write) });
+      const next = createWorkload(cities, { region: name, seed: 1, onAcknowledged: (write) => log.push(write) });
       for (let i = 0; i < 1_500; i++) {
         const { method, run } = next();
         methods.set(method, (methods.get(method) ?? 0) + 1);
@@ -63,10 +65,10 @@ describe("the workload", () => {
       ...right,
       search: () => ({ cities: anywhere }),
       nearest: () => ({ neighbours: anywhere.map((city) => ({ city, distanceKm: 4_000 })) }),
-      async *byCountry({ country }) { yield* atlas.inCountry(country).slice(1); },
+      async *byCountry({ country }) { yield* [...atlas.inCountry(country)].slice(1); },
       countByCountry: () => ({ counts: { IS: 3 }, total: 20 }),
     });
-    const next = createWorkload(atlas.cities, { region: "eu-west", seed: 2, onAcknowledged: () => undefined });
+    const next = createWorkload(cities, { region: "eu-west", seed: 2, onAcknowledged: () => undefined });
     const seen = new Set<string>();
     for (let i = 0; i < 400; i++) {
       const { method, run } = next();
@@ -80,7 +82,7 @@ describe("the workload", () => {
 
   test("stops writing at its limit", () => {
     const options = { region: "us-east", seed: 3, onAcknowledged: () => undefined, maxWrites: 0 };
-    const next = createWorkload(atlas.cities, options);
+    const next = createWorkload(cities, options);
     const handled: string[] = [];
     const recording = { favourites: async () => { handled.push("favourites"); return { cityIds: [] }; } };
     const plans = Array.from({ length: 200 }, next).filter(({ method }) => method === "saveFavourite");
@@ -94,10 +96,10 @@ describe("the handlers", () => {
   test("refuse a city that is not there with the declared error", () => {
     const store = openFavourites(join(folder, "refused.db"));
     const handlers = createHandlers(atlas, store, "test");
-    const context = new Context(Cities.methods.saveFavourite, Infinity, { idempotencyKey: "k" });
+    const context = new Context(Cities.methods.saveFavourite, 0, Infinity, { idempotencyKey: "k" });
     assert.throws(() => handlers.saveFavourite({ user: "u", cityId: -5 }, context),
       (error) => RpcError.is(error) && error.reason === "CityNotFound" && error.code === "not_found");
-    const keyless = new Context(Cities.methods.saveFavourite);
+    const keyless = new Context(Cities.methods.saveFavourite, 0);
     assert.throws(() => handlers.saveFavourite({ user: "u", cityId: 2988507 }, keyless),
       (error) => RpcError.is(error) && error.code === "invalid_argument");
     store.close();

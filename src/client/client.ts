@@ -37,7 +37,8 @@ function promised(method: MethodInfo, caller: Caller): Call<Promise<unknown>> {
   return (request, options) => {
     try {
       if (options === undefined && plain) {
-        const answer = service(request, new Context(method, clock.now() + timeoutMs));
+        const nowMs = clock.now();
+        const answer = service(request, new Context(method, nowMs, nowMs + timeoutMs));
         return isPromise(answer) ? answer : Promise.resolve(answer);
       }
       const context = contextOf(method, clock, timeoutMs, request, options);
@@ -89,8 +90,9 @@ function contextOf(
   if (!(ownMs > 0)) {
     throw new RpcError("invalid_argument", `timeoutMs is ${ownMs}, expected a number above 0`, { phase: "encode" });
   }
-  deadline = Math.min(deadline, clock.now() + ownMs);
-  const context = new Context(method, deadline, {
+  const nowMs = clock.now();
+  deadline = Math.min(deadline, nowMs + ownMs);
+  const context = new Context(method, nowMs, deadline, {
     ...(options.metadata === undefined ? undefined : { metadata: createMetadata(options.metadata) }),
     idempotencyKey: checkedKey("idempotencyKey", options.idempotencyKey),
     routeKey: checkedKey("routeKey", options.routeKey ??

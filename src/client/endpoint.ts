@@ -126,11 +126,16 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
     });
     const { kind } = context.method;
     if (kind === "server_stream" || kind === "bidi_stream") return this.#streamLater(ready, request, context);
-    return ready.then((connection) => this.#attempt(connection, request, context));
+    return ready.then((connection) => this.#attempt(connection, request, this.#beginning(context)));
+  }
+
+  /** The time of waiting for a connection is the call's, not the attempt's. */
+  #beginning(context: Context): Context {
+    return context.with({ startedMs: this.#runtime.clock.now() });
   }
 
   async *#streamLater(ready: Promise<Connection>, request: unknown, context: Context): AsyncGenerator<unknown> {
-    yield* this.#attempt(await ready, request, context) as AsyncIterable<unknown>;
+    yield* this.#attempt(await ready, request, this.#beginning(context)) as AsyncIterable<unknown>;
   }
 
   /** Names the place of a failure, for people and for retries. */

@@ -34,7 +34,7 @@ export function defaultStack(runtime: Runtime, options: StackOptions): Stack {
 export function telemetry(runtime: Pick<Runtime, "clock">, observer: Observer): Layer {
   const { clock } = runtime;
   return (next) => (request, context) => {
-    const startedMs = clock.now();
+    const { startedMs } = context;
     let answer: unknown;
     try {
       answer = next(request, context);

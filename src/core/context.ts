@@ -15,6 +15,8 @@ export interface Cancellable {
 
 /** What a layer may set on a derived context. */
 export interface ContextFields {
+  /** When the call, or this attempt of it, began, in clock milliseconds. */
+  readonly startedMs?: number;
   /** Absolute, in clock milliseconds; Infinity for none. */
   readonly deadline?: number;
   readonly metadata?: Metadata;
@@ -41,6 +43,8 @@ export type MetadataListener = (kind: "header" | "trailer", metadata: Metadata) 
 export class Context {
   readonly method: MethodInfo;
   readonly deadline: number;
+  /** When the call, or this attempt of it, began: read once and handed on, since reading a clock costs 45 ns. */
+  readonly startedMs: number;
   readonly metadata: Metadata;
   readonly idempotencyKey: string | undefined;
   readonly routeKey: string | undefined;
@@ -51,8 +55,9 @@ export class Context {
   /** Where cancellation lives: contexts derived by `with` share their origin's. */
   readonly #scope: Scope;
 
-  constructor(method: MethodInfo, deadline = Infinity, fields?: ContextFields, parent?: Context) {
+  constructor(method: MethodInfo, startedMs: number, deadline = Infinity, fields?: ContextFields, parent?: Context) {
     this.method = method;
+    this.startedMs = startedMs;
     this.deadline = deadline;
     if (fields === undefined) {
       this.metadata = emptyMetadata;
@@ -76,7 +81,7 @@ export class Context {
 
   /** A child with some fields replaced that is cancelled when this context is. */
   with(fields: ContextFields): Context {
-    return new Context(this.method, fields.deadline ?? this.deadline, {
+    return new Context(this.method, fields.startedMs ?? this.startedMs, fields.deadline ?? this.deadline, {
       metadata: fields.metadata ?? this.metadata,
       idempotencyKey: fields.idempotencyKey ?? this.idempotencyKey,
       routeKey: fields.routeKey ?? this.routeKey,
@@ -89,7 +94,7 @@ export class Context {
 
   /** A child that can be cancelled without cancelling this context (a hedged or abandoned attempt). */
   fork(fields: ContextFields = {}): Context {
-    const child = new Context(this.method, fields.deadline ?? this.deadline, {
+    const child = new Context(this.method, fields.startedMs ?? this.startedMs, fields.deadline ?? this.deadline, {
       metadata: this.metadata, idempotencyKey: this.idempotencyKey, routeKey: this.routeKey,
       attempt: this.attempt, avoid: this.avoid, hops: this.hops, onMetadata: this.onMetadata, ...fields,
     });

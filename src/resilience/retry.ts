@@ -119,9 +119,10 @@ function nextAttempt(
     { method: context.method.path, attempt: retryNumber, key, code: error.code, waitMs });
   const child = context.with({
     attempt: retryNumber,
+    startedMs: clock.now(),
     avoid: error.candidate === undefined ? context.avoid : [...context.avoid, error.candidate],
   });
-  return waitMs <= 0 ? child : pause(clock, waitMs, context).then(() => child);
+  return waitMs <= 0 ? child : pause(clock, waitMs, context).then(() => child.with({ startedMs: clock.now() }));
 }
 
 function mayRepeat(policy: Policy, context: Context, error: RpcError): boolean {

@@ -102,7 +102,7 @@ export function context(fields: ContextFields = {}, method: Partial<MethodInfo> 
   return new Context({
     service: "test.Service", name: "call", path: "test.Service/call", kind: "unary", idempotent: true,
     criticality: "default", timeoutMs: undefined, routeKey: undefined, ordinal: nextMethodOrdinal(), ...method,
-  }, fields.deadline ?? Infinity, fields);
+  }, fields.startedMs ?? 0, fields.deadline ?? Infinity, fields);
 }
 
 /** Runs of a property test: more under MERIDIAN_FUZZ_RUNS. */

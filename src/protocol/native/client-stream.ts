@@ -20,7 +20,6 @@ export class StreamCall extends Alarm implements ClientCall, Cancellable {
   readonly #context: Context;
   readonly #observer: AttemptObserver;
   #id = 0;
-  #startedMs = 0;
   #sender!: Sender;
   #inbox!: Inbox;
   #ended = false;
@@ -40,12 +39,11 @@ export class StreamCall extends Alarm implements ClientCall, Cancellable {
     const channel = connection.channel;
     const context = this.#context;
     const kind = context.method.kind;
-    const nowMs = this.#startedMs = channel.clock.now();
     const id = this.#id = connection.calls.add(this);
     this.#sender = new Sender(channel, id);
     this.#inbox = new Inbox(channel, id, () => this.cancelled(expected("cancelled", "the reader left the stream")));
     try {
-      const flags = connection.beginRequest(this.#binding, context, nowMs);
+      const flags = connection.beginRequest(this.#binding, context);
       if (kind === "server_stream") {
         const rest = sendMessage(channel, FrameType.request, flags, id, this.#binding.coders.request, request);
         if (rest !== undefined) void this.#sender.continue(rest);
@@ -148,12 +146,12 @@ export class StreamCall extends Alarm implements ClientCall, Cancellable {
     this.#context.offCancel(this);
     this.#sender.stop();
     connection.release(this.#id);
-    this.#observer.attemptEnded(this.#context, this.#startedMs, connection.channel.clock.now(), error);
+    this.#observer.attemptEnded(this.#context, this.#context.startedMs, connection.channel.clock.now(), error);
   }
 
   ring(): void {
     this.#sendCancel("deadline_exceeded");
-    const ranMs = Math.round(this.#connection.channel.clock.now() - this.#startedMs);
+    const ranMs = Math.round(this.#connection.channel.clock.now() - this.#context.startedMs);
     this.fail(expected("deadline_exceeded", `the deadline passed ${ranMs} ms into the stream`, { phase: "network" }));
   }
 

@@ -28,7 +28,6 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
   readonly #context: Context;
   readonly #observer: AttemptObserver;
   #id = 0;
-  #startedMs = 0;
   #resolve!: (value: unknown) => void;
   #reject!: (error: RpcError) => void;
   /** Only for a request that did not fit one frame. */
@@ -48,11 +47,10 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
     const connection = this.#connection;
     const channel = connection.channel;
     const context = this.#context;
-    const nowMs = this.#startedMs = channel.clock.now();
     const id = this.#id = connection.calls.add(this);
     let rest: Uint8Array | undefined;
     try {
-      const flags = connection.beginRequest(this.#binding, context, nowMs);
+      const flags = connection.beginRequest(this.#binding, context);
       rest = sendMessage(channel, FrameType.request, flags, id, this.#binding.coders.request, request);
     } catch (error) {
       connection.calls.remove(id);
@@ -124,13 +122,13 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
     this.#context.offCancel(this);
     this.#sender?.stop();
     connection.release(this.#id);
-    this.#observer.attemptEnded(this.#context, this.#startedMs, endedMs, error);
+    this.#observer.attemptEnded(this.#context, this.#context.startedMs, endedMs, error);
   }
 
   /** The deadline has come. */
   ring(): void {
     this.#sendCancel("deadline_exceeded");
-    const waitedMs = Math.round(this.#connection.channel.clock.now() - this.#startedMs);
+    const waitedMs = Math.round(this.#connection.channel.clock.now() - this.#context.startedMs);
     this.fail(expected("deadline_exceeded",
       `the deadline passed: no reply ${waitedMs} ms after the request was sent`, { phase: "network" }));
   }

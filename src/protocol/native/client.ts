@@ -107,11 +107,11 @@ export class NativeConnection implements Connection, Role {
   }
 
   /** Begins a request frame: everything before the message. Returns the frame's flags. */
-  beginRequest(binding: Binding, context: Context, nowMs: number): number {
+  beginRequest(binding: Binding, context: Context): number {
     const { outbox } = this.channel;
     outbox.begin();
     outbox.writeVarint(binding.id);
-    outbox.writeVarint(timeoutMs(context.deadline, nowMs));
+    outbox.writeVarint(timeoutMs(context.deadline, context.startedMs));
     if (!hasExtras(context)) return 0;
     writeExtras(outbox, {
       header: hasEntries(context.metadata) ? context.metadata : undefined,

@@ -155,7 +155,7 @@ export class NativeServerConnection implements Role, ServedConnection {
       return;
     }
     const route = bound.route as Route;
-    const context = new Context(route.method, deadline, fields);
+    const context = new Context(route.method, channel.receivedMs, deadline, fields);
     this.serving.admission.inFlight++;
     if (route.method.kind === "unary" && (flags & Flag.more) === 0) {
       this.#unary(route, context, flags, id, bytes, cursor.position, end);
