@@ -30,7 +30,7 @@ export function createPlan(
   const inPanic = panics(levels.map((level) => level.health), scores, threshold);
   if (scores.every((score) => score === 0)) {
     // Nobody is well: Envoy sends everything to the first level in panic; we to the first that has somebody up.
-    const first = levels.findIndex((level) => level.anybody.length > 0);
+    const first = levels.findIndex((level) => level.isUp);
     if (levels.length > 0) loads[Math.max(0, first)] = 1;
   }
   const shares = regions.map(() => 0);

@@ -68,6 +68,28 @@ test("regions that nobody has dialled yet count as able", () => {
   assert.deepEqual(count(), { near: 1_000 });
 });
 
+test("where connections are made as needed, the idle are called beside the ready", () => {
+  const { all, picker } = world();
+  all.forEach((each, i) => (each.status = i === 0 ? "ready" : "idle"));
+  const seen = new Set(Array.from({ length: 100 }, () => picker(all, context())));
+  assert.equal(seen.size, 10);
+});
+
+test("an endpoint that gets another weight and keeps its object is weighed anew", () => {
+  const all = candidates(2, () => ({ region: "home" })) as { address: TestCandidate["address"] }[];
+  const arrays = new Set<unknown>();
+  const picker = preferRegion({ clock: handClock() }, { region: "home" })((inner) => {
+    arrays.add(inner);
+    return inner[0];
+  });
+  picker(all.slice() as TestCandidate[], context());
+  picker(all.slice() as TestCandidate[], context());
+  assert.equal(arrays.size, 1);
+  all[0]!.address = { ...all[0]!.address, weight: 5 };
+  picker(all.slice() as TestCandidate[], context());
+  assert.equal(arrays.size, 2);
+});
+
 test("at the start calls wait for home to connect, but not for ever", () => {
   const { set, count, clock } = world();
   set("home", 0);

@@ -90,7 +90,7 @@ class RegionPreference {
       const state = this.#map.regions[index] as RegionState;
       return {
         region: state.name, share: this.#plan?.shares.shares[index] ?? 0, health: state.health,
-        ready: state.ready.length, members: state.members.length, roundTripMs: this.#map.distanceMs(state),
+        ready: state.readyCount, members: state.members.length, roundTripMs: this.#map.distanceMs(state),
         isDrained: state.isDrained, failBack: state.failBack.state.kind,
       };
     });
@@ -118,11 +118,11 @@ class RegionPreference {
   #refreshZones(): void {
     const { region, zone, callersByZone, minZoneEndpoints } = this.#settings;
     const own = this.#map.regions[this.#map.indexOf(region)];
-    if (own?.ready === this.#zonesOf) return;
-    this.#zonesOf = own?.ready;
+    if (own?.able === this.#zonesOf) return;
+    this.#zonesOf = own?.able;
     this.#zones = own === undefined || zone === undefined
       ? undefined
-      : createZones(own.ready, zone, callersByZone, minZoneEndpoints);
+      : createZones(own.able, zone, callersByZone, minZoneEndpoints);
   }
 
   #longestNeed(plan: Plan): number {
@@ -141,7 +141,7 @@ class RegionPreference {
     if (
       zones !== undefined && region.name === this.#settings.region && !inPanic && context.avoid.length === 0
     ) {
-      const picked = this.#inner(zones.groups[zones.shares.next()] ?? region.ready, context);
+      const picked = this.#inner(zones.groups[zones.shares.next()] ?? region.able, context);
       if (picked !== undefined) return picked;
     }
     return this.#inner(region.choices(inPanic), context);
@@ -188,7 +188,7 @@ class RegionPreference {
     if (needed < Infinity && context.deadline - now < needed) return false;
     let tried = 0;
     for (const each of context.avoid) if ((each as Candidate).address?.region === region.name) tried++;
-    return tried === 0 || tried < Math.min(this.#settings.attemptsPerRegion, region.ready.length);
+    return tried === 0 || tried < Math.min(this.#settings.attemptsPerRegion, region.able.length);
   }
 
   #hasService(key: number): boolean {

@@ -1,5 +1,5 @@
 /** What a picker knows of one region: who can be called there, how healthy, how far and how busy it is. */
-import type { Candidate } from "../core/index.ts";
+import type { Candidate, EndpointAddress } from "../core/index.ts";
 import { failBack, type FailBack, type FailBackOptions } from "./fail-back.ts";
 
 /** Members looked at by one refresh; the next refresh looks at others. */
@@ -11,10 +11,8 @@ export class RegionState {
   readonly failBack: FailBack;
   /** Everybody of this region that takes traffic and has not closed. */
   members: readonly Candidate[] = [];
-  /** Who is called normally; the array keeps its identity while its content is the same. */
-  ready: readonly Candidate[] = [];
-  /** Who is called in panic. */
-  anybody: readonly Candidate[] = [];
+  /** How many of them are ready. */
+  readyCount = 0;
   everReady = false;
   health = 0;
   score = 0;
@@ -25,11 +23,14 @@ export class RegionState {
   roundTripMs = Infinity;
   /** Median round trip with the service's time; 0 before the first call. */
   latencyMs = 0;
+  /** Those ready, and those idle, which a call wakes. */
+  readonly #able = new StableList();
+  /** These and the ejected. */
+  readonly #anybody = new StableList();
+  readonly #connecting = new StableList();
   #knownWeight = 0;
-  #readyWeight = 0;
-  #idleWeight = 0;
+  #ableWeight = 0;
   #connectingWeight = 0;
-  #standby: readonly Candidate[] = [];
   #sampledFrom = 0;
 
   constructor(name: string, nowMs: number, options: FailBackOptions) {
@@ -42,50 +43,52 @@ export class RegionState {
   update(members: readonly Candidate[]): void {
     this.members = members;
     const tier = lowestTier(members, false);
-    const readyTier = lowestTier(members, true);
-    this.#knownWeight = this.#readyWeight = this.#idleWeight = this.#connectingWeight = 0;
-    const ready: Candidate[] = [];
-    const standby: Candidate[] = [];
+    const ableTier = lowestTier(members, true);
+    this.#knownWeight = this.#ableWeight = this.#connectingWeight = this.readyCount = 0;
+    const able: Candidate[] = [];
+    const connecting: Candidate[] = [];
     let ejected: Candidate[] | undefined;
     for (const member of members) {
       const { weight } = member.address;
       const own = tierOf(member);
       if (own === tier) this.#knownWeight += weight;
-      switch (member.status) {
-        case "ready":
-          if (own !== readyTier) break;
-          ready.push(member);
-          this.#readyWeight += weight;
-          break;
-        case "idle":
-        case "connecting":
-          if (own !== tier) break;
-          standby.push(member);
-          if (member.status === "idle") this.#idleWeight += weight;
-          else this.#connectingWeight += weight;
-          break;
-        case "ejected":
-          (ejected ??= []).push(member);
-          break;
-        case "draining":
-        case "closed":
+      if (isAble(member)) {
+        if (member.status === "ready") this.readyCount++;
+        if (own !== ableTier) continue;
+        able.push(member);
+        this.#ableWeight += weight;
+      } else if (member.status === "connecting") {
+        if (own !== tier) continue;
+        connecting.push(member);
+        this.#connectingWeight += weight;
+      } else if (member.status === "ejected") {
+        (ejected ??= []).push(member);
       }
     }
-    this.everReady ||= ready.length > 0;
-    this.ready = sameMembers(this.ready, ready) ? this.ready : ready;
-    this.#standby = sameMembers(this.#standby, standby) ? this.#standby : standby;
-    const anybody = ejected === undefined ? this.ready : [...this.ready, ...ejected];
-    this.anybody = sameMembers(this.anybody, anybody) ? this.anybody : anybody;
+    this.everReady ||= this.readyCount > 0;
+    this.#able.update(able);
+    this.#connecting.update(connecting);
+    this.#anybody.update(ejected === undefined ? able : [...able, ...ejected]);
   }
 
-  /** The candidates to choose among: those ready, or waiting to be; in panic the ejected ones as well. */
+  /** Who is called normally. The array keeps its identity while its content is the same. */
+  get able(): readonly Candidate[] {
+    return this.#able.list;
+  }
+
+  /** Whether there is anybody with a connection, good or bad. */
+  get isUp(): boolean {
+    return this.#anybody.list.length > 0;
+  }
+
+  /** The candidates to choose among: those able, in panic the ejected as well, at worst those connecting. */
   choices(inPanic: boolean): readonly Candidate[] {
-    const preferred = inPanic ? this.anybody : this.ready;
-    return preferred.length > 0 ? preferred : this.#standby;
+    const preferred = inPanic ? this.#anybody.list : this.#able.list;
+    return preferred.length > 0 ? preferred : this.#connecting.list;
   }
 
   get isUsable(): boolean {
-    return this.anybody.length > 0 || this.#standby.length > 0;
+    return this.isUp || this.#connecting.list.length > 0;
   }
 
   /**
@@ -95,7 +98,7 @@ export class RegionState {
    */
   reckonHealth(nowMs: number, connectGraceMs: number): void {
     const trusted = !this.everReady && nowMs - this.firstSeenMs < connectGraceMs;
-    const able = this.#readyWeight + this.#idleWeight + (trusted ? this.#connectingWeight : 0);
+    const able = this.#ableWeight + (trusted ? this.#connectingWeight : 0);
     this.health = this.#knownWeight > 0 ? Math.min(1, able / this.#knownWeight) : 0;
   }
 
@@ -117,16 +120,16 @@ export class RegionState {
   }
 
   /**
-   * Mean utilisation of the ready members by weight, from a sample: what they reported within `reportExpiryMs`, or
+   * Mean utilisation of the able members by weight, from a sample: what they reported within `reportExpiryMs`, or
    * their attempts in flight against `concurrencyPerWeight`. Undefined when neither is known.
    */
   utilisation(nowMs: number, reportExpiryMs: number, concurrencyPerWeight: number | undefined): number | undefined {
-    const { ready } = this;
-    const n = Math.min(sampleSize, ready.length);
+    const { able } = this;
+    const n = Math.min(sampleSize, able.length);
     let weights = 0;
     let used = 0;
     for (let i = 0; i < n; i++) {
-      const { load, address } = ready[(this.#sampledFrom + i) % ready.length] as Candidate;
+      const { load, address } = able[(this.#sampledFrom + i) % able.length] as Candidate;
       if (load.report !== undefined && nowMs - load.reportAtMs <= reportExpiryMs) {
         used += load.report.cpu * address.weight;
         weights += address.weight;
@@ -145,19 +148,38 @@ function tierOf(candidate: Candidate): number {
   return backup ? 1e9 + priority : priority;
 }
 
-function lowestTier(members: readonly Candidate[], readyOnly: boolean): number {
+function lowestTier(members: readonly Candidate[], ableOnly: boolean): number {
   let lowest = Infinity;
   for (const member of members) {
-    if (readyOnly && member.status !== "ready") continue;
+    if (ableOnly && !isAble(member)) continue;
     const tier = tierOf(member);
     if (tier < lowest) lowest = tier;
   }
   return lowest;
 }
 
-/** Whether two lists hold the same candidates in the same order. */
-export function sameMembers(a: readonly Candidate[], b: readonly Candidate[]): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
+/** Whether calls may go there at once. One that is idle only waits to be asked. */
+function isAble(candidate: Candidate): boolean {
+  return candidate.status === "ready" || candidate.status === "idle";
+}
+
+/** A list that stays the same array while it holds the same, so that what a picker derived from it lives on. */
+class StableList {
+  list: readonly Candidate[] = [];
+  /** An endpoint whose weight changes keeps its object and gets another address. */
+  #addresses: readonly EndpointAddress[] = [];
+
+  update(list: readonly Candidate[]): void {
+    if (this.#holds(list)) return;
+    this.list = list;
+    this.#addresses = list.map((each) => each.address);
+  }
+
+  #holds(list: readonly Candidate[]): boolean {
+    if (list.length !== this.list.length) return false;
+    for (let i = 0; i < list.length; i++) {
+      if (list[i] !== this.list[i] || (list[i] as Candidate).address !== this.#addresses[i]) return false;
+    }
+    return true;
+  }
 }

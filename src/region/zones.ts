@@ -9,17 +9,17 @@ export interface Zones {
 }
 
 /**
- * Groups `ready` by zone. Undefined when zones do not matter: there is one, or the own zone has nobody, or there
+ * Groups `able` by zone. Undefined when zones do not matter: there is one, or the own zone has nobody, or there
  * are fewer than `minEndpoints`, too few to keep the load even.
  */
 export function createZones(
-  ready: readonly Candidate[], ownZone: string, callersByZone: Readonly<Record<string, number>> | undefined,
+  able: readonly Candidate[], ownZone: string, callersByZone: Readonly<Record<string, number>> | undefined,
   minEndpoints: number,
 ): Zones | undefined {
-  if (ownZone === "" || ready.length < minEndpoints) return undefined;
+  if (ownZone === "" || able.length < minEndpoints) return undefined;
   const byZone = new Map<string, Candidate[]>();
   let total = 0;
-  for (const candidate of ready) {
+  for (const candidate of able) {
     const { zone, weight } = candidate.address;
     const group = byZone.get(zone);
     if (group === undefined) byZone.set(zone, [candidate]);
