@@ -33,12 +33,12 @@ function world(options: Partial<RegionPreferenceOptions> = {}, perRegion = 10) {
         .forEach((each, i) => (each.status = i < ready ? "ready" : otherwise));
       snapshot = all.slice();
     },
-    pick: (call = context()) => picker(snapshot, call),
+    pick: (call = context()) => picker(snapshot, call.with({ startedMs: clock.now() })),
     /** How many of 1,000 calls each region gets. */
     count: (call = context()) => {
       const counts: Record<string, number> = {};
       for (let i = 0; i < 1_000; i++) {
-        const region = picker(snapshot, call)?.address.region ?? "nobody";
+        const region = picker(snapshot, call.with({ startedMs: clock.now() }))?.address.region ?? "nobody";
         counts[region] = (counts[region] ?? 0) + 1;
       }
       return counts;

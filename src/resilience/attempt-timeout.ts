@@ -13,7 +13,7 @@ import { type Context, expected, isPromise, type Layer, RpcError, type Runtime }
 export function attemptTimeout(runtime: Pick<Runtime, "clock">, timeoutMs: number): Layer {
   const { clock } = runtime;
   return (next) => (request, context) => {
-    const deadline = clock.now() + timeoutMs;
+    const deadline = context.startedMs + timeoutMs;
     if (deadline >= context.deadline || context.method.kind !== "unary") return next(request, context);
     const ended = (error: unknown): never => {
       throw outOfTime(error, context, timeoutMs);

@@ -122,7 +122,7 @@ test("an attempt's own timeout is retryable while the call has time left", async
     seen = context;
     throw failure;
   });
-  const call = async (deadline: number) => service(1, context({ deadline }));
+  const call = async (deadline: number) => service(1, context({ startedMs: clock.now(), deadline }));
   await assert.rejects(call(clock.now() + 1_000), (error: RpcError) => {
     assert.equal(error.retryable, true);
     assert.equal(error.candidate, failure.candidate);

@@ -94,6 +94,7 @@ test("push-back delays exactly, and a retry that cannot fit the deadline is not 
   assert.equal(service.seen.length, 1);
   clock.advance(1);
   assert.equal(await answer, "done");
+  assert.equal(service.seen[1]?.startedMs, clock.now());
 
   const late = failing(unavailable({ retryAfterMs: 100 }));
   await assert.rejects(Promise.resolve(layer(late)(1, context({ deadline: clock.now() + 100 }))), /no/);
