@@ -8,7 +8,9 @@ import type { Observer } from "../core/observer.ts";
 import type { Picker } from "../core/picker.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { ClientEndpoint, type EndpointOptions, type EndpointOwner } from "./endpoint.ts";
-import { type LoopGuard, loopGuard, outlierDetection, type OutlierDetector, type OutlierOptions } from "../health/index.ts";
+import {
+  type LoopGuard, loopGuard, outlierDetection, type OutlierDetector, type OutlierOptions,
+} from "../health/index.ts";
 import { Waiters } from "./waiters.ts";
 
 export interface BalancerOptions extends EndpointOptions {

@@ -58,7 +58,9 @@ function streamed(method: MethodInfo, caller: Caller): Call<AsyncIterable<unknow
     try {
       const context = contextOf(method, clock, timeoutMs, request, options);
       const unlink = link(context, options);
-      const items = service(request, context) as AsyncIterable<unknown>;
+      const answer = service(request, context);
+      // A layer that could not begin at once (a retry after a connection was lost) answers with a promise.
+      const items = isPromise(answer) ? later(answer) : answer as AsyncIterable<unknown>;
       return unlink === undefined ? items : unlinking(items, unlink);
     } catch (error) {
       return failing(RpcError.from(error));
@@ -73,6 +75,14 @@ async function* unlinking(items: AsyncIterable<unknown>, unlink: () => void): As
   } finally {
     unlink();
   }
+}
+
+/** A stream that begins when its promise is kept, and fails, when it is read, if it is broken. */
+function later(answer: Promise<unknown>): AsyncIterable<unknown> {
+  answer.catch(() => undefined);
+  return (async function* () {
+    yield* await answer as AsyncIterable<unknown>;
+  })();
 }
 
 /** A stream that fails when it is read: a stream's errors have one place. */

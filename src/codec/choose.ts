@@ -2,14 +2,16 @@
 import type { Codec } from "../contract/codec.ts";
 import type { AnyMethod } from "../contract/method.ts";
 import { RpcError } from "../core/error.ts";
+import { json } from "./json.ts";
+import { msgpack } from "./msgpack.ts";
 import { protobuf } from "./protobuf/index.ts";
 
-const codecs: readonly Codec[] = [protobuf];
+const codecs: readonly Codec[] = [protobuf, msgpack, json];
 
 /** Compiled Protobuf, or MessagePack where a schema's structure cannot be read. */
 export function codecFor(method: AnyMethod): Codec {
   const schemas = [method.input, method.output, ...Object.values(method.errors)];
-  return schemas.every((schema) => schema.model !== undefined) ? protobuf : protobuf;
+  return schemas.every((schema) => schema.model !== undefined) ? protobuf : msgpack;
 }
 
 /** The codec of that name on the wire; throws `unimplemented` naming those there are. */

@@ -50,7 +50,8 @@ export class Routes {
     for (const [name, method] of Object.entries(contract.methods)) {
       const handler = handlers[name];
       if (typeof handler !== "function") {
-        throw new RpcError("invalid_argument", `${method.path} has no handler: expected a function, got ${typeof handler}`);
+        throw new RpcError("invalid_argument",
+          `${method.path} has no handler: expected a function, got ${typeof handler}`);
       }
       const service = compose(this.#options.stack, handler.bind(handlers) as Service);
       this.#served.set(method.path, { method, service, byCodec: new Map() });

@@ -31,7 +31,8 @@ function simulated(name: string, options: {
           let address = await server.listen({ host: "server", port: 1 });
           if (options.gateway === true) {
             const gateway = createGatewayOn(host("gateway"), {
-              region: "eu", settings, client: { settings }, discovery: fixed({ [Law.name]: [endpointAddress({ address, region: "eu" })] }),
+              region: "eu", settings, client: { settings },
+              discovery: fixed({ [Law.name]: [endpointAddress({ address, region: "eu" })] }),
             });
             address = await gateway.listen({ host: "gateway", port: 1 });
           }

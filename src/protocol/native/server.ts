@@ -135,7 +135,9 @@ export class NativeServerConnection implements Role, ServedConnection {
 
   #request(flags: number, id: number, bytes: Uint8Array, start: number, end: number): void {
     const channel = this.channel;
-    if (id <= this.#lastId) throw new RpcError("invalid_argument", `request ids must grow: ${id} after ${this.#lastId}`);
+    if (id <= this.#lastId) {
+      throw new RpcError("invalid_argument", `request ids must grow: ${id} after ${this.#lastId}`);
+    }
     this.#lastId = id;
     const cursor = channel.cursor.over(bytes, start, end);
     const bound = this.#bindings[cursor.varint()];
@@ -186,14 +188,17 @@ export class NativeServerConnection implements Role, ServedConnection {
     if (deadline < Infinity) {
       const nowMs = this.#nowMs < channel.receivedMs ? channel.receivedMs : this.#nowMs;
       if (nowMs >= deadline) {
-        return expected("deadline_exceeded", "the deadline passed before the call was begun", { neverStarted: true, retryable: false });
+        return expected("deadline_exceeded", "the deadline passed before the call was begun",
+          { neverStarted: true, retryable: false });
       }
     }
     return RpcError.is(bound.route) ? bound.route : undefined;
   }
 
   /** The common case: one frame in; if the handler answers at once, one frame out, and no trace left. */
-  #unary(route: Route, context: Context, flags: number, id: number, bytes: Uint8Array, start: number, end: number): void {
+  #unary(
+    route: Route, context: Context, flags: number, id: number, bytes: Uint8Array, start: number, end: number,
+  ): void {
     let answer: unknown;
     try {
       const request = receiveMessage(this.channel, this, route.coders.request, flags, bytes, start, end);
@@ -303,5 +308,6 @@ export class NativeServerConnection implements Role, ServedConnection {
 
 /** A handler's own exception: its text may hold secrets, so the caller learns only that there was one. */
 function unexpected(error: unknown): RpcError {
-  return new RpcError("internal", "the handler failed unexpectedly", { cause: error, phase: "handler", retryable: false });
+  return new RpcError("internal", "the handler failed unexpectedly",
+    { cause: error, phase: "handler", retryable: false });
 }
