@@ -24,7 +24,7 @@ export const table: Readonly<Record<string, readonly string[] | "anything">> = {
   gateway: [...below, "client", "server"],
   "runtime/node": ["core", "wire"],
   "runtime/sim": ["core", "wire"],
-  testing: ["core", "runtime/sim"],
+  testing: ["core", "contract", "wire", "runtime/sim"],
   cli: "anything",
   // The web page knows the framework only through the admin API.
   dashboard: ["core"],
