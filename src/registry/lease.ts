@@ -1,0 +1,63 @@
+/** A Lease is one endpoint's right to be listed under a name: an alarm that ends it unless it is renewed. */
+import { Alarm } from "../core/alarm.ts";
+import type { EndpointAddress } from "../core/endpoint.ts";
+import type { Clock } from "../core/runtime.ts";
+import type { Entry, RegisteredName } from "./name.ts";
+
+/** An alarm that rings so late shows that this process stood still: renewals may be waiting unread. */
+const toleratedLateMs = 100;
+/** Added for the numbers and flags of an endpoint, in characters. */
+const fixedChars = 32;
+
+export interface LeaseOptions {
+  readonly id: string;
+  readonly name: RegisteredName<Lease>;
+  readonly endpoint: EndpointAddress;
+  readonly ttlMs: number;
+  /** It ran out. */
+  readonly expired: (lease: Lease) => void;
+}
+
+export class Lease extends Alarm implements Entry {
+  override keepsAlive = false;
+  readonly id: string;
+  readonly name: RegisteredName<Lease>;
+  readonly endpoint: EndpointAddress;
+  readonly chars: number;
+  readonly #clock: Clock;
+  readonly #ttlMs: number;
+  readonly #expired: (lease: Lease) => void;
+
+  constructor(clock: Clock, options: LeaseOptions) {
+    super();
+    this.#clock = clock;
+    this.id = options.id;
+    this.name = options.name;
+    this.endpoint = options.endpoint;
+    this.chars = charsOf(options.endpoint);
+    this.#ttlMs = options.ttlMs;
+    this.#expired = options.expired;
+    this.renew();
+  }
+
+  renew(): void {
+    this.#clock.set(this, this.#clock.now() + this.#ttlMs);
+  }
+
+  ring(): void {
+    // Whoever was late himself has no business calling others late: everybody gets their time once more.
+    if (this.#clock.now() - this.ringsAtMs > toleratedLateMs) this.renew();
+    else this.#expired(this);
+  }
+
+  end(): void {
+    this.#clock.clear(this);
+  }
+}
+
+function charsOf(endpoint: EndpointAddress): number {
+  const { id, address, region, zone, attributes } = endpoint;
+  let chars = fixedChars + id.length + address.length + region.length + zone.length;
+  for (const name in attributes) chars += name.length + (attributes[name] as string).length;
+  return chars;
+}

@@ -1,0 +1,232 @@
+/**
+ * The embedded registry: who serves what, in the memory of one process.
+ *
+ * It forgets everything when its process ends, and is built so that this does not matter: servers register
+ * again within one renewal, and callers keep what they know until the new incarnation has had time to hear
+ * from everybody (driver.ts). That makes it the right default for development and for one machine. It is not
+ * replicated: where servers run on several machines, use one of the engines named in the event
+ * `registry.second.machine`.
+ */
+import type { Context } from "../core/context.ts";
+import { endpointAddress, type EndpointAddress, sameEndpoint } from "../core/endpoint.ts";
+import { expected, RpcError } from "../core/error.ts";
+import type { Observer } from "../core/observer.ts";
+import type { Runtime } from "../core/runtime.ts";
+import type { Handlers } from "../contract/types.ts";
+import { checkEndpoint, checkName, checkTtl } from "./check.ts";
+import type { RegistryContract, SnapshotPart } from "./contract.ts";
+import { Lease } from "./lease.ts";
+import { RegisteredName } from "./name.ts";
+import { isLoopback, secondMachineAdvice } from "./second-machine.ts";
+import { type Incarnation, Watch } from "./watch.ts";
+
+export interface RegistryOptions {
+  /** Most endpoints over all names. Default 100,000. */
+  readonly maxEndpoints?: number | undefined;
+  /** Most names that have endpoints or watchers. Default 10,000. */
+  readonly maxNames?: number | undefined;
+  /** Most watches over all names. Default 100,000. */
+  readonly maxWatches?: number | undefined;
+  /**
+   * How long after its start watchers take nothing out because of it, in milliseconds: the time in which it
+   * hears from everybody who lives. Default 3,000, the drivers' default time to live; 0 for tests.
+   */
+  readonly settleMs?: number | undefined;
+  /**
+   * Hears `registry.registered`, `registry.deregistered`, `registry.expired`, each with name and address, and
+   * once `registry.second.machine`.
+   */
+  readonly observer?: Observer | undefined;
+}
+
+export interface RegistryService {
+  /** To be given to `server.implement(RegistryContract, registry.handlers)`. */
+  readonly handlers: Handlers<typeof RegistryContract>;
+  /** How many endpoints and watches there are now. */
+  readonly endpoints: number;
+  readonly watches: number;
+  /** Ends all watches; leases end with the process. */
+  close(): void;
+}
+
+/** Most lease ids in one call. */
+export const maxLeaseIds = 10_000;
+const keepalive = { minMs: 100, maxMs: 60_000 };
+
+/** Makes an empty registry. */
+export function createRegistry(runtime: Pick<Runtime, "clock" | "random">, options: RegistryOptions = {}): RegistryService {
+  return new Registry(runtime, options);
+}
+
+class Registry implements RegistryService {
+  readonly #runtime: Pick<Runtime, "clock" | "random">;
+  readonly #limits: { readonly maxEndpoints: number; readonly maxNames: number; readonly maxWatches: number };
+  readonly #observer: Observer;
+  readonly #incarnation: Incarnation;
+  readonly #names = new Map<string, RegisteredName<Lease>>();
+  readonly #leases = new Map<string, Lease>();
+  readonly #watches = new Set<Watch>();
+  #version = 0n;
+  #closed = false;
+  #advised = false;
+
+  constructor(runtime: Pick<Runtime, "clock" | "random">, options: RegistryOptions) {
+    this.#runtime = runtime;
+    this.#observer = options.observer ?? {};
+    const { maxEndpoints = 100_000, maxNames = 10_000, maxWatches = 100_000, settleMs = 3_000 } = options;
+    this.#limits = { maxEndpoints, maxNames, maxWatches };
+    const settledAtMs = runtime.clock.now() + settleMs;
+    this.#incarnation = {
+      id: runtime.random.id(),
+      settlesInMs: () => Math.max(0, Math.ceil(settledAtMs - runtime.clock.now())),
+    };
+  }
+
+  get endpoints(): number {
+    return this.#leases.size;
+  }
+
+  get watches(): number {
+    return this.#watches.size;
+  }
+
+  readonly handlers: Handlers<typeof RegistryContract> = {
+    register: (request) => this.#register(request),
+    renew: ({ leaseIds }) => ({ unknown: this.#renew(leaseIds) }),
+    deregister: ({ leaseIds }) => this.#deregister(leaseIds),
+    watch: (request, context) => this.#watch(request, context),
+    list: () => ({
+      incarnation: this.#incarnation.id,
+      names: [...this.#names.values()].map(({ name, entries, watchers }) =>
+        ({ name, endpoints: entries.size, watchers: watchers.size })),
+    }),
+  };
+
+  #register(request: { name: string; endpoint: EndpointAddress; ttlMs: number }): { leaseId: string; ttlMs: number } {
+    const { name, ttlMs } = request;
+    checkName(name);
+    checkTtl(ttlMs);
+    checkEndpoint(request.endpoint);
+    const present = this.#names.get(name)?.entries.get(request.endpoint.id);
+    if (present === undefined && this.#leases.size >= this.#limits.maxEndpoints) {
+      throw exhausted(`${this.#limits.maxEndpoints} endpoints are registered (maxEndpoints)`);
+    }
+    const registered = this.#name(name);
+    const endpoint = endpointAddress(request.endpoint);
+    const lease = new Lease(this.#runtime.clock, {
+      id: this.#runtime.random.id(), name: registered, endpoint, ttlMs, expired: (one) => this.#expired(one),
+    });
+    if (present !== undefined) {
+      present.end();
+      this.#leases.delete(present.id);
+    }
+    this.#leases.set(lease.id, lease);
+    registered.entries.set(endpoint.id, lease);
+    if (present === undefined || !sameEndpoint(present.endpoint, endpoint)) {
+      registered.changed();
+      this.#tell("registry.registered", lease);
+      this.#adviseOnce(endpoint.address);
+    }
+    return { leaseId: lease.id, ttlMs };
+  }
+
+  #renew(leaseIds: readonly string[]): string[] {
+    checkCount(leaseIds);
+    return leaseIds.filter((id) => {
+      const lease = this.#leases.get(id);
+      lease?.renew();
+      return lease === undefined;
+    });
+  }
+
+  #deregister(leaseIds: readonly string[]): Record<string, never> {
+    checkCount(leaseIds);
+    for (const id of leaseIds) {
+      const lease = this.#leases.get(id);
+      if (lease === undefined) continue;
+      lease.end();
+      this.#remove(lease, "registry.deregistered");
+    }
+    return {};
+  }
+
+  #expired(lease: Lease): void {
+    this.#remove(lease, "registry.expired");
+  }
+
+  #remove(lease: Lease, event: string): void {
+    const { name } = lease;
+    this.#leases.delete(lease.id);
+    name.entries.delete(lease.endpoint.id);
+    name.changed();
+    this.#dropUnused(name);
+    this.#tell(event, lease);
+  }
+
+  /** Enters nothing before it is read: a stream that its caller gives up at once would never leave again. */
+  async *#watch(request: { name: string; keepaliveMs: number }, context: Context): AsyncGenerator<SnapshotPart> {
+    checkName(request.name);
+    if (this.#closed) throw closing();
+    if (this.#watches.size >= this.#limits.maxWatches) {
+      throw exhausted(`${this.#limits.maxWatches} watches are open (maxWatches)`);
+    }
+    const name = this.#name(request.name);
+    const keepaliveMs = Math.min(keepalive.maxMs, Math.max(keepalive.minMs, request.keepaliveMs));
+    const watch = new Watch({ clock: this.#runtime.clock, incarnation: this.#incarnation, name, keepaliveMs });
+    this.#watches.add(watch);
+    try {
+      yield* watch.run(context);
+    } finally {
+      this.#watches.delete(watch);
+      this.#dropUnused(name);
+    }
+  }
+
+  /** The name, made if nobody knows it yet. */
+  #name(text: string): RegisteredName<Lease> {
+    let name = this.#names.get(text);
+    if (name === undefined) {
+      const { maxNames } = this.#limits;
+      if (this.#names.size >= maxNames) throw exhausted(`${maxNames} names are registered or watched (maxNames)`);
+      name = new RegisteredName<Lease>(this.#runtime.clock, text, () => ++this.#version);
+      this.#names.set(text, name);
+    }
+    return name;
+  }
+
+  #dropUnused(name: RegisteredName<Lease>): void {
+    if (name.entries.size > 0 || name.watchers.size > 0 || this.#names.get(name.name) !== name) return;
+    name.close();
+    this.#names.delete(name.name);
+  }
+
+  #tell(event: string, { name, endpoint }: Lease): void {
+    this.#observer.event?.(event,
+      { name: name.name, address: endpoint.address, region: endpoint.region, endpoints: name.entries.size });
+  }
+
+  #adviseOnce(address: string): void {
+    if (this.#advised || isLoopback(address)) return;
+    this.#advised = true;
+    this.#observer.event?.("registry.second.machine", { address, text: secondMachineAdvice(address) });
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const watch of [...this.#watches]) watch.end(closing());
+  }
+}
+
+function checkCount(leaseIds: readonly string[]): void {
+  if (leaseIds.length <= maxLeaseIds) return;
+  throw new RpcError("invalid_argument", `${leaseIds.length} lease ids in one call; at most ${maxLeaseIds} are allowed`,
+    { phase: "validate", retryable: false });
+}
+
+function exhausted(why: string): RpcError {
+  return expected("resource_exhausted", `the registry is full: ${why}`, { retryable: false });
+}
+
+function closing(): RpcError {
+  return expected("unavailable", "the registry is closing");
+}

@@ -1,0 +1,94 @@
+/**
+ * Snapshots decide what watchers of one name are told of what a registry says.
+ *
+ * The rule is: *a new registry must first hear from everybody.* While an incarnation of the registry is young,
+ * it may add and change endpoints, and take out those that it has itself listed before; what only its
+ * predecessor knew stays until it has settled. So a restart of the registry takes nothing with it.
+ */
+import { endpointAddress, type EndpointAddress, sameEndpoint } from "../core/endpoint.ts";
+import type { Timer } from "../core/alarm.ts";
+import type { Clock } from "../core/runtime.ts";
+import type { SnapshotPart } from "./contract.ts";
+
+/** More endpoints of one name are not taken in: the registry's own default limit over all names. */
+const maxEndpoints = 100_000;
+
+export class Snapshots {
+  readonly #clock: Clock;
+  readonly #tell: (endpoints: readonly EndpointAddress[]) => void;
+  /** Parts of a snapshot that is not complete. */
+  #arriving: EndpointAddress[] = [];
+  #incarnation: string | undefined = undefined;
+  /** Ids that this incarnation has listed; undefined once it has settled. */
+  #listed: Set<string> | undefined = undefined;
+  /** The last complete snapshot of this incarnation. */
+  #latest: readonly EndpointAddress[] = [];
+  /** What watchers know, by id; undefined before they were told anything. */
+  #told: ReadonlyMap<string, EndpointAddress> | undefined = undefined;
+  #settling: Timer | undefined = undefined;
+
+  constructor(clock: Clock, tell: (endpoints: readonly EndpointAddress[]) => void) {
+    this.#clock = clock;
+    this.#tell = tell;
+  }
+
+  /** Takes one message of the stream. Returns whether it completed a snapshot. */
+  part(part: SnapshotPart): boolean {
+    if (part.unchanged) return false;
+    for (const endpoint of part.endpoints) {
+      if (this.#arriving.length < maxEndpoints) this.#arriving.push(endpoint);
+    }
+    if (part.more) return false;
+    const endpoints = this.#arriving;
+    this.#arriving = [];
+    this.#complete(part, endpoints);
+    return true;
+  }
+
+  /** The stream broke: what was half told is void, and time alone settles nothing any more. */
+  broken(): void {
+    this.#arriving = [];
+    this.#settling?.cancel();
+    this.#settling = undefined;
+  }
+
+  #complete({ incarnation, settlesInMs }: SnapshotPart, endpoints: readonly EndpointAddress[]): void {
+    if (incarnation !== this.#incarnation) {
+      this.#incarnation = incarnation;
+      this.#listed = new Set();
+    }
+    this.#latest = endpoints;
+    if (settlesInMs === 0) {
+      this.#settled();
+      return;
+    }
+    for (const { id } of endpoints) this.#listed?.add(id);
+    this.#settling ??= this.#clock.after(settlesInMs, () => this.#settled()).unref();
+    const held = [...this.#told?.values() ?? []].filter(({ id }) => this.#listed?.has(id) === false);
+    const all = [...endpoints, ...held];
+    // "Nobody" from a registry that has just begun to listen is no answer yet.
+    if (all.length > 0 || this.#told !== undefined) this.#update(all);
+  }
+
+  #settled(): void {
+    this.#settling?.cancel();
+    this.#settling = undefined;
+    this.#listed = undefined;
+    this.#update(this.#latest);
+  }
+
+  #update(endpoints: readonly EndpointAddress[]): void {
+    const told = new Map<string, EndpointAddress>();
+    let isChanged = this.#told === undefined;
+    for (const endpoint of endpoints) {
+      const known = this.#told?.get(endpoint.id);
+      // An unchanged endpoint stays the same object, so that whoever compares is done at once.
+      const isSame = known !== undefined && sameEndpoint(known, endpoint);
+      isChanged ||= !isSame;
+      told.set(endpoint.id, isSame ? known : endpointAddress(endpoint));
+    }
+    if (!isChanged && told.size === this.#told?.size) return;
+    this.#told = told;
+    this.#tell([...told.values()]);
+  }
+}

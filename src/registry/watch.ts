@@ -1,0 +1,111 @@
+/** A Watch is one caller's stream of a name's snapshots: always the newest, never a backlog. */
+import { Alarm } from "../core/alarm.ts";
+import type { Cancellable, Context } from "../core/context.ts";
+import type { RpcError } from "../core/error.ts";
+import type { Clock } from "../core/runtime.ts";
+import type { SnapshotPart } from "./contract.ts";
+import type { NameWatcher, RegisteredName } from "./name.ts";
+
+/** What a snapshot says of the registry that tells it. */
+export interface Incarnation {
+  readonly id: string;
+  /** Milliseconds until it has heard from everybody who lives. */
+  settlesInMs(): number;
+}
+
+export interface WatchOptions {
+  readonly clock: Clock;
+  readonly incarnation: Incarnation;
+  readonly name: RegisteredName;
+  readonly keepaliveMs: number;
+}
+
+export class Watch extends Alarm implements NameWatcher, Cancellable {
+  override keepsAlive = false;
+  readonly #options: WatchOptions;
+  #resume: (() => void) | undefined = undefined;
+  #ended = false;
+  #error: RpcError | undefined = undefined;
+
+  constructor(options: WatchOptions) {
+    super();
+    this.#options = options;
+  }
+
+  /** Runs until the caller leaves or the registry closes. */
+  async *run(context: Context): AsyncGenerator<SnapshotPart, void, undefined> {
+    const { clock, name, keepaliveMs } = this.#options;
+    name.watchers.add(this);
+    context.onCancel(this);
+    try {
+      let sent: bigint | undefined;
+      while (!this.#ended) {
+        // While a change is about to be published, what is known now would be out of date on arrival.
+        if (name.version !== sent && !name.isChanged) {
+          sent = name.version;
+          yield* this.#snapshot(sent);
+        } else {
+          const waitedMs = await this.#wait(clock.now() + keepaliveMs);
+          if (waitedMs && !this.#ended) yield this.#part({ unchanged: true, version: sent ?? name.version });
+        }
+      }
+      if (this.#error !== undefined) throw this.#error;
+    } finally {
+      clock.clear(this);
+      context.offCancel(this);
+      name.watchers.delete(this);
+    }
+  }
+
+  *#snapshot(version: bigint): Generator<SnapshotPart> {
+    const parts = this.#options.name.parts();
+    for (const [i, endpoints] of parts.entries()) {
+      if (this.#ended) return;
+      yield this.#part({ version, endpoints: endpoints as SnapshotPart["endpoints"], more: i < parts.length - 1 });
+    }
+  }
+
+  #part(fields: Partial<SnapshotPart> & { readonly version: bigint }): SnapshotPart {
+    const { incarnation } = this.#options;
+    return {
+      incarnation: incarnation.id, settlesInMs: incarnation.settlesInMs(), unchanged: false, more: false,
+      endpoints: [], ...fields,
+    };
+  }
+
+  /** Resolves at the next event; true if there was none by `untilMs`. */
+  async #wait(untilMs: number): Promise<boolean> {
+    this.#options.clock.set(this, untilMs);
+    await new Promise<void>((resolve) => {
+      this.#resume = resolve;
+    });
+    const rang = !this.isSet;
+    this.#options.clock.clear(this);
+    return rang;
+  }
+
+  #wake(): void {
+    const resume = this.#resume;
+    this.#resume = undefined;
+    resume?.();
+  }
+
+  ring(): void {
+    this.#wake();
+  }
+
+  published(): void {
+    this.#wake();
+  }
+
+  cancelled(): void {
+    this.end();
+  }
+
+  /** Ends the stream, with `error` if there is something to say. */
+  end(error?: RpcError): void {
+    this.#ended = true;
+    this.#error = error;
+    this.#wake();
+  }
+}
