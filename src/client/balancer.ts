@@ -84,7 +84,7 @@ export class Balancer implements EndpointOwner, Watcher {
       { neverStarted: true, phase: "pick" });
   }
 
-  async *#streamLater(known: Promise<void>, request: unknown, context: Context): AsyncGenerator<unknown> {
+  async *#streamLater(known: Promise<void>, request: unknown, context: Context): AsyncGenerator {
     await known;
     yield* this.service(request, context) as AsyncIterable<unknown>;
   }

@@ -69,7 +69,7 @@ function streamed(method: MethodInfo, caller: Caller): Call<AsyncIterable<unknow
 }
 
 /** Yields the items, and calls `unlink` after the last. */
-async function* unlinking(items: AsyncIterable<unknown>, unlink: () => void): AsyncGenerator<unknown> {
+async function* unlinking(items: AsyncIterable<unknown>, unlink: () => void): AsyncGenerator {
   try {
     yield* items;
   } finally {

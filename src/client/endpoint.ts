@@ -134,7 +134,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
     return context.with({ startedMs: this.#runtime.clock.now() });
   }
 
-  async *#streamLater(ready: Promise<Connection>, request: unknown, context: Context): AsyncGenerator<unknown> {
+  async *#streamLater(ready: Promise<Connection>, request: unknown, context: Context): AsyncGenerator {
     yield* this.#attempt(await ready, request, this.#beginning(context)) as AsyncIterable<unknown>;
   }
 

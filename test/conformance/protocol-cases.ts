@@ -80,7 +80,7 @@ export interface LawHarness {
   readonly client: Client<typeof Law>;
   readonly seen: Seen;
   /** Lets `ms` of the harness's time pass. */
-  sleep(ms: number): Promise<void>;
+  readonly sleep: (ms: number) => Promise<void>;
 }
 
 export interface LawCase {

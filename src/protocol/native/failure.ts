@@ -1,6 +1,6 @@
 /** An error frame carries a status code, flags, a message, and the declared error's data where there is one. */
 import { codeFromNumber, codeNumber } from "../../core/code.ts";
-import { expected, RpcError } from "../../core/error.ts";
+import { expected, type RpcError } from "../../core/error.ts";
 import type { MethodCoders } from "../../contract/coders.ts";
 import type { Metadata } from "../../core/metadata.ts";
 import type { Cursor } from "../../wire/cursor.ts";

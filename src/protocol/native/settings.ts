@@ -1,5 +1,4 @@
 /** Settings are one side's limits on the native wire and what it says of itself in its hello. */
-import type { RpcError } from "../../core/error.ts";
 
 /** A compression algorithm, synchronous so that it may run inside a simulation. */
 export interface Compression {
