@@ -148,9 +148,9 @@ export function checkPattern(sink: RecordingSink, length: number): void {
   checkEqual(sink.receivedBytes, length, "bytes received");
   let position = 0;
   for (const chunk of sink.chunks) {
-    for (const byte of chunk) {
-      check(byte === patternAt(position), `byte ${position} is ${byte}, expected ${patternAt(position)}`);
-      position++;
+    for (let i = 0; i < chunk.length; i++, position++) {
+      const wanted = patternAt(position);
+      if (chunk[i] !== wanted) throw new Error(`byte ${position} is ${chunk[i]}, expected ${wanted}`);
     }
   }
 }

@@ -132,7 +132,7 @@ test("real time: an echo over 30 ms each way takes 60 ms and a little", async ()
   stream.write(new Uint8Array(10));
   await sink.untilReceived(10);
   const tookMs = clock.now() - openedMs;
-  assert.ok(tookMs >= 60 && tookMs < 500, `the echo took ${tookMs} ms`);
+  assert.ok(tookMs >= 60 && tookMs < 5_000, `the echo took ${tookMs} ms`);
   stream.destroy();
   await sink.untilClosed();
   await listener.close();

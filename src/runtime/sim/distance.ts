@@ -77,18 +77,21 @@ class Delay<T> extends Alarm {
 
   override ring(): void {
     const nowMs = this.#clock.now();
-    for (;;) {
-      const next = this.#items[this.#first];
-      if (next === undefined || next.dueMs > nowMs || this.#isHeld) break;
-      this.#first++;
-      if (!this.#arrive(next.item)) this.#isHeld = true;
+    try {
+      for (;;) {
+        const next = this.#items[this.#first];
+        if (next === undefined || next.dueMs > nowMs || this.#isHeld) break;
+        this.#first++;
+        if (!this.#arrive(next.item)) this.#isHeld = true;
+      }
+    } finally {
+      // Cut off what has gone once it is the greater part: each item is then copied once on average.
+      if (this.#first * 2 >= this.#items.length) {
+        this.#items = this.#items.slice(this.#first);
+        this.#first = 0;
+      }
+      this.#aim();
     }
-    // Cut off what has gone once it is the greater part: each item is then copied once on average.
-    if (this.#first * 2 >= this.#items.length) {
-      this.#items = this.#items.slice(this.#first);
-      this.#first = 0;
-    }
-    this.#aim();
   }
 
   #aim(): void {
