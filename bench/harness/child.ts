@@ -1,6 +1,7 @@
 // The program of a measured process: one side of one system, under orders of the process that started it.
 //
 //   node child.ts server SYSTEM PORT
+//   node child.ts between SYSTEM PORT SERVERPORT
 //   node child.ts client SYSTEM PORT SHAPE LOAD TIMING      (the last two as JSON)
 //
 // Ends by itself when its parent does, or after the longest time any measurement takes.
@@ -32,6 +33,17 @@ async function serve(system: System, port: number): Promise<void> {
   tell({ type: "ready" });
 }
 
+/** What a system has to put between its clients and servers. */
+interface Gateway {
+  readonly forward: (port: number, serverPort: number) => Promise<void>;
+}
+
+async function forward(name: string, port: number, serverPort: number): Promise<void> {
+  const gateway = (await import(`../systems/${name}/gateway.ts`)) as Gateway;
+  await gateway.forward(port, serverPort);
+  tell({ type: "ready" });
+}
+
 async function call(system: System, port: number, [shape, load, timing]: readonly string[]): Promise<void> {
   const caller = await system.connect(port, shape as Shape);
   const measured = await offer(caller, recordsOf(shape as Shape), {
@@ -47,8 +59,12 @@ process.once("disconnect", () => process.exit());
 setTimeout(() => process.exit(3), maxLifeMs).unref();
 const [role, name = "", port, ...rest] = process.argv.slice(2);
 try {
-  const system = (await import(`../systems/${name}.ts`)) as System;
-  await (role === "server" ? serve(system, Number(port)) : call(system, Number(port), rest));
+  if (role === "between") {
+    await forward(name, Number(port), Number(rest[0]));
+  } else {
+    const system = (await import(`../systems/${name}.ts`)) as System;
+    await (role === "server" ? serve(system, Number(port)) : call(system, Number(port), rest));
+  }
 } catch (error) {
   tell({ type: "failed", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
 }

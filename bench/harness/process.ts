@@ -1,6 +1,6 @@
 // Starts processes to measure, each pinned to a core of its own where the system can do that.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { Report } from "./child.ts";
@@ -50,7 +50,7 @@ export interface Child {
   stop(): Promise<void>;
 }
 
-export function startChild(role: "server" | "client", args: readonly string[]): Child {
+export function startChild(role: Role, args: readonly string[]): Child {
   const [program = "", ...programArgs] = pinned(role, [process.execPath, childProgram, role, ...args]);
   // Standard output belongs to our rows, so whatever a library prints goes to standard error.
   const child = spawn(program, programArgs, { stdio: ["ignore", 2, 2, "ipc"] });
@@ -103,17 +103,28 @@ export function freePort(): Promise<number> {
 
 /** Processor time so far of a process and its children, in seconds; from /proc, so 0 where there is none. */
 export function processorSeconds(pid: number): number {
-  let ticks = 0;
-  for (const id of [pid, ...childrenOf(pid)]) {
-    try {
-      const fields = readFileSync(`/proc/${id}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
-      ticks += Number(fields[11]) + Number(fields[12]);
-    } catch {
-      // It ended in between; what it used is lost, which only a proxy that restarts its workers could notice.
-    }
+  return [pid, ...childrenOf(pid)].reduce((seconds, id) => seconds + (finely(id) ?? coarsely(id)), 0);
+}
+
+/** The sum of its threads in nanoseconds, where the kernel counts them. */
+function finely(pid: number): number | undefined {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+      .map((thread) => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]) / 1e9)
+      .reduce((sum, seconds) => sum + seconds, 0);
+  } catch {
+    return undefined;
   }
-  // Linux reports to user space in hundredths of a second, whatever its own tick is.
-  return ticks / 100;
+}
+
+/** In hundredths of a second, which Linux reports to user space whatever its own tick is. */
+function coarsely(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return 0;
+  }
 }
 
 function childrenOf(pid: number): number[] {

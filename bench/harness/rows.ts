@@ -18,6 +18,9 @@ export interface Row {
   readonly clientCpuSecondsPerMillion?: number | undefined;
   readonly serverCpuSecondsPerMillion?: number | undefined;
   readonly proxyCpuSecondsPerMillion?: number | undefined;
+  /** What a proxy adds to the latency of the same calls made directly, at the same rate. */
+  readonly addedP50Ms?: number | undefined;
+  readonly addedP99Ms?: number | undefined;
   /** Of an open load: whether the answers kept up with it in every round. */
   readonly sustained?: boolean | undefined;
   readonly rounds?: number;
@@ -81,14 +84,14 @@ export function tables(rows: readonly AnyRow[]): string {
 function figureTable(name: string, rows: readonly Row[]): string {
   const betweens = rows.some((row) => row.proxyCpuSecondsPerMillion !== undefined);
   const head = [name, rows[0]?.unit ?? "", "least to greatest", "p50 ms", "p99 ms", "CPU s per million", "client",
-    "server", ...(betweens ? ["proxy"] : []), "other load"];
+    "server", ...(betweens ? ["proxy", "added p50 ms", "added p99 ms"] : []), "other load"];
   const body = rows.map((row) => [
     row.system,
     row.value === null ? "failed" : `${count(row.value)}${row.sustained === false ? " (fell behind)" : ""}`,
     row.min === undefined ? "" : `${count(row.min)} – ${count(row.max)}`,
     figure(row.p50Ms), figure(row.p99Ms), figure(row.cpuSecondsPerMillion),
     figure(row.clientCpuSecondsPerMillion), figure(row.serverCpuSecondsPerMillion),
-    ...(betweens ? [figure(row.proxyCpuSecondsPerMillion)] : []),
+    ...(betweens ? [row.proxyCpuSecondsPerMillion, row.addedP50Ms, row.addedP99Ms].map(figure) : []),
     row.otherCpuShare === undefined ? "" : `${Math.round(100 * row.otherCpuShare)} %`,
   ]);
   return table(head, body);

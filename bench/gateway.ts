@@ -1,0 +1,42 @@
+// What a proxy costs: calls through nginx, HAProxy and our gateway, beside the same calls without.
+import { compare, type Contender } from "./harness/compare.ts";
+import { optionsOrExit } from "./harness/options.ts";
+import { isInstalled, startGateway, startHaproxy, startNginx } from "./harness/proxies.ts";
+import { printRows, rounded, type Row } from "./harness/rows.ts";
+
+interface Way extends Contender {
+  readonly needs?: "nginx" | "haproxy";
+}
+
+const ways: Way[] = [
+  { name: "grpc-js", system: "grpc-js" },
+  { name: "nginx > grpc-js", system: "grpc-js", needs: "nginx", proxy: startNginx },
+  { name: "haproxy > grpc-js", system: "grpc-js", needs: "haproxy", proxy: startHaproxy },
+  { name: "meridian", system: "meridian" },
+  { name: "haproxy > meridian", system: "meridian", needs: "haproxy", proxy: startHaproxy },
+  { name: "gateway > meridian", system: "meridian", proxy: startGateway },
+];
+
+const options = optionsOrExit({ cases: ["S@64", "M@64", "S@rate:2000"], systems: ways.map((way) => way.name) });
+const chosen = ways.filter(({ name, needs }) => {
+  if (!options.systems.includes(name)) return false;
+  const installed = needs === undefined || isInstalled(needs);
+  if (!installed) process.stderr.write(`gateway: left out ${name}: ${needs} is not installed\n`);
+  return installed;
+});
+
+const rows = (await compare("gateway", chosen, options)).map(withAdded);
+printRows(rows, options.json);
+if (rows.some((row) => row.value === null)) process.exitCode = 1;
+
+/** Adds what the proxy adds: latency over the same calls without it, which only an equal rate compares. */
+function withAdded(row: Row, _index: number, all: readonly Row[]): Row {
+  const way = ways.find(({ name }) => name === row.system);
+  const direct = all.find((other) => other.case === row.case && other.system === way?.system);
+  if (!row.case.includes("rate") || way?.proxy === undefined) return row;
+  const added = (figure: "p50Ms" | "p99Ms") => {
+    const [ours, theirs] = [row[figure], direct?.[figure]];
+    return ours === undefined || theirs === undefined ? undefined : rounded(ours - theirs);
+  };
+  return { ...row, addedP50Ms: added("p50Ms"), addedP99Ms: added("p99Ms") };
+}

@@ -1,0 +1,36 @@
+// Every system that the benchmarks measure echoes both records, from one process to another.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ceilings, ours, peers } from "../../bench/contenders.ts";
+import { measure } from "../../bench/harness/measure.ts";
+import { startGateway } from "../../bench/harness/proxies.ts";
+import type { Shape } from "../../bench/records.ts";
+
+const timing = { warmUpMs: 10, measureMs: 50 };
+const closed = { kind: "closed", outstanding: 4 } as const;
+
+for (const system of [...ours, ...peers, ...ceilings]) {
+  for (const shape of ["S", "M"] satisfies Shape[]) {
+    test(`${system} echoes ${shape}`, async () => {
+      const { perSecond, serverCpu } = await measure({ system, shape, load: closed, timing });
+      assert.ok(perSecond > 0 && serverCpu > 0);
+    });
+  }
+}
+
+for (const system of ["meridian", "grpc-js"]) {
+  for (const kind of ["receive", "send"] as const) {
+    test(`${system} streams: ${kind}`, async () => {
+      // It fails by itself if a stream ends before all its messages came; how many streams fit in is all one.
+      const { clientCpu } = await measure({ system, shape: "S", load: { kind }, timing });
+      assert.ok(clientCpu !== undefined);
+    });
+  }
+}
+
+test("calls through the gateway come back, and its processor time is measured", async () => {
+  const { perSecond, proxyCpu } = await measure({
+    system: "meridian", shape: "M", load: closed, timing, proxy: startGateway,
+  });
+  assert.ok(perSecond > 0 && (process.platform !== "linux" || (proxyCpu ?? 0) > 0));
+});
