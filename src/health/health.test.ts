@@ -149,6 +149,18 @@ test("an idle connection is pinged every five seconds, and convicted only after 
   assert.equal(dead.convictedMs, 5_302);
 });
 
+test("a check at a due time that is a rounded sum moves on", () => {
+  const policy = heartbeats({ intervalMs: 1_000 });
+  for (let i = 0; i < 10_000; i++) {
+    const lastReceivedMs = 1_000 + i * 0.7317;
+    const state = policy.start(lastReceivedMs);
+    state.dueAtMs = lastReceivedMs + 1_000;
+    const nowMs = state.dueAtMs;
+    policy.check(state, { nowMs, lastReceivedMs, outstanding: 1, roundTripMs: 0, stalled: false });
+    assert.ok(state.dueAtMs > nowMs, `${lastReceivedMs} is checked again at once`);
+  }
+});
+
 test("a check that comes late convicts nobody, and begins to count anew", () => {
   const policy = heartbeats();
   const state = policy.start(0);

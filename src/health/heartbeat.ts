@@ -75,7 +75,9 @@ export function heartbeats(options: HeartbeatOptions = {}): Heartbeats {
       state.dueAtMs = Infinity;
       return "convict";
     }
-    if (silentMs < every && !awaitsPong) {
+    // The sum is compared, not the difference: of fractions, (a + b) - a may be less than b, and an alarm set at
+    // the sum would ring for ever at one instant.
+    if (nowMs < silentSince + every && !awaitsPong) {
       state.dueAtMs = silentSince + every;
       return "nothing";
     }
