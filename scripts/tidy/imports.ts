@@ -22,6 +22,8 @@ export const table: Readonly<Record<string, readonly string[] | "anything">> = {
   client: below,
   server: below,
   gateway: [...below, "client", "server"],
+  // A service of Meridian's own, made of clients and servers; nothing below them may depend on it.
+  registry: [...below, "client", "server", "gateway"],
   "runtime/node": ["core", "wire"],
   "runtime/sim": ["core", "wire"],
   testing: ["core", "contract", "wire", "runtime/sim"],
@@ -36,6 +38,7 @@ const defaultRuntimeDoors = new Set([
   "src/client/index.ts",
   "src/server/index.ts",
   "src/gateway/index.ts",
+  "src/registry/index.ts",
 ]);
 const mayUseNode = new Set(["runtime/node", "cli"]);
 const noPackages = new Set(["core", "wire"]);

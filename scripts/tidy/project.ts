@@ -4,7 +4,7 @@ import type { Finding, SourceFile } from "./source.ts";
 /** The package's public doors. Each has its own index.ts, and an exports entry as soon as that exists. */
 export const publicSubpaths: readonly string[] = [
   ".", "./core", "./contract", "./server", "./client", "./gateway", "./codec",
-  "./balance", "./region", "./health", "./resilience", "./discovery", "./telemetry",
+  "./balance", "./region", "./health", "./resilience", "./discovery", "./registry", "./telemetry",
   "./runtime/node", "./runtime/sim", "./testing",
 ];
 
