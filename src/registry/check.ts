@@ -68,9 +68,10 @@ function checkAttributes(attributes: Readonly<Record<string, string>>): void {
   }
   let chars = 0;
   for (const name of names) {
-    if (name.length > entryLimits.maxAttributeNameChars || !attributeNamePattern.test(name) || name in Object.prototype) {
+    const { maxAttributeNameChars } = entryLimits;
+    if (name.length > maxAttributeNameChars || !attributeNamePattern.test(name) || name in Object.prototype) {
       refuse(`the endpoint's attribute ${show(name)}`,
-        `names of 1 to ${entryLimits.maxAttributeNameChars} letters, digits and _ . - : / that objects do not ` +
+        `names of 1 to ${maxAttributeNameChars} letters, digits and _ . - : / that objects do not ` +
         "have by themselves");
     }
     const value: unknown = attributes[name];

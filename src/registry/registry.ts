@@ -49,14 +49,16 @@ export interface RegistryService {
   close(): void;
 }
 
-/** Most lease ids in one call. */
-export const maxLeaseIds = 10_000;
-const keepalive = { minMs: 100, maxMs: 60_000 };
-
 /** Makes an empty registry. */
-export function createRegistry(runtime: Pick<Runtime, "clock" | "random">, options: RegistryOptions = {}): RegistryService {
+export function createRegistry(
+  runtime: Pick<Runtime, "clock" | "random">, options: RegistryOptions = {},
+): RegistryService {
   return new Registry(runtime, options);
 }
+
+/** Most lease ids in one call. */
+const maxLeaseIds = 10_000;
+const keepalive = { minMs: 100, maxMs: 60_000 };
 
 class Registry implements RegistryService {
   readonly #runtime: Pick<Runtime, "clock" | "random">;

@@ -6,6 +6,7 @@
  * predecessor knew stays until it has settled. So a restart of the registry takes nothing with it.
  */
 import { endpointAddress, type EndpointAddress, sameEndpoint } from "../core/endpoint.ts";
+import type { Watcher } from "../core/discovery.ts";
 import type { Timer } from "../core/alarm.ts";
 import type { Clock } from "../core/runtime.ts";
 import type { SnapshotPart } from "./contract.ts";
@@ -15,7 +16,7 @@ const maxEndpoints = 100_000;
 
 export class Snapshots {
   readonly #clock: Clock;
-  readonly #tell: (endpoints: readonly EndpointAddress[]) => void;
+  readonly #tell: Watcher["snapshot"];
   /** Parts of a snapshot that is not complete. */
   #arriving: EndpointAddress[] = [];
   #incarnation: string | undefined = undefined;
@@ -27,7 +28,7 @@ export class Snapshots {
   #told: ReadonlyMap<string, EndpointAddress> | undefined = undefined;
   #settling: Timer | undefined = undefined;
 
-  constructor(clock: Clock, tell: (endpoints: readonly EndpointAddress[]) => void) {
+  constructor(clock: Clock, tell: Watcher["snapshot"]) {
     this.#clock = clock;
     this.#tell = tell;
   }
