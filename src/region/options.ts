@@ -27,7 +27,7 @@ export interface RegionPreferenceOptions extends FailBackOptions {
   readonly concurrencyPerWeight?: number | undefined;
   /** Age at which a server's load report is disregarded, in milliseconds. Default 10,000. */
   readonly reportExpiryMs?: number;
-  /** How long a region that was never reached counts as able while it connects, in milliseconds. Default 1,000. */
+  /** How long endpoints that connect for the first time count as able, in milliseconds. Default 1,000. */
   readonly connectGraceMs?: number;
   /** Attempts of one call in one region before it goes to another. Default 2. */
   readonly attemptsPerRegion?: number;

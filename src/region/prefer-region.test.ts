@@ -22,7 +22,10 @@ function world(options: Partial<RegionPreferenceOptions> = {}, perRegion = 10) {
     const region = ["home", "near", "far"][Math.floor(i / perRegion)] as string;
     return { region, zone: "abc"[i % 3] as string };
   });
-  for (const each of all) each.load.leastRoundTripMs = roundTrips[each.address.region] as number;
+  for (const each of all) {
+    each.load.leastRoundTripMs = roundTrips[each.address.region] as number;
+    each.load.readySinceMs = clock.now();
+  }
   const picker = preferRegion({ clock }, { region: "home", ...options })(inTurn());
   let snapshot: readonly TestCandidate[] = all.slice();
   return {
@@ -30,7 +33,10 @@ function world(options: Partial<RegionPreferenceOptions> = {}, perRegion = 10) {
     /** Sets the first `ready` endpoints of a region ready and the others connecting; makes a new snapshot. */
     set: (region: string, ready: number, otherwise: TestCandidate["status"] = "connecting") => {
       all.filter((each) => each.address.region === region)
-        .forEach((each, i) => (each.status = i < ready ? "ready" : otherwise));
+        .forEach((each, i) => {
+          each.status = i < ready ? "ready" : otherwise;
+          if (i < ready) each.load.readySinceMs = clock.now();
+        });
       snapshot = all.slice();
     },
     pick: (call = context()) => picker(snapshot, call.with({ startedMs: clock.now() })),
@@ -90,14 +96,39 @@ test("an endpoint that gets another weight and keeps its object is weighed anew"
   assert.equal(arrays.size, 2);
 });
 
-test("at the start calls wait for home to connect, but not for ever", () => {
-  const { set, count, clock } = world();
+test("at the start calls wait for home to connect, and the first to do so does not make the others look ill", () => {
+  const { set, count, all } = world();
+  for (const each of all) each.load.readySinceMs = 0;
   set("home", 0);
   assert.deepEqual(count(), { home: 1_000 });
-  clock.advance(1_100);
+  set("home", 1);
+  assert.deepEqual(count(), { home: 1_000 });
+});
+
+test("a first start is not held down, however late", () => {
+  const { set, count, clock, all } = world();
+  for (const each of all) each.load.readySinceMs = 0;
+  set("home", 0);
+  count();
+  clock.advance(20_000);
   assert.deepEqual(count(), { near: 1_000 });
   set("home", 10);
-  assert.deepEqual(count(), { home: 1_000 }, "a first start is not held down");
+  assert.deepEqual(count(), { home: 1_000 });
+});
+
+test("adding servers to a region sends no call away, unless they never connect", () => {
+  const { all, picker, clock } = world();
+  picker(all, context({ startedMs: clock.now() }));
+  const more = candidates(20, (i) => ({ address: `new${i}`, region: "home" }));
+  for (const each of more) each.status = "connecting";
+  const grown = [...all, ...more];
+  const shareAt = () => {
+    picker(grown, context({ startedMs: clock.now() }));
+    return picker.regionShares()["home"] as number;
+  };
+  assert.equal(shareAt(), 1);
+  clock.advance(1_100);
+  assert.ok(shareAt() < 0.5);
 });
 
 test("panic uses the ejected, never those that cannot be reached", () => {

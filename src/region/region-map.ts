@@ -47,7 +47,8 @@ export class RegionMap {
       }
       (members[index] as Candidate[]).push(candidate);
     }
-    for (let i = 0; i < this.regions.length; i++) (this.regions[i] as RegionState).update(members[i] ?? []);
+    const now = this.#clock.now();
+    for (let i = 0; i < this.regions.length; i++) (this.regions[i] as RegionState).update(members[i] ?? [], now);
   }
 
   #indexFor(name: string, members: Candidate[][]): number {
@@ -55,7 +56,7 @@ export class RegionMap {
     if (known !== undefined) return known;
     if (this.regions.length >= maxRegions) return -1;
     const index = this.regions.length;
-    this.regions.push(new RegionState(name, this.#clock.now(), this.#settings));
+    this.regions.push(new RegionState(name, this.#settings));
     this.#byName.set(name, index);
     this.order.push(index);
     members.push([]);

@@ -7,7 +7,6 @@ const sampleSize = 32;
 
 export class RegionState {
   readonly name: string;
-  readonly firstSeenMs: number;
   readonly failBack: FailBack;
   /** Everybody of this region that takes traffic and has not closed. */
   members: readonly Candidate[] = [];
@@ -30,24 +29,27 @@ export class RegionState {
   readonly #connecting = new StableList();
   #knownWeight = 0;
   #ableWeight = 0;
-  #connectingWeight = 0;
+  /** Of those connecting for the first time, and since when there have been so many. */
+  #newcomers = 0;
+  #newcomersWeight = 0;
+  #newcomersSinceMs = -Infinity;
   #sampledFrom = 0;
 
-  constructor(name: string, nowMs: number, options: FailBackOptions) {
+  constructor(name: string, options: FailBackOptions) {
     this.name = name;
-    this.firstSeenMs = nowMs;
     this.failBack = failBack(options);
   }
 
   /** Takes the region's members of a new snapshot. */
-  update(members: readonly Candidate[]): void {
+  update(members: readonly Candidate[], nowMs: number): void {
     this.members = members;
     const tier = lowestTier(members, false);
     const ableTier = lowestTier(members, true);
-    this.#knownWeight = this.#ableWeight = this.#connectingWeight = this.readyCount = 0;
+    this.#knownWeight = this.#ableWeight = this.#newcomersWeight = this.readyCount = 0;
     const able: Candidate[] = [];
     const connecting: Candidate[] = [];
     let ejected: Candidate[] | undefined;
+    let newcomers = 0;
     for (const member of members) {
       const { weight } = member.address;
       const own = tierOf(member);
@@ -60,11 +62,15 @@ export class RegionState {
       } else if (member.status === "connecting") {
         if (own !== tier) continue;
         connecting.push(member);
-        this.#connectingWeight += weight;
+        if (member.load.readySinceMs > 0) continue;
+        newcomers++;
+        this.#newcomersWeight += weight;
       } else if (member.status === "ejected") {
         (ejected ??= []).push(member);
       }
     }
+    if (newcomers > this.#newcomers) this.#newcomersSinceMs = nowMs;
+    this.#newcomers = newcomers;
     this.everReady ||= this.readyCount > 0;
     this.#able.update(able);
     this.#connecting.update(connecting);
@@ -92,13 +98,13 @@ export class RegionState {
   }
 
   /**
-   * Works out the health: weight that can take calls, of the weight there is. Endpoints that nobody has asked to
-   * connect count as able; those that are connecting do too until `connectGraceMs` after the region was first seen,
-   * but not when a region that once worked is being dialled again.
+   * Works out the health: weight that can take calls, of the weight there is. Those that connect for the first time
+   * count as able for `connectGraceMs`, or starting and adding servers would look like failing; those that are
+   * dialled again do not.
    */
   reckonHealth(nowMs: number, connectGraceMs: number): void {
-    const trusted = !this.everReady && nowMs - this.firstSeenMs < connectGraceMs;
-    const able = this.#ableWeight + (trusted ? this.#connectingWeight : 0);
+    const trusted = nowMs - this.#newcomersSinceMs < connectGraceMs;
+    const able = this.#ableWeight + (trusted ? this.#newcomersWeight : 0);
     this.health = this.#knownWeight > 0 ? Math.min(1, able / this.#knownWeight) : 0;
   }
 
