@@ -258,11 +258,13 @@ function writeMeasured({ source }: Generator, room: number, body: () => readonly
   const width = source.fresh("w");
   const start = source.fresh("q");
   const length = source.fresh("n");
-  source.add(`p += ${width};`, `const ${start} = p - origin.position;`);
+  const last = source.fresh("l");
+  // A copy, since a message inside this one may be of the same type and learn another width.
+  source.add(`const ${last} = ${width};`, `p += ${last};`, `const ${start} = p - origin.position;`);
   source.add(...(body() ?? []));
   source.add(`const ${length} = p - origin.position - ${start};`,
-    `if (${width} === 1 && ${length} < 128) b[p - ${length} - 1] = ${length};`,
-    `else { close(w, ${start}, p, ${width}); b = w.bytes; p = w.position; ${width} = varintWidth(${length}); }`,
+    `if (${last} === 1 && ${length} < 128) b[p - ${length} - 1] = ${length};`,
+    `else { close(w, ${start}, p, ${last}); b = w.bytes; p = w.position; ${width} = varintWidth(${length}); }`,
     ensure(room));
   source.addTop(`let ${width} = 1;`);
 }
