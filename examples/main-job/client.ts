@@ -13,14 +13,15 @@ import { Cities } from "./contract.ts";
 import type { AttemptRecord, CallRecord } from "./figures.ts";
 import { regions, roundTripMs } from "./geography.ts";
 import { type FromNode, machineMs, type NodeSettings, reportIntervalMs, type ToNode } from "./messages.ts";
-import { hastenedReturn, openPlace } from "./place.ts";
+import { openPlace } from "./place.ts";
 import { servedByTrailer, upstreamTrailer } from "./trailers.ts";
 import { type CitiesClient, createWorkload, WrongAnswer } from "./workload.ts";
 
 /** Begins to call when the supervisor says so. */
 export function startCalling(
-  { region, registry, atlasPath, callsPerSecond, direct }: NodeSettings, send: (message: FromNode) => void,
+  settings: NodeSettings, send: (message: FromNode) => void,
 ): void {
+  const { region, registry, atlasPath, callsPerSecond, direct, failBack } = settings;
   let calls: CallRecord[] = [];
   let attempts: AttemptRecord[] = [];
   let writes: Acknowledged[] = [];
@@ -29,7 +30,7 @@ export function startCalling(
   const { runtime, discovery } = openPlace(region, registry);
   const client = createClientOn(runtime, Cities, {
     discovery, region, name: direct ? Cities.name : gatewayServiceName,
-    regions: { ...hastenedReturn, expectedRoundTripMs: (to) => roundTripMs(region, to) },
+    regions: { ...failBack, expectedRoundTripMs: (to) => roundTripMs(region, to) },
     observer: {
       attemptEnded: (_, endpoint, latencyMs) => void attempts.push({ region, startedMs: machineMs() - latencyMs }),
     },

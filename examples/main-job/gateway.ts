@@ -2,11 +2,11 @@
 import { createGatewayOn } from "../../src/gateway/index.ts";
 import { roundTripMs } from "./geography.ts";
 import { type FromNode, machineMs, type NodeSettings, reportIntervalMs } from "./messages.ts";
-import { hastenedReturn, openPlace } from "./place.ts";
+import { openPlace } from "./place.ts";
 
 /** Resolves with the bound address once the registry knows it. Reports arrivals and attempts from then on. */
 export async function startGateway(
-  { region, registry }: NodeSettings, send: (message: FromNode) => void,
+  { region, registry, failBack }: NodeSettings, send: (message: FromNode) => void,
 ): Promise<string> {
   const { runtime, discovery, registrar } = openPlace(region, registry);
   let arrivals: number[] = [];
@@ -14,7 +14,7 @@ export async function startGateway(
   const gateway = createGatewayOn(runtime, {
     region, discovery, registry: registrar, timing: true,
     client: {
-      regions: { ...hastenedReturn, confineAfterHops: 2, expectedRoundTripMs: (to) => roundTripMs(region, to) },
+      regions: { ...failBack, confineAfterHops: 2, expectedRoundTripMs: (to) => roundTripMs(region, to) },
     },
     observer: {
       handled: (_, latencyMs) => void arrivals.push(machineMs() - latencyMs),

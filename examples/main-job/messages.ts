@@ -1,6 +1,7 @@
 /** What the supervisor and the processes it starts say to each other, and the clock that they share. */
-import type { AttemptRecord, CallRecord } from "./figures.ts";
+import type { FailBackOptions } from "../../src/region/index.ts";
 import type { Acknowledged } from "./checker.ts";
+import type { AttemptRecord, CallRecord } from "./figures.ts";
 
 export type Role = "registry" | "gateway" | "server" | "client";
 
@@ -21,6 +22,8 @@ export interface NodeSettings {
   readonly callsPerSecond: number;
   /** Clients balance over servers themselves instead of calling through gateways. */
   readonly direct: boolean;
+  /** How a region's traffic returns to it. */
+  readonly failBack: FailBackOptions;
 }
 
 /** From the supervisor to a client process. */

@@ -1,6 +1,6 @@
 // One process of the main job, in the role that its settings say. Started by the supervisor, and ends with it.
-import { rmSync } from "node:fs";
 import { flushCompileCache } from "node:module";
+import { removeFolder } from "./folder.ts";
 import type { FromNode, NodeSettings } from "./messages.ts";
 
 const settings = JSON.parse(process.argv[2] ?? "{}") as NodeSettings;
@@ -9,7 +9,7 @@ const send = (message: FromNode): void => void process.send?.(message);
 // The channel closes when the supervisor ends, however it ends: no process is left behind.
 process.once("disconnect", () => {
   // The registry is never killed, so it is the one to clear up after a supervisor that could not.
-  if (settings.role === "registry") rmSync(settings.folder, { recursive: true, force: true });
+  if (settings.role === "registry") removeFolder(settings.folder);
   process.exit();
 });
 // Ctrl-C reaches the whole process group; the supervisor alone decides what it means.

@@ -1,11 +1,14 @@
 /** One unattended run: steady, a region killed, failed over, restored, failed back; then the account of it. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { FailBackOptions } from "../../src/region/index.ts";
 import { failbackMs, shareByWindow } from "./figures.ts";
 import { machineMs } from "./messages.ts";
 import { reportRun, type RunReport } from "./report.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export interface Phases {
+  /** How the killed region's traffic returns; undefined for the supervisor's default. */
+  readonly failBack?: FailBackOptions;
   /** Connections open, code gets warm. */
   readonly warmMs: number;
   readonly steadyMs: number;
@@ -18,12 +21,13 @@ export interface Phases {
 
 /** About half a minute. */
 export const fullPhases: Phases = {
-  warmMs: 2_000, steadyMs: 4_000, outageMs: 10_000, restoredMs: 16_000, settleMs: 2_000,
+  warmMs: 2_000, steadyMs: 4_000, outageMs: 10_000, restoredMs: 20_000, settleMs: 2_000,
 };
 
 /** For tests: everything happens, though in too little time for steady figures. */
 export const shortPhases: Phases = {
-  warmMs: 1_000, steadyMs: 1_000, outageMs: 3_000, restoredMs: 12_000, settleMs: 1_000,
+  warmMs: 1_000, steadyMs: 1_000, outageMs: 2_000, restoredMs: 20_000, settleMs: 1_000,
+  failBack: { holdDownMs: 200, rampMs: 2_000, flapWindowMs: 2_000 },
 };
 
 /** Runs the phases with `region` as the victim; `supervisor` has started and is not closed here. */

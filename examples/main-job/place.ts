@@ -14,12 +14,6 @@ export interface Place {
   readonly registrar: Registrar;
 }
 
-/**
- * How a region returns to service, hastened so that half a minute shows it: by default it is held down for 5 s, ramps
- * up for 30 s and returns once a minute at most.
- */
-export const hastenedReturn = { holdDownMs: 1_000, rampMs: 5_000, flapWindowMs: 5_000 } as const;
-
 /** Opens the place of a process in `region`. */
 export function openPlace(region: string, registryAddress: string): Place {
   const known = registry(registryAddress);

@@ -52,13 +52,15 @@ function refuse(message: string): void {
 }
 
 async function once(): Promise<void> {
+  const phases = values.short ? shortPhases : fullPhases;
   const supervisor = createSupervisor({
     callsPerSecond, direct: values.direct, onEvent: (text) => process.stderr.write(`${text}\n`),
+    ...(phases.failBack === undefined ? undefined : { failBack: phases.failBack }),
   });
   endOnSignal(() => supervisor.close());
   try {
     await supervisor.start();
-    const report = await runOnce(supervisor, values.region, values.short ? shortPhases : fullPhases);
+    const report = await runOnce(supervisor, values.region, phases);
     process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : `${summarise(report)}\n`);
     if (report.writesLost > 0 || report.writesDoubled > 0) process.exitCode = 1;
   } finally {

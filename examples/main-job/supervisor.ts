@@ -1,10 +1,12 @@
 /** The supervisor starts the main job's processes, kills and restores them, and collects what they report. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { FailBackOptions } from "../../src/region/index.ts";
 import { writeAtlas } from "./atlas-file.ts";
 import { checkWrites, type Verdict } from "./checker.ts";
 import { openFavourites } from "./favourites.ts";
+import { removeFolder } from "./folder.ts";
 import { regions, zones } from "./geography.ts";
 import { type FromNode, machineMs, type NodeSettings, type Role } from "./messages.ts";
 import { createRecording, type Recording, type RecordingOptions } from "./recording.ts";
@@ -15,9 +17,17 @@ export interface SupervisorOptions extends RecordingOptions {
   readonly callsPerSecond?: number;
   /** Clients balance over servers themselves. Default false: they call through their region's gateway. */
   readonly direct?: boolean;
+  /** How a region's traffic returns to it. Default {@link hastened}. */
+  readonly failBack?: FailBackOptions;
   /** Hears of every death and return, and whatever processes want people to see. */
   readonly onEvent?: (text: string) => void;
 }
+
+/**
+ * Hastened so that half a minute shows it: by default a region is held down for 5 s, ramps up for 30 s and returns
+ * once a minute at most.
+ */
+const hastened: FailBackOptions = { holdDownMs: 1_000, rampMs: 5_000, flapWindowMs: 5_000 };
 
 export interface Supervisor {
   readonly recording: Recording;
@@ -40,7 +50,7 @@ export interface Supervisor {
 }
 
 export function createSupervisor(options: SupervisorOptions = {}): Supervisor {
-  const { callsPerSecond = 150, direct = false, onEvent = () => undefined } = options;
+  const { callsPerSecond = 150, direct = false, failBack = hastened, onEvent = () => undefined } = options;
   const folder = mkdtempSync(join(tmpdir(), "meridian-main-job-"));
   const atlasPath = join(folder, "atlas");
   const databasePath = join(folder, "favourites.db");
@@ -52,7 +62,7 @@ export function createSupervisor(options: SupervisorOptions = {}): Supervisor {
     else if (message.kind === "event") onEvent(`${from.id} ${message.text}`);
   };
   const add = (place: Pick<NodeSettings, "role" | "region" | "zone" | "registry">): Supervised => {
-    const added = new Supervised({ ...place, atlasPath, databasePath, folder, callsPerSecond, direct }, heard);
+    const added = new Supervised({ ...place, atlasPath, databasePath, folder, callsPerSecond, direct, failBack }, heard);
     processes.push(added);
     return added;
   };
@@ -61,7 +71,7 @@ export function createSupervisor(options: SupervisorOptions = {}): Supervisor {
     for (const role of ["client", "gateway", "server", "registry"] satisfies Role[]) {
       for (const supervised of processes) if (supervised.role === role) supervised.kill();
     }
-    rmSync(folder, { recursive: true, force: true });
+    removeFolder(folder);
   };
   process.once("exit", killAll);
   /** The processes that make up a region. Its clients are its users and no part of it. */

@@ -143,10 +143,11 @@ function fullLines(view: View, size: Size, paint: Paint): string[] {
 }
 
 const statusStyle: Readonly<Record<Status, Style>> = { up: "green", starting: "yellow", down: "red" };
+const statusSign: Readonly<Record<Status, string>> = { up: "●", starting: "◐", down: "○" };
 
 function regionLines(region: RegionView, size: Size, paint: Paint): string[] {
   const processes = region.processes.map(({ label, key, status }) =>
-    `${paint("●", statusStyle[status])} ${label} [${key}]`).join("   ");
+    `${paint(statusSign[status], statusStyle[status])} ${label} [${key}]`).join("   ");
   const failed = region.failedPerSecond === 0 ? "" : paint(`  ${rate(region.failedPerSecond)} failed/s`, "red");
   const parts = region.proxyToServerMs === undefined ? "" :
     `  (to proxy ${ms(region.clientToProxyMs)} + to server ${ms(region.proxyToServerMs)})`;
