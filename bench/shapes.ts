@@ -35,9 +35,12 @@ export function mediumValue(id: number): Medium {
       street: `${221 + i} ${street}, Building ${"ABC"[i]}`, city: ["Springfield", "Westport", "Northam"][i] as string,
       zip: `${12_345 + i}-6789`, lat: 51.523767 + i, lon: -0.158555 - i,
     })),
-    tags: ["subscriber", "newsletter", "beta-tester", "region-eu-west", "cohort-2030-01", "invoice", "vip", "early-bird"],
+    tags: [
+      "subscriber", "newsletter", "beta-tester", "region-eu-west", "cohort-2030-01", "invoice", "vip", "early-bird",
+    ],
     attributes: {
-      plan: "enterprise", locale: "en-GB", currency: "EUR", theme: "dark", timezone: "Europe/London", source: "campaign",
+      plan: "enterprise", locale: "en-GB", currency: "EUR", theme: "dark", timezone: "Europe/London",
+      source: "campaign",
     },
     orders: Array.from({ length: 4 }, (_, i) => ({
       id: 100_000 + id + i, sku: `SKU-${String(7_919 * (i + 1)).padStart(8, "0")}`,

@@ -65,13 +65,15 @@ message M {
 /** Its values are its own: 64-bit integers and timestamps are objects of two parts, made before the clock runs. */
 function protobufjsContender(name: Case): Contender {
   const type = protobufjs.parse(proto, { keepCase: true }).root.lookupType(name);
-  const long = (value: bigint) => ({ low: Number(BigInt.asIntN(32, value)), high: Number(value >> 32n), unsigned: false });
+  const long = (value: bigint) =>
+    ({ low: Number(BigInt.asIntN(32, value)), high: Number(value >> 32n), unsigned: false });
   const values = valuesOf[name].map((value) => (name === "S" ? value : {
     ...value,
     orders: (value as Medium).orders.map((order) => ({
       ...order, totalCents: long(order.totalCents),
       placedAt: {
-        seconds: long(BigInt(Math.floor(order.placedAt.getTime() / 1000))), nanos: order.placedAt.getTime() % 1000 * 1e6,
+        seconds: long(BigInt(Math.floor(order.placedAt.getTime() / 1000))),
+        nanos: order.placedAt.getTime() % 1000 * 1e6,
       },
     })),
   }));
