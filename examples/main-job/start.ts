@@ -41,14 +41,20 @@ if (values.help) {
 } else if (!(callsPerSecond >= 1 && callsPerSecond <= 5_000)) {
   refuse(`--rate ${values.rate}: expected calls a second, from 1 to 5000`);
 } else if (values.once || values.json) {
-  await once();
+  await once().catch(fail);
 } else {
-  await live();
+  await live().catch(fail);
 }
 
 function refuse(message: string): void {
   process.stderr.write(`${message}\n`);
   process.exitCode = 2;
+}
+
+/** A run that cannot be completed proves nothing. */
+function fail(error: unknown): void {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
 }
 
 async function once(): Promise<void> {
