@@ -9,6 +9,7 @@ export {
   type EndpointStatus, sameEndpoint,
 } from "./endpoint.ts";
 export { expected, expectedErrors, type Phase, RpcError, type RpcErrorOptions } from "./error.ts";
+export type { FileSource } from "./file-source.ts";
 export { createLoad, type Load, type LoadReport, recordAttempt } from "./load.ts";
 export { createMetadata, emptyMetadata, type Metadata, metadataLimits } from "./metadata.ts";
 export {

@@ -9,7 +9,7 @@ import type { Model } from "../contract/model.ts";
 import type { Schema } from "../contract/schema.ts";
 import { Writer } from "../wire/writer.ts";
 import { freeValues, modelledValues, refusedValues } from "./codec-values.ts";
-import { difference } from "./same.ts";
+import { difference } from "./difference.ts";
 
 export interface CodecCase {
   readonly name: string;

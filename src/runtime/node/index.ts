@@ -1,3 +1,4 @@
 /** The Node runtime: the only place where Meridian touches real time, real chance and real sockets. */
+export { createFileSource, type FileSourceOptions } from "./file-source.ts";
 export type { NodeNetworkOptions } from "./network.ts";
 export { createNodeRuntime, nodeRuntime, type NodeRuntimeOptions } from "./runtime.ts";

@@ -1,4 +1,4 @@
-/** `same` compares values as a codec must keep them: -0 is not 0, absent is not undefined, order counts. */
+/** `difference` compares values as a codec must keep them: -0 is not 0, absent is not undefined, order counts. */
 
 /** Says where two values first differ, or nothing. */
 export function difference(actual: unknown, wanted: unknown, path = "value"): string | undefined {
