@@ -143,6 +143,19 @@ export class Balancer implements EndpointOwner, Watcher {
     this.observer.event?.("discovery.failed", { name: this.#options.name, error: error.message });
   }
 
+  /**
+   * A region dies as a whole, and its servers fall silent together: those whose silence is nearly as long are
+   * suspected with the first, before its calls are made elsewhere, or they would be made on the next to fall.
+   */
+  suspected(endpoint: ClientEndpoint, error: RpcError): void {
+    const nowMs = this.#runtime.clock.now();
+    const enoughMs = (this.#options.suspectAfterMs ?? 300) * 0.6;
+    const fallen = [...this.#endpoints.values()].filter((other) => other === endpoint ||
+      (other.address.region === endpoint.address.region && other.quietMs(nowMs) >= enoughMs));
+    for (const one of fallen) one.suspect(error.message);
+    for (const one of fallen) one.failRepeatable(error);
+  }
+
   statusChanged(): void {
     this.#candidates = undefined;
   }

@@ -30,6 +30,8 @@ export interface EndpointOwner {
   /** Somebody's status changed: picks must look again. */
   statusChanged(endpoint: ClientEndpoint): void;
   readonly loopGuard: LoopGuard;
+  /** The endpoint has been silent for too long. */
+  suspected(endpoint: ClientEndpoint, error: RpcError): void;
 }
 
 type Link =
@@ -226,8 +228,23 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
   }
 
   suspected(error: RpcError): void {
+    this.#owner.suspected(this, error);
+  }
+
+  /** How long the server has owed a sign of life, in milliseconds. */
+  quietMs(nowMs: number): number {
+    return this.#heart.quietMs(nowMs);
+  }
+
+  /** Takes it out of the picks until it is heard again. */
+  suspect(why: string): void {
     this.#suspect = true;
-    this.#update(error.message);
+    this.#heart.suspect(this.#runtime.clock.now());
+    this.#update(why);
+  }
+
+  /** Lets the calls in flight that bear a repeat be made elsewhere. */
+  failRepeatable(error: RpcError): void {
     this.#open?.failRepeatable(error);
   }
 

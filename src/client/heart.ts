@@ -76,8 +76,21 @@ export class Heart extends Alarm {
   /** Calls begin on a connection that had none: what was not heard while nobody spoke is no evidence. */
   quicken(nowMs: number): void {
     if (this.#suspectSinceMs !== undefined) return;
-    this.#beats.busy(this.#state, nowMs);
+    this.#beats.busy(this.#state, nowMs, this.#connection?.lastReceivedMs);
     if (this.ringsAtMs > this.#state.dueAtMs) this.#clock.set(this, this.#state.dueAtMs);
+  }
+
+  /** How long the server has owed an answer; 0 while it owes none. */
+  quietMs(nowMs: number): number {
+    if (this.#connection === undefined || this.#state.pingedAtMs === Infinity) return 0;
+    return nowMs - Math.max(this.#connection.lastReceivedMs, this.#state.owedSinceMs);
+  }
+
+  /** Joins in a suspicion that fell on its neighbours. */
+  suspect(nowMs: number): void {
+    if (this.#suspectSinceMs !== undefined || this.#connection === undefined) return;
+    this.#suspectSinceMs = nowMs;
+    this.#clock.set(this, nowMs + this.#heartbeatMs);
   }
 
   answered(roundTripMs: number): void {
@@ -107,8 +120,7 @@ export class Heart extends Alarm {
     if (action === "ping") connection.ping();
     this.#clock.set(this, Math.min(this.#state.dueAtMs, nowMs + this.#heartbeatMs * 64));
     if (action === "convict") {
-      this.#suspectSinceMs = nowMs;
-      this.#clock.set(this, nowMs + this.#heartbeatMs);
+      this.suspect(nowMs);
       this.#owner.suspected(silence(silentMs));
     }
   }

@@ -14,9 +14,9 @@ export interface RetryBudgetOptions {
   readonly ratio?: number;
   /** Retries allowed each second however few calls there are. Default 10. */
   readonly minPerSecond?: number;
-  /** What may be saved up: so many milliseconds of the whole traffic, each call once. Default 400. */
+  /** What may be saved up: so many milliseconds of the whole traffic, each call once. Default 700: what piles up before silence is noticed. */
   readonly burstMs?: number;
-  /** What a retry costs in all when it fails too. Default 6. */
+  /** What a retry costs in all when it fails too. Default 10. */
   readonly failedRetryCost?: number;
   /** Share of the budget that one key may spend. Default 0.8. */
   readonly keyShare?: number;
@@ -25,8 +25,10 @@ export interface RetryBudgetOptions {
 }
 
 export interface RetryBudget {
-  /** Calls so far. Whoever uses the budget adds one per call: no clock and no look-up on that way. */
-  calls: number;
+  /** Calls so far. */
+  readonly calls: number;
+  /** Counts a call that began at `nowMs`: an increment, and now and then a look at the rate. */
+  began(nowMs: number): void;
   /** Retries so far. */
   readonly retries: number;
   /** Takes one retry for `key`; false when the budget is spent. */
@@ -51,8 +53,8 @@ export function retryBudget(clock: Clock, options: RetryBudgetOptions = {}): Ret
   return new Budget(clock, {
     ratio: options.ratio ?? 0.2,
     minPerSecond: options.minPerSecond ?? 10,
-    burstMs: options.burstMs ?? 400,
-    failedRetryCost: options.failedRetryCost ?? 6,
+    burstMs: options.burstMs ?? 700,
+    failedRetryCost: options.failedRetryCost ?? 10,
     keyShare: options.keyShare ?? 0.8,
     maxKeys: options.maxKeys ?? 64,
   });
@@ -75,6 +77,11 @@ class Budget implements RetryBudget {
     this.#settings = settings;
     this.#ratedAtMs = clock.now();
     this.#whole = { tokens: settings.minPerSecond, settledAtMs: this.#ratedAtMs, settledCalls: 0 };
+  }
+
+  began(nowMs: number): void {
+    // Often enough that the rate is today's, seldom enough that a call does not pay for it.
+    if ((++this.calls & 15) === 0) this.#measureRate(nowMs);
   }
 
   withdraw(key: string): boolean {

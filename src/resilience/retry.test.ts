@@ -178,7 +178,7 @@ function play(rate: number, seconds: number, failing: (second: number, attempt: 
     const slot = Math.floor(clock.now() / 100);
     calls[slot] = (calls[slot] ?? 0) + 1;
     attempts[slot] = (attempts[slot] ?? 0) + 1;
-    budget.calls++;
+    budget.began(clock.now());
     for (let attempt = 0; ; attempt++) {
       if (random.next() >= failing(clock.now() / 1_000, attempt)) break;
       if (attempt > 0) budget.retryFailed("a");
@@ -217,7 +217,7 @@ test("one key cannot spend what is left for the others", () => {
   const budget = retryBudget(clock);
   for (let i = 0; i < 1_000; i++) {
     clock.advance(1);
-    budget.calls++;
+    budget.began(clock.now());
     if (i % 20 === 19) budget.balance("a");
   }
   while (budget.withdraw("a"));

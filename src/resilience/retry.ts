@@ -63,7 +63,7 @@ export function retry(runtime: Pick<Runtime, "clock" | "random">, options: Retry
   };
   const { budget } = policy;
   const layer: Layer = (next) => (request, context) => {
-    budget.calls++;
+    budget.began(context.startedMs);
     if (context.method.kind !== "unary") return streamed(policy, next, request, context);
     let answer: unknown;
     try {
