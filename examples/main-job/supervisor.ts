@@ -62,7 +62,8 @@ export function createSupervisor(options: SupervisorOptions = {}): Supervisor {
     else if (message.kind === "event") onEvent(`${from.id} ${message.text}`);
   };
   const add = (place: Pick<NodeSettings, "role" | "region" | "zone" | "registry">): Supervised => {
-    const added = new Supervised({ ...place, atlasPath, databasePath, folder, callsPerSecond, direct, failBack }, heard);
+    const settings = { ...place, atlasPath, databasePath, folder, callsPerSecond, direct, failBack };
+    const added = new Supervised(settings, heard);
     processes.push(added);
     return added;
   };
