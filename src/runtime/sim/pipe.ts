@@ -50,10 +50,11 @@ export class Pipe extends Happening {
     const dueMs = Math.max(this.#lastDueMs, this.#arrival(kind, bytes));
     this.#lastDueMs = dueMs;
     this.#packets.push({ kind, dueMs, bytes, taken, read });
-    if (this.#stalledSinceMs !== undefined) return;
+    // What is under way already sees for itself, when it arrives, whether it can.
+    if (this.#stalledSinceMs !== undefined || this.isPlanned) return;
     // A machine that is gone sends nothing either.
     if (this.#isCut() || this.from.state === "gone") this.#stall();
-    else if (!this.isPlanned) this.#world.agenda.plan(this, dueMs);
+    else this.#world.agenda.plan(this, dueMs);
   }
 
   happen(): void {

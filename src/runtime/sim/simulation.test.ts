@@ -207,6 +207,16 @@ test("silent crash: nobody is told until the machine is back", async () => {
   assert.deepEqual(dialled.events, ["opened"]);
 });
 
+test("silent crash: back before what was under way arrives, the machine resets what it does not know", async () => {
+  const { simulation, stream, sink } = await echoing();
+  simulation.at(21, () => void stream.write(hello));
+  simulation.at(22, () => simulation.crash("b", { isSilent: true }));
+  simulation.at(24, () => void stream.write(hello));
+  simulation.at(26, () => void simulation.restart("b"));
+  await simulation.run(5_000);
+  assert.deepEqual(sink.events, ["opened", "closed"]);
+});
+
 test("silence: the kernel takes bytes, the program runs on later, in order", async () => {
   const { simulation, a, b, stream, sink, servers } = await echoing({ windowBytes: 100_000 });
   let rang = 0;
