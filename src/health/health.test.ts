@@ -149,6 +149,25 @@ test("an idle connection is pinged every five seconds, and convicted only after 
   assert.equal(dead.convictedMs, 5_302);
 });
 
+test("a server dead under calls that each give up soon is noticed like any other", () => {
+  const policy = heartbeats();
+  const state = policy.start(0);
+  const died = 1_000;
+  for (let nowMs = 0; nowMs < 3_000; nowMs += 10) {
+    const lastReceivedMs = Math.min(died, nowMs - 5);
+    // A call of 50 ms, a pause of 10.
+    const inCall = nowMs % 60 < 50;
+    if (nowMs % 60 === 0) policy.busy(state, nowMs, lastReceivedMs);
+    if (state.dueAtMs > nowMs) continue;
+    const outstanding = inCall ? 1 : 0;
+    const action = policy.check(state, { nowMs, lastReceivedMs, outstanding, roundTripMs: 1, stalled: false });
+    if (action !== "convict") continue;
+    assert.ok(nowMs >= died + 300 && nowMs <= died + 600, `convicted at ${nowMs}`);
+    return;
+  }
+  assert.fail("never convicted");
+});
+
 test("a check at a due time that is a rounded sum moves on", () => {
   const policy = heartbeats({ intervalMs: 1_000 });
   for (let i = 0; i < 10_000; i++) {

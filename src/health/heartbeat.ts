@@ -18,7 +18,7 @@ export interface HeartbeatOptions {
 export interface HeartbeatState {
   /** When to check next, in clock milliseconds. */
   dueAtMs: number;
-  /** Since when an answer has been owed: silence before it proves nothing. */
+  /** Since when an answer has been owed: silence before it proves nothing. -Infinity before the first call. */
   owedSinceMs: number;
   /** When the oldest ping that nothing has followed went out; Infinity for none. */
   pingedAtMs: number;
@@ -43,8 +43,11 @@ export type HeartbeatAction = "nothing" | "ping" | "convict";
 export interface Heartbeats {
   /** The state of a connection that has just opened. */
   start(nowMs: number): HeartbeatState;
-  /** Says that a first call went out on an idle connection: check at `dueAtMs`, which is now nearer. */
-  busy(state: HeartbeatState, nowMs: number): void;
+  /**
+   * Says that a first call went out on an idle connection: check at `dueAtMs`, which is now nearer.
+   * `lastReceivedMs` as in the view: calls that give up and follow one another, all unanswered, are one silence.
+   */
+  busy(state: HeartbeatState, nowMs: number, lastReceivedMs?: number): void;
   /** What to do now; sets `dueAtMs` to the next check. */
   check(state: HeartbeatState, view: HeartbeatView): HeartbeatAction;
 }
@@ -93,9 +96,9 @@ export function heartbeats(options: HeartbeatOptions = {}): Heartbeats {
   }
 
   return {
-    start: (nowMs) => ({ dueAtMs: nowMs + idleIntervalMs, owedSinceMs: nowMs, pingedAtMs: Infinity }),
-    busy: (state, nowMs) => {
-      if (state.pingedAtMs === Infinity) state.owedSinceMs = nowMs;
+    start: (nowMs) => ({ dueAtMs: nowMs + idleIntervalMs, owedSinceMs: -Infinity, pingedAtMs: Infinity }),
+    busy: (state, nowMs, lastReceivedMs = Infinity) => {
+      if (state.pingedAtMs === Infinity && lastReceivedMs >= state.owedSinceMs) state.owedSinceMs = nowMs;
       state.dueAtMs = Math.min(state.dueAtMs, nowMs + intervalMs);
     },
     check,
