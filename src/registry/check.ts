@@ -75,8 +75,8 @@ function checkAttributes(attributes: Readonly<Record<string, string>>): void {
         "have by themselves");
     }
     const value: unknown = attributes[name];
-    if (typeof value !== "string") refuse(`the endpoint's attribute "${name}", a ${typeof value}`, "a string");
-    chars += name.length + (value as string).length;
+    if (typeof value !== "string") return refuse(`the endpoint's attribute "${name}", a ${typeof value}`, "a string");
+    chars += name.length + value.length;
   }
   if (chars > entryLimits.maxAttributeChars) {
     refuse(`an endpoint whose attributes have ${chars} characters`, `at most ${entryLimits.maxAttributeChars}`);

@@ -27,8 +27,8 @@ export interface RegistryClientOptions {
   /** Most names watched at once. Default 10,000. */
   readonly maxNames?: number | undefined;
   /**
-   * Hears `registry.lost` and `registry.found` (a watch), `registry.renew.failed`, `registry.register.failed`
-   * and `registry.forgotten` (an entry that is entered again).
+   * Hears `registry.lost` and `registry.found` (a watch), `registry.renew.failed` and `registry.register.failed`
+   * (each once an outage), `registry.forgotten` (an entry that is entered again) and `registry.watcher.failed`.
    */
   readonly observer?: Observer | undefined;
 }
@@ -44,17 +44,15 @@ const keepaliveLimits = { minMs: 100, maxMs: 60_000 };
 export function connectRegistry(runtime: Runtime, options: RegistryClientOptions): RegistryClient {
   const { ttlMs = 3_000, keepaliveMs = 2_000, maxNames = 10_000, observer = {} } = options;
   checkTtl(ttlMs);
-  if (!(keepaliveMs >= keepaliveLimits.minMs && keepaliveMs <= keepaliveLimits.maxMs)) {
-    throw new RpcError("invalid_argument",
-      `keepaliveMs is ${keepaliveMs}, expected milliseconds from ${keepaliveLimits.minMs} to ${keepaliveLimits.maxMs}`);
-  }
+  checkKeepalive(keepaliveMs);
   const watches = new Map<string, NameWatch>();
   const client = createClientOn(runtime, RegistryContract, {
     address: options.address,
-    // There is but this one: it is never left out, and tried again soon.
-    outliers: false, reconnectMaxMs: 1_000,
-    // Watches tell by their signs of life; a ping every tenth of a second would be a burden for nothing.
-    heartbeatMs: 1_000, suspectAfterMs: 2_000, deadAfterMs: 3_000,
+    // There is but this one: it is never left out. Whoever lost it must be back before a new incarnation has
+    // settled (settleMs), so that connections are given up, and tried again, rather soon.
+    outliers: false, connectTimeoutMs: 1_500, reconnectMaxMs: 500, suspectAfterMs: 1_500, deadAfterMs: 1_000,
+    // Watches have their own signs of life: a ping every tenth of a second would be a burden for nothing.
+    heartbeatMs: 1_000,
     observer: {
       endpointChanged(_endpoint, status) {
         if (status === "ready") hurry();
@@ -110,4 +108,10 @@ export function connectRegistry(runtime: Runtime, options: RegistryClientOptions
     close: () => closing ??= close(),
     [Symbol.asyncDispose]: () => closing ??= close(),
   };
+}
+
+function checkKeepalive(keepaliveMs: number): void {
+  const { minMs, maxMs } = keepaliveLimits;
+  if (keepaliveMs >= minMs && keepaliveMs <= maxMs) return;
+  throw new RpcError("invalid_argument", `keepaliveMs is ${keepaliveMs}, expected milliseconds from ${minMs} to ${maxMs}`);
 }

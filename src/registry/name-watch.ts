@@ -39,7 +39,7 @@ export class NameWatch extends Alarm {
     super();
     this.#runtime = runtime;
     this.#options = options;
-    this.#snapshots = new Snapshots(runtime.clock, (endpoints) => {
+    this.#snapshots = new Snapshots((endpoints) => {
       this.#last = endpoints;
       this.#failure = undefined;
       this.#each((watcher) => watcher.snapshot(endpoints));
@@ -68,7 +68,6 @@ export class NameWatch extends Alarm {
     this.#closed = true;
     this.#watchers.clear();
     this.#runtime.clock.clear(this);
-    this.#snapshots.broken();
     this.#stream?.abort(expected("cancelled", "nobody watches any more"));
     this.#pause?.end();
   }

@@ -30,6 +30,8 @@ export class Registrations {
   readonly #all = new Set<RegisteredEndpoint>();
   #timer: Timer | undefined = undefined;
   #renewing = false;
+  /** Since the last heartbeat that was answered, one was not: said once. */
+  #isUnheard = false;
   #closed = false;
 
   constructor(runtime: Runtime, options: RegistrationsOptions) {
@@ -80,10 +82,14 @@ export class Registrations {
     const byLease = new Map(some.map((one) => [one.leaseId ?? "", one]));
     try {
       const { unknown } = await client.renew({ leaseIds: [...byLease.keys()] }, { timeoutMs: ttlMs / 3 });
+      this.#isUnheard = false;
       for (const leaseId of unknown) byLease.get(leaseId)?.forgotten(leaseId);
       return true;
     } catch (error) {
-      observer.event?.("registry.renew.failed", { leases: some.length, error: RpcError.from(error).message });
+      if (!this.#isUnheard) {
+        this.#isUnheard = true;
+        observer.event?.("registry.renew.failed", { leases: this.#all.size, error: RpcError.from(error).message });
+      }
       return false;
     }
   }
@@ -149,8 +155,10 @@ class RegisteredEndpoint implements Registration {
       } catch (caught) {
         if (this.#abandoned.signal.aborted) break;
         const error = RpcError.from(caught);
-        observer.event?.("registry.register.failed",
-          { name: this.#name, address: this.#endpoint.address, failures: failures + 1, error: error.message });
+        if (failures === 0) {
+          observer.event?.("registry.register.failed",
+            { name: this.#name, address: this.#endpoint.address, error: error.message });
+        }
         if (isRefusal(error) && !this.#isHeld) {
           this.#first.reject(error);
           this.#owner.removed(this);

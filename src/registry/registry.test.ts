@@ -15,6 +15,7 @@ import {
 } from "./index.ts";
 
 const address = "registry:7000";
+const runs = Math.ceil(Number(process.env["MERIDIAN_FUZZ_RUNS"] ?? 100) / 10);
 
 /** Remembers what a watcher is told, and lets a scenario wait for it. */
 function record(discovery: Discovery, name: string) {
@@ -51,7 +52,7 @@ function world(seed: number): World {
   return {
     simulation, events,
     host: (options) => start(undefined, options),
-    restart: (options) => start(simulation.restart("registry"), { settleMs: 3_000, ...options }),
+    restart: (options) => start(simulation.restart("registry"), { settleMs: undefined, ...options }),
     connect: (host, options) => connectRegistry(simulation.host(host), { address, observer, ...options }),
     enter: async (client, name, ...endpoints) => {
       const all = Promise.all(endpoints.map((endpoint) => client.register(name, endpoint).registered));
@@ -147,6 +148,36 @@ test("no watcher loses an endpoint when the registry is killed and comes back em
       assert.equal(failures.length, 1);
     }
     assert.ok(events.some(({ name }) => name === "registry.found"));
+  }
+});
+
+test("whatever becomes of the registry, no watcher loses who lives, and none keeps who died", async () => {
+  for (let seed = 1_000; seed < 1_000 + runs; seed++) {
+    const { simulation, host, restart, connect, enter, until, pass } = world(seed);
+    const { random } = simulation;
+    await host();
+    const ids = ["s0", "s1", "s2", "s3", "s4"];
+    for (const id of ids) {
+      await enter(connect(id, { ttlMs: 500 + Math.round(10_000 * random.next() ** 2) }), "a", at(id));
+    }
+    const watchers = ["c0", "c1", "c2"].map((name) => record(connect(name), "a"));
+    await until(() => watchers.every((one) => one.is(...ids)()), 1_000);
+    for (const one of watchers) one.told.length = 0;
+    for (let i = 0; i < 6; i++) {
+      simulation.crash("registry", { isSilent: random.next() < 0.5 });
+      await pass(8_000 * random.next() ** 2);
+      await restart();
+      await pass(8_000 * random.next() ** 2);
+    }
+    await pass(10_000);
+    for (const { told } of watchers) {
+      for (const snapshot of told) assert.equal(snapshot.length, ids.length, `seed ${seed}`);
+    }
+    simulation.crash("registry");
+    simulation.crash("s0", { isSilent: true });
+    await restart();
+    simulation.crash("s1", { isSilent: true });
+    await until(() => watchers.every((one) => one.is("s2", "s3", "s4")()), 20_000);
   }
 });
 
@@ -282,7 +313,7 @@ test("a registry closed in good order ends its watches and is looked for again",
   await until(seen.is("one"), 1_000);
   await simulation.runUntil(hosted.close(), simulation.nowMs + 2_000);
   await until(() => seen.failures.length === 1, 100);
-  await host({ settleMs: 3_000 });
+  await host({ settleMs: undefined });
   await until(() => seen.told.length > 1, 2_000);
   assert.deepEqual(seen.now(), ["one"]);
 });

@@ -29,7 +29,7 @@ export interface RegistryOptions {
   readonly maxWatches?: number | undefined;
   /**
    * How long after its start watchers take nothing out because of it, in milliseconds: the time in which it
-   * hears from everybody who lives. Default 3,000, the drivers' default time to live; 0 for tests.
+   * hears from everybody who lives, which is that of finding the way back to it. Default 5,000; 0 for tests.
    */
   readonly settleMs?: number | undefined;
   /**
@@ -75,7 +75,7 @@ class Registry implements RegistryService {
   constructor(runtime: Pick<Runtime, "clock" | "random">, options: RegistryOptions) {
     this.#runtime = runtime;
     this.#observer = options.observer ?? {};
-    const { maxEndpoints = 100_000, maxNames = 10_000, maxWatches = 100_000, settleMs = 3_000 } = options;
+    const { maxEndpoints = 100_000, maxNames = 10_000, maxWatches = 100_000, settleMs = 5_000 } = options;
     this.#limits = { maxEndpoints, maxNames, maxWatches };
     const settledAtMs = runtime.clock.now() + settleMs;
     this.#incarnation = {

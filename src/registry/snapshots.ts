@@ -3,19 +3,17 @@
  *
  * The rule is: *a new registry must first hear from everybody.* While an incarnation of the registry is young,
  * it may add and change endpoints, and take out those that it has itself listed before; what only its
- * predecessor knew stays until it has settled. So a restart of the registry takes nothing with it.
+ * predecessor knew stays until it says that it has settled. Our own clock cannot settle it: it may have died
+ * meanwhile without our having noticed. So a restart of the registry takes nothing with it.
  */
 import { endpointAddress, type EndpointAddress, sameEndpoint } from "../core/endpoint.ts";
 import type { Watcher } from "../core/discovery.ts";
-import type { Timer } from "../core/alarm.ts";
-import type { Clock } from "../core/runtime.ts";
 import type { SnapshotPart } from "./contract.ts";
 
 /** More endpoints of one name are not taken in: the registry's own default limit over all names. */
 const maxEndpoints = 100_000;
 
 export class Snapshots {
-  readonly #clock: Clock;
   readonly #tell: Watcher["snapshot"];
   /** Parts of a snapshot that is not complete. */
   #arriving: EndpointAddress[] = [];
@@ -26,16 +24,17 @@ export class Snapshots {
   #latest: readonly EndpointAddress[] = [];
   /** What watchers know, by id; undefined before they were told anything. */
   #told: ReadonlyMap<string, EndpointAddress> | undefined = undefined;
-  #settling: Timer | undefined = undefined;
 
-  constructor(clock: Clock, tell: Watcher["snapshot"]) {
-    this.#clock = clock;
+  constructor(tell: Watcher["snapshot"]) {
     this.#tell = tell;
   }
 
   /** Takes one message of the stream. Returns whether it completed a snapshot. */
   part(part: SnapshotPart): boolean {
-    if (part.unchanged) return false;
+    if (part.unchanged) {
+      if (part.settlesInMs === 0 && this.#listed !== undefined) this.#settle();
+      return false;
+    }
     for (const endpoint of part.endpoints) {
       if (this.#arriving.length < maxEndpoints) this.#arriving.push(endpoint);
     }
@@ -46,11 +45,9 @@ export class Snapshots {
     return true;
   }
 
-  /** The stream broke: what was half told is void, and time alone settles nothing any more. */
+  /** The stream broke: what was half told is void. */
   broken(): void {
     this.#arriving = [];
-    this.#settling?.cancel();
-    this.#settling = undefined;
   }
 
   #complete({ incarnation, settlesInMs }: SnapshotPart, endpoints: readonly EndpointAddress[]): void {
@@ -60,20 +57,17 @@ export class Snapshots {
     }
     this.#latest = endpoints;
     if (settlesInMs === 0) {
-      this.#settled();
+      this.#settle();
       return;
     }
     for (const { id } of endpoints) this.#listed?.add(id);
-    this.#settling ??= this.#clock.after(settlesInMs, () => this.#settled()).unref();
     const held = [...this.#told?.values() ?? []].filter(({ id }) => this.#listed?.has(id) === false);
     const all = [...endpoints, ...held];
     // "Nobody" from a registry that has just begun to listen is no answer yet.
     if (all.length > 0 || this.#told !== undefined) this.#update(all);
   }
 
-  #settled(): void {
-    this.#settling?.cancel();
-    this.#settling = undefined;
+  #settle(): void {
     this.#listed = undefined;
     this.#update(this.#latest);
   }

@@ -34,7 +34,7 @@ export class Watch extends Alarm implements NameWatcher, Cancellable {
 
   /** Runs until the caller leaves or the registry closes. */
   async *run(context: Context): AsyncGenerator<SnapshotPart, void, undefined> {
-    const { clock, name, keepaliveMs } = this.#options;
+    const { clock, name } = this.#options;
     name.watchers.add(this);
     context.onCancel(this);
     try {
@@ -45,8 +45,11 @@ export class Watch extends Alarm implements NameWatcher, Cancellable {
           sent = name.version;
           yield* this.#snapshot(sent);
         } else {
-          const waitedMs = await this.#wait(clock.now() + keepaliveMs);
-          if (waitedMs && !this.#ended) yield this.#part({ unchanged: true, version: sent ?? name.version });
+          const nothingCame = await this.#wait(this.#patienceMs());
+          // With a change about to be told, "settled" would be said of what is known without it.
+          if (nothingCame && !this.#ended && !name.isChanged) {
+            yield this.#part({ unchanged: true, version: name.version });
+          }
         }
       }
       if (this.#error !== undefined) throw this.#error;
@@ -59,9 +62,13 @@ export class Watch extends Alarm implements NameWatcher, Cancellable {
 
   *#snapshot(version: bigint): Generator<SnapshotPart> {
     const parts = this.#options.name.parts();
+    // As of now, like the parts, however slowly they are read.
+    const settlesInMs = this.#options.incarnation.settlesInMs();
     for (const [i, endpoints] of parts.entries()) {
       if (this.#ended) return;
-      yield this.#part({ version, endpoints: endpoints as SnapshotPart["endpoints"], more: i < parts.length - 1 });
+      yield this.#part({
+        version, settlesInMs, endpoints: endpoints as SnapshotPart["endpoints"], more: i < parts.length - 1,
+      });
     }
   }
 
@@ -73,14 +80,22 @@ export class Watch extends Alarm implements NameWatcher, Cancellable {
     };
   }
 
-  /** Resolves at the next event; true if there was none by `untilMs`. */
-  async #wait(untilMs: number): Promise<boolean> {
-    this.#options.clock.set(this, untilMs);
+  /** Until the next sign of life; the first is due when the registry has settled, since only it can say so. */
+  #patienceMs(): number {
+    const { incarnation, keepaliveMs } = this.#options;
+    const settlesInMs = incarnation.settlesInMs();
+    return settlesInMs > 0 ? Math.min(settlesInMs, keepaliveMs) : keepaliveMs;
+  }
+
+  /** Resolves at the next event; true if there was none for `patienceMs`. */
+  async #wait(patienceMs: number): Promise<boolean> {
+    const { clock } = this.#options;
+    clock.set(this, clock.now() + patienceMs);
     await new Promise<void>((resolve) => {
       this.#resume = resolve;
     });
     const rang = !this.isSet;
-    this.#options.clock.clear(this);
+    clock.clear(this);
     return rang;
   }
 
