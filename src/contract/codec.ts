@@ -10,6 +10,8 @@ import type { Schema } from "./schema.ts";
 export interface Codec {
   /** The name on the wire, e.g. `proto`, `json`, `msgpack`. */
   readonly name: string;
+  /** Whether decoding guarantees the structure that the schema's model describes; if not, it is validated. */
+  readonly structural: boolean;
   /** Makes the coder of one type. Throws `invalid_argument` when the codec cannot express the schema. */
   compile(schema: Schema): Coder;
 }
