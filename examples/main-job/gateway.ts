@@ -14,6 +14,7 @@ export async function startGateway(
   const gateway = createGatewayOn(runtime, {
     region, discovery, registry: registrar, timing: true,
     client: {
+      // What we forward has passed one gateway, which is us, and may pass one more: the other region's.
       regions: { ...failBack, confineAfterHops: 2, expectedRoundTripMs: (to) => roundTripMs(region, to) },
     },
     observer: {
