@@ -155,6 +155,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
     recordAttempt(load, startedMs, endedMs, failed);
     if (error !== undefined) this.#label(error);
     this.outlier?.attemptEnded(failed, endedMs);
+    context.onAttemptEnded?.(error);
     this.#owner.observer.attemptEnded?.(context, this.address, endedMs - startedMs, error);
   }
 

@@ -19,8 +19,11 @@ export interface StackOptions {
 
 export function defaultStack(runtime: Runtime, options: StackOptions): Stack {
   return {
-    // Outermost, since a call is what its user sees: all attempts, all waiting.
-    telemetry: options.observer.callEnded === undefined ? undefined : telemetry(runtime, options.observer),
+    // Outermost, since a call is what its user sees: all attempts, all waiting. With retries it is they who
+    // wait for the end of a call, and a second wait would cost as much as the rest of the stack.
+    telemetry: options.retry !== false || options.observer.callEnded === undefined
+      ? undefined
+      : telemetry(runtime, options.observer),
     // Above retry: every attempt of a call must carry the same key, or the server could not tell a repeat.
     idempotency: idempotencyKeys(runtime),
     // Innermost: each attempt picks anew, and the balancer below avoids the endpoints that failed.

@@ -30,6 +30,8 @@ export interface ContextFields {
   readonly hops?: number;
   /** Keeps response metadata for the caller; called at most once for each kind. */
   readonly onMetadata?: MetadataListener | undefined;
+  /** Hears how each attempt of a stream ends, which its items do not tell cheaply. */
+  readonly onAttemptEnded?: AttemptListener | undefined;
 }
 
 /** Metadata that travels with a reply. */
@@ -37,6 +39,8 @@ export interface ReplyMetadata {
   header?: Metadata;
   trailer?: Metadata;
 }
+
+export type AttemptListener = (error: RpcError | undefined) => void;
 
 export type MetadataListener = (kind: "header" | "trailer", metadata: Metadata) => void;
 
@@ -52,8 +56,15 @@ export class Context {
   readonly avoid: readonly unknown[];
   readonly hops: number;
   readonly onMetadata: MetadataListener | undefined;
-  /** Where cancellation lives: contexts derived by `with` share their origin's. */
-  readonly #scope: Scope;
+  readonly onAttemptEnded: AttemptListener | undefined;
+  /** Where cancellation and reply live: contexts derived by `with` share their origin's. */
+  readonly #origin: Context;
+  #reason: RpcError | undefined = undefined;
+  /** One listener is by far the commonest case, so it is held without a collection. */
+  #listener: Cancellable | undefined = undefined;
+  #listeners: Set<Cancellable> | undefined = undefined;
+  #controller: AbortController | undefined = undefined;
+  #reply: ReplyMetadata | undefined = undefined;
 
   constructor(method: MethodInfo, startedMs: number, deadline = Infinity, fields?: ContextFields, parent?: Context) {
     this.method = method;
@@ -67,6 +78,7 @@ export class Context {
       this.avoid = nothingAvoided;
       this.hops = 0;
       this.onMetadata = undefined;
+      this.onAttemptEnded = undefined;
     } else {
       this.metadata = fields.metadata ?? emptyMetadata;
       this.idempotencyKey = fields.idempotencyKey;
@@ -75,8 +87,9 @@ export class Context {
       this.avoid = fields.avoid ?? nothingAvoided;
       this.hops = fields.hops ?? 0;
       this.onMetadata = fields.onMetadata;
+      this.onAttemptEnded = fields.onAttemptEnded;
     }
-    this.#scope = parent === undefined ? new Scope() : parent.#scope;
+    this.#origin = parent === undefined ? this : parent.#origin;
   }
 
   /** A child with some fields replaced that is cancelled when this context is. */
@@ -89,6 +102,7 @@ export class Context {
       avoid: fields.avoid ?? this.avoid,
       hops: fields.hops ?? this.hops,
       onMetadata: "onMetadata" in fields ? fields.onMetadata : this.onMetadata,
+      onAttemptEnded: fields.onAttemptEnded ?? this.onAttemptEnded,
     }, this);
   }
 
@@ -104,84 +118,63 @@ export class Context {
 
   /** Why the call was cancelled, if it was. */
   get cancelReason(): RpcError | undefined {
-    return this.#scope.reason;
+    return this.#origin.#reason;
   }
 
   /** Cancels the call; only the first reason counts. */
   cancel(reason: RpcError = expected("cancelled", "the call was cancelled")): void {
-    this.#scope.cancel(reason);
+    const origin = this.#origin;
+    if (origin.#reason !== undefined) return;
+    origin.#reason = reason;
+    const listener = origin.#listener;
+    const listeners = origin.#listeners;
+    origin.#listener = origin.#listeners = undefined;
+    listener?.cancelled(reason);
+    if (listeners !== undefined) for (const one of listeners) one.cancelled(reason);
+    origin.#controller?.abort(reason);
   }
 
   /** Tells `listener` when the call is cancelled; at once if it was already. */
   onCancel(listener: Cancellable): void {
-    this.#scope.add(listener);
+    const origin = this.#origin;
+    if (origin.#reason !== undefined) listener.cancelled(origin.#reason);
+    else if (origin.#listener === undefined) origin.#listener = listener;
+    else (origin.#listeners ??= new Set()).add(listener);
   }
 
   /** Takes a listener back. Everything added for one attempt is removed at its end. */
   offCancel(listener: Cancellable): void {
-    this.#scope.remove(listener);
+    const origin = this.#origin;
+    if (origin.#listener === listener) origin.#listener = undefined;
+    else origin.#listeners?.delete(listener);
   }
 
   /** What the handler adds to its reply, if anything. */
   get reply(): ReplyMetadata | undefined {
-    return this.#scope.reply;
+    return this.#origin.#reply;
   }
 
   /** In a handler: adds leading metadata to the reply. Too late once the first message of a stream has left. */
   setHeader(name: string, value: string): void {
-    const reply = this.#scope.reply ??= {};
+    const reply = this.#origin.#reply ??= {};
     reply.header = createMetadata({ ...reply.header, [name]: value });
   }
 
   /** In a handler: adds trailing metadata to the reply, or to the error it ends with. */
   setTrailer(name: string, value: string): void {
-    const reply = this.#scope.reply ??= {};
+    const reply = this.#origin.#reply ??= {};
     reply.trailer = createMetadata({ ...reply.trailer, [name]: value });
   }
 
   /** The call's cancellation as an AbortSignal; made on first read, since most calls never need one. */
   get signal(): AbortSignal {
-    return this.#scope.signal();
+    const origin = this.#origin;
+    if (origin.#controller === undefined) {
+      origin.#controller = new AbortController();
+      if (origin.#reason !== undefined) origin.#controller.abort(origin.#reason);
+    }
+    return origin.#controller.signal;
   }
 }
 
 const nothingAvoided: readonly unknown[] = Object.freeze([]);
-
-/** One listener is by far the commonest case, so it is held without a collection. */
-class Scope {
-  reason: RpcError | undefined = undefined;
-  reply: ReplyMetadata | undefined = undefined;
-  #one: Cancellable | undefined = undefined;
-  #more: Set<Cancellable> | undefined = undefined;
-  #controller: AbortController | undefined = undefined;
-
-  add(listener: Cancellable): void {
-    if (this.reason !== undefined) listener.cancelled(this.reason);
-    else if (this.#one === undefined) this.#one = listener;
-    else (this.#more ??= new Set()).add(listener);
-  }
-
-  remove(listener: Cancellable): void {
-    if (this.#one === listener) this.#one = undefined;
-    else this.#more?.delete(listener);
-  }
-
-  cancel(reason: RpcError): void {
-    if (this.reason !== undefined) return;
-    this.reason = reason;
-    const one = this.#one;
-    const more = this.#more;
-    this.#one = this.#more = undefined;
-    one?.cancelled(reason);
-    if (more !== undefined) for (const listener of more) listener.cancelled(reason);
-    this.#controller?.abort(reason);
-  }
-
-  signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.reason !== undefined) this.#controller.abort(this.reason);
-    }
-    return this.#controller.signal;
-  }
-}

@@ -1,5 +1,5 @@
 /** Retry of calls that stream: an attempt may be repeated until the first item has reached the caller. */
-import { type Awaitable, type Context, isPromise, type Service } from "../core/index.ts";
+import { type Awaitable, type Context, isPromise, type RpcError, type Service } from "../core/index.ts";
 
 /**
  * Decides on the attempt after `failed`: its context, or undefined for no. `retriedKey` is the budget's key of
@@ -9,11 +9,22 @@ export type Decide = (
   failed: Context, error: unknown, retriedKey: string | undefined,
 ) => Awaitable<Context | undefined>;
 
+/** How a call's failures are accounted for, and who hears of its end. */
+export interface StreamAccount {
+  readonly keyOf: (error: unknown) => string;
+  readonly ended: ((error: unknown) => void) | undefined;
+}
+
 /** Calls `next`, and again as `decide` allows, answering what the first attempt that gets anywhere answers. */
 export function retriedStream(
-  next: Service, request: unknown, context: Context, decide: Decide, keyOf: (error: unknown) => string,
+  next: Service, request: unknown, context: Context, decide: Decide, account: StreamAccount,
 ): unknown {
-  const call: Attempts = { next, request, context, decide, keyOf, retriedKey: undefined };
+  const call: Attempts = {
+    next, request, context, decide, ...account, retriedKey: undefined, begun: false, failure: undefined,
+  };
+  if (account.ended !== undefined) {
+    call.context = context = context.with({ onAttemptEnded: (error) => attemptEnded(call, error) });
+  }
   let answer: unknown;
   try {
     answer = next(request, context);
@@ -48,8 +59,19 @@ interface Attempts {
   readonly request: unknown;
   context: Context;
   readonly decide: Decide;
-  readonly keyOf: (error: unknown) => string;
+  readonly keyOf: StreamAccount["keyOf"];
+  readonly ended: StreamAccount["ended"];
   retriedKey: string | undefined;
+  /** Whether the first item is out, so that the present attempt is the last. */
+  begun: boolean;
+  /** How an attempt ended whose first item nobody has taken yet. */
+  failure: RpcError | undefined;
+}
+
+/** The end of an attempt is the end of the call if it succeeded, or if nothing can follow it. */
+function attemptEnded(call: Attempts, error: RpcError | undefined): void {
+  if (error === undefined || call.begun) call.ended?.(error);
+  else call.failure = error;
 }
 
 /** Repeats the call until an attempt answers, with whatever it answers. */
@@ -57,7 +79,10 @@ async function startAgain(call: Attempts, failure: unknown): Promise<unknown> {
   let error = failure;
   for (;;) {
     const context = await call.decide(call.context, error, call.retriedKey);
-    if (context === undefined) throw error;
+    if (context === undefined) {
+      call.ended?.(error);
+      throw error;
+    }
     call.context = context;
     call.retriedKey = call.keyOf(error);
     try {
@@ -77,7 +102,6 @@ function wrapped(call: Attempts, answer: unknown): unknown {
 class RetriedItems implements AsyncIterator<unknown> {
   readonly #call: Attempts;
   #items: AsyncIterator<unknown>;
-  #begun = false;
   #first: Promise<unknown> | undefined;
 
   constructor(call: Attempts, items: AsyncIterable<unknown>) {
@@ -86,7 +110,7 @@ class RetriedItems implements AsyncIterator<unknown> {
   }
 
   next(): Promise<IteratorResult<unknown>> {
-    if (this.#begun) return this.#items.next();
+    if (this.#call.begun) return this.#items.next();
     // A reader may ask for several items at once: those behind the first wait until it has arrived.
     if (this.#first !== undefined) return this.#first.then(() => this.#items.next());
     const first = this.#firstItem();
@@ -103,9 +127,11 @@ class RetriedItems implements AsyncIterator<unknown> {
     for (;;) {
       try {
         const result = await this.#items.next();
-        this.#begun = true;
+        this.#call.begun = true;
+        if (this.#call.failure !== undefined) this.#call.ended?.(this.#call.failure);
         return result;
       } catch (error) {
+        this.#call.failure = undefined;
         const items = (await startAgain(this.#call, error)) as AsyncIterable<unknown>;
         this.#items = items[Symbol.asyncIterator]();
       }

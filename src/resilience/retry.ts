@@ -6,7 +6,7 @@
  * A call that succeeds pays a counter and one `then`.
  */
 import {
-  type Code, type Context, type Layer, type Observer, RpcError, type Runtime, type Service, isPromise,
+  type Clock, type Code, type Context, type Layer, type Observer, RpcError, type Runtime, type Service, isPromise,
 } from "../core/index.ts";
 import { backoff, type BackoffOptions } from "./backoff.ts";
 import { pause } from "./pause.ts";
@@ -26,7 +26,10 @@ export interface RetryOptions {
   readonly budget?: RetryBudgetOptions | RetryBudget;
   /** Whose budget a failure draws on. Default: the region of the endpoint that failed. */
   readonly budgetKey?: (error: RpcError) => string;
-  /** Hears `retry.attempt` and `retry.budget.empty`. */
+  /**
+   * Hears `retry.attempt` and `retry.budget.empty`, and `callEnded` with all attempts of a call behind it: the
+   * one place that waits for the end of a call anyway.
+   */
   readonly observer?: Observer | undefined;
 }
 
@@ -47,6 +50,7 @@ interface Policy {
   readonly budget: RetryBudget;
   readonly budgetKey: (error: RpcError) => string;
   readonly observer: Observer | undefined;
+  readonly ended: ((context: Context, error: unknown) => void) | undefined;
 }
 
 /** Makes the retry layer. The error that ends a call is that of its last attempt. */
@@ -60,6 +64,7 @@ export function retry(runtime: Pick<Runtime, "clock" | "random">, options: Retry
     budget: isBudget(options.budget) ? options.budget : retryBudget(runtime.clock, options.budget),
     budgetKey: options.budgetKey ?? ((error) => error.region ?? ""),
     observer: options.observer,
+    ended: reporting(runtime.clock, options.observer),
   };
   const { budget } = policy;
   const layer: Layer = (next) => (request, context) => {
@@ -71,14 +76,36 @@ export function retry(runtime: Pick<Runtime, "clock" | "random">, options: Retry
     } catch (error) {
       return again(policy, next, request, context, error);
     }
-    if (!isPromise(answer)) return answer;
-    return answer.then(undefined, (error: unknown) => again(policy, next, request, context, error));
+    if (!isPromise(answer)) {
+      policy.ended?.(context, undefined);
+      return answer;
+    }
+    const { ended } = policy;
+    const failed = (error: unknown) => again(policy, next, request, context, error);
+    if (ended === undefined) return answer.then(undefined, failed);
+    return answer.then((value) => {
+      ended(context, undefined);
+      return value;
+    }, failed);
   };
   return Object.assign(layer, { budget });
 }
 
 /** Goes on after a first failure until an attempt succeeds or none may follow. */
 async function again(
+  policy: Policy, next: Service, request: unknown, context: Context, failure: unknown,
+): Promise<unknown> {
+  try {
+    const answer = await repeat(policy, next, request, context, failure);
+    policy.ended?.(context, undefined);
+    return answer;
+  } catch (error) {
+    policy.ended?.(context, error);
+    throw error;
+  }
+}
+
+async function repeat(
   policy: Policy, next: Service, request: unknown, first: Context, failure: unknown,
 ): Promise<unknown> {
   let context = first;
@@ -148,7 +175,17 @@ function streamed(policy: Policy, next: Service, request: unknown, context: Cont
     return nextAttempt(policy, failed, error, keyOf(policy, error));
   };
   const key = (error: unknown) => keyOf(policy, error);
-  return retriedStream(next, items ?? request, context, decide, key);
+  const { ended } = policy;
+  return retriedStream(next, items ?? request, context, decide, {
+    keyOf: key, ended: ended === undefined ? undefined : (error) => ended(context, error),
+  });
+}
+
+function reporting(clock: Clock, observer: Observer | undefined): Policy["ended"] {
+  if (observer?.callEnded === undefined) return undefined;
+  return (context, error) => {
+    observer.callEnded?.(context, clock.now() - context.startedMs, error === undefined ? undefined : RpcError.from(error));
+  };
 }
 
 /** Whether a failure speaks of the place it was tried at, not of the call: then the retry was in vain. */
