@@ -4,8 +4,9 @@ import { RpcError } from "../core/error.ts";
 
 /** Bounds of what one entry may be. */
 export const entryLimits = {
-  maxNameChars: 255, maxIdChars: 512, maxAddressChars: 320, maxPlaceChars: 64, maxWeight: 1_000_000,
-  maxAttributes: 64, maxAttributeNameChars: 64, maxAttributeChars: 4_096, minTtlMs: 500, maxTtlMs: 3_600_000,
+  maxNameChars: 255, maxIdChars: 512, maxAddressChars: 320, maxPlaceChars: 64, maxRegistrantChars: 64,
+  maxWeight: 1_000_000, maxAttributes: 64, maxAttributeNameChars: 64, maxAttributeChars: 4_096,
+  minTtlMs: 500, maxTtlMs: 3_600_000,
 } as const;
 
 const namePattern = /^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$/;
@@ -29,6 +30,12 @@ export function checkTtl(ttlMs: number): void {
   if (!(Number.isInteger(ttlMs) && ttlMs >= minTtlMs && ttlMs <= maxTtlMs)) {
     refuse(`ttlMs ${ttlMs}`, `whole milliseconds from ${minTtlMs} to ${maxTtlMs}`);
   }
+}
+
+/** Throws `invalid_argument` for a registrant's name that is too long. */
+export function checkRegistrant(registrant: string): void {
+  if (registrant.length <= entryLimits.maxRegistrantChars) return;
+  refuse(`a registrant's name of ${registrant.length} characters`, `at most ${entryLimits.maxRegistrantChars}`);
 }
 
 /** Throws `invalid_argument` naming the field of `endpoint` that is wrong. */

@@ -40,8 +40,10 @@ export type SnapshotPart = z.infer<typeof snapshotPart>;
 /** The embedded registry as a service. */
 export const RegistryContract = service("meridian.registry.v1.Registry", {
   register: rpc({
-    description: "Enters an endpoint under a name for ttlMs. The entry is replaced where name and id are known.",
-    input: z.object({ name: z.string(), endpoint, ttlMs: z.uint32() }),
+    description: "Enters an endpoint under a name for ttlMs. A registrant (any text of its own) has one lease for " +
+      "a name and id, so that a repeat changes nothing. Of several registrants the last is listed, and the one " +
+      "before it again when that one ends.",
+    input: z.object({ name: z.string(), endpoint, ttlMs: z.uint32(), registrant: z.string() }),
     output: z.object({ leaseId: z.string(), ttlMs: z.uint32() }),
     idempotent: true, criticality: "critical", timeoutMs: 3_000,
   }),

@@ -113,5 +113,6 @@ export function connectRegistry(runtime: Runtime, options: RegistryClientOptions
 function checkKeepalive(keepaliveMs: number): void {
   const { minMs, maxMs } = keepaliveLimits;
   if (keepaliveMs >= minMs && keepaliveMs <= maxMs) return;
-  throw new RpcError("invalid_argument", `keepaliveMs is ${keepaliveMs}, expected milliseconds from ${minMs} to ${maxMs}`);
+  throw new RpcError("invalid_argument",
+    `keepaliveMs is ${keepaliveMs}, expected milliseconds from ${minMs} to ${maxMs}`);
 }

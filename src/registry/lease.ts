@@ -11,6 +11,8 @@ const fixedChars = 32;
 
 export interface LeaseOptions {
   readonly id: string;
+  /** Who holds it; of one registrant there is one lease for a name and endpoint id. */
+  readonly registrant: string;
   readonly name: RegisteredName<Lease>;
   readonly endpoint: EndpointAddress;
   readonly ttlMs: number;
@@ -21,22 +23,31 @@ export interface LeaseOptions {
 export class Lease extends Alarm implements Entry {
   override keepsAlive = false;
   readonly id: string;
+  readonly registrant: string;
   readonly name: RegisteredName<Lease>;
-  readonly endpoint: EndpointAddress;
-  readonly chars: number;
+  /** The lease of another registrant that is listed when this one ends: a restart may overlap its predecessor. */
+  below: Lease | undefined = undefined;
+  endpoint!: EndpointAddress;
+  chars = 0;
   readonly #clock: Clock;
-  readonly #ttlMs: number;
+  #ttlMs = 0;
   readonly #expired: (lease: Lease) => void;
 
   constructor(clock: Clock, options: LeaseOptions) {
     super();
     this.#clock = clock;
     this.id = options.id;
+    this.registrant = options.registrant;
     this.name = options.name;
-    this.endpoint = options.endpoint;
-    this.chars = charsOf(options.endpoint);
-    this.#ttlMs = options.ttlMs;
     this.#expired = options.expired;
+    this.hold(options.endpoint, options.ttlMs);
+  }
+
+  /** Takes on what its registrant says of itself now, and is renewed. */
+  hold(endpoint: EndpointAddress, ttlMs: number): void {
+    this.endpoint = endpoint;
+    this.chars = charsOf(endpoint);
+    this.#ttlMs = ttlMs;
     this.renew();
   }
 

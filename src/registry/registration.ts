@@ -108,6 +108,7 @@ class RegisteredEndpoint implements Registration {
   readonly #owner: Registrations;
   readonly #name: string;
   readonly #endpoint: EndpointAddress;
+  readonly #registrant: string;
   readonly #first = Promise.withResolvers<void>();
   #isHeld = false;
   #entering: Promise<void> | undefined = undefined;
@@ -119,6 +120,7 @@ class RegisteredEndpoint implements Registration {
     this.#owner = owner;
     this.#name = name;
     this.#endpoint = endpoint;
+    this.#registrant = owner.runtime.random.id();
     this.registered = this.#first.promise;
     // Not everybody asks; a refusal that nobody hears must not end the process.
     this.registered.catch(() => undefined);
@@ -144,7 +146,8 @@ class RegisteredEndpoint implements Registration {
   async #enter(): Promise<void> {
     const { client, ttlMs, observer } = this.#owner.options;
     const request = {
-      name: this.#name, ttlMs, endpoint: { ...this.#endpoint, attributes: { ...this.#endpoint.attributes } },
+      name: this.#name, ttlMs, registrant: this.#registrant,
+      endpoint: { ...this.#endpoint, attributes: { ...this.#endpoint.attributes } },
     };
     for (let failures = 0; this.#closing === undefined; failures++) {
       try {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as z from "zod";
-import type { EndpointAddress, EndpointFields } from "../core/endpoint.ts";
+import { type EndpointAddress, endpointAddress, type EndpointFields } from "../core/endpoint.ts";
 import type { Discovery } from "../core/discovery.ts";
 import { RpcError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
@@ -11,7 +11,7 @@ import { createServerOn } from "../server/index.ts";
 import { rpc, service } from "../contract/index.ts";
 import {
   connectRegistry, type HostedRegistry, hostRegistryOn, type RegistryClient, type RegistryClientOptions,
-  type RegistryOptions,
+  RegistryContract, type RegistryOptions,
 } from "./index.ts";
 
 const address = "registry:7000";
@@ -282,14 +282,33 @@ test("a thousand endpoints arrive whole, in few snapshots", async () => {
   assert.deepEqual(sizes, [...sizes].sort((a, b) => a - b), "snapshots come in order");
 });
 
-test("two registrations under one id are one entry, the later", async () => {
-  const { host, connect, enter, until } = world(12);
-  const { registry } = await host();
-  await enter(connect("server"), "a", { ...at("one"), weight: 1 });
-  await enter(connect("other"), "a", { ...at("one"), weight: 2 });
-  assert.equal(registry.endpoints, 1);
+test("of two who register under one id the later is listed, and the earlier again when that one ends", async () => {
+  const { host, connect, until, pass } = world(12);
+  await host();
   const seen = record(connect("client"), "a");
-  await until(seen.is("one"), 1_000);
+  const weight = (): number | undefined => seen.told.at(-1)?.[0]?.weight;
+  const old = connect("server").register("a", { ...at("one"), weight: 1 });
+  await until(() => weight() === 1, 1_000);
+  const renewed = connect("other").register("a", { ...at("one"), weight: 2 });
+  await until(() => weight() === 2, 1_000);
+  await pass(20_000);
+  assert.deepEqual(seen.told.slice(1).map((snapshot) => snapshot.map((one) => one.weight)), [[1], [2]]);
+  void renewed.close();
+  await until(() => weight() === 1, 1_000);
+  void old.close();
+  await until(seen.is(), 1_000);
+});
+
+test("a registration made twice is one lease", async () => {
+  const { simulation, host } = world(19);
+  const { registry } = await host();
+  const client = createClientOn(simulation.host("client"), RegistryContract, { address });
+  const entry = { name: "a", endpoint: endpointAddress(at("one")), ttlMs: 3_000, registrant: "me" };
+  const request = { ...entry, endpoint: { ...entry.endpoint, attributes: {} } };
+  const both = Promise.all([client.register(request), client.register(request)]);
+  const [first, second] = await simulation.runUntil(both, 1_000);
+  assert.equal(first.leaseId, second.leaseId);
+  assert.equal(registry.endpoints, 1);
 });
 
 test("closing withdraws everything of a process", async () => {

@@ -13,15 +13,15 @@ import { expected, RpcError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Handlers } from "../contract/types.ts";
-import { checkEndpoint, checkName, checkTtl } from "./check.ts";
+import { checkEndpoint, checkName, checkRegistrant, checkTtl } from "./check.ts";
 import type { RegistryContract, SnapshotPart } from "./contract.ts";
-import { Lease } from "./lease.ts";
+import { Lease, type LeaseOptions } from "./lease.ts";
 import { RegisteredName } from "./name.ts";
 import { isLoopback, secondMachineAdvice } from "./second-machine.ts";
 import { type Incarnation, Watch } from "./watch.ts";
 
 export interface RegistryOptions {
-  /** Most endpoints over all names. Default 100,000. */
+  /** Most leases of endpoints over all names. Default 100,000. */
   readonly maxEndpoints?: number | undefined;
   /** Most names that have endpoints or watchers. Default 10,000. */
   readonly maxNames?: number | undefined;
@@ -59,6 +59,13 @@ export function createRegistry(
 /** Most lease ids in one call. */
 const maxLeaseIds = 10_000;
 const keepalive = { minMs: 100, maxMs: 60_000 };
+
+interface Registering {
+  readonly name: string;
+  readonly endpoint: EndpointAddress;
+  readonly ttlMs: number;
+  readonly registrant: string;
+}
 
 class Registry implements RegistryService {
   readonly #runtime: Pick<Runtime, "clock" | "random">;
@@ -104,32 +111,40 @@ class Registry implements RegistryService {
     }),
   };
 
-  #register(request: { name: string; endpoint: EndpointAddress; ttlMs: number }): { leaseId: string; ttlMs: number } {
-    const { name, ttlMs } = request;
-    checkName(name);
+  #register(request: Registering): { leaseId: string; ttlMs: number } {
+    const { name: text, ttlMs, registrant } = request;
+    checkName(text);
     checkTtl(ttlMs);
     checkEndpoint(request.endpoint);
-    const present = this.#names.get(name)?.entries.get(request.endpoint.id);
-    if (present === undefined && this.#leases.size >= this.#limits.maxEndpoints) {
+    checkRegistrant(registrant);
+    const { id } = request.endpoint;
+    const listed = this.#names.get(text)?.entries.get(id);
+    const known = find(listed, (one) => registrant !== "" && one.registrant === registrant);
+    if (known === undefined && this.#leases.size >= this.#limits.maxEndpoints) {
       throw exhausted(`${this.#limits.maxEndpoints} endpoints are registered (maxEndpoints)`);
     }
-    const registered = this.#name(name);
     const endpoint = endpointAddress(request.endpoint);
-    const lease = new Lease(this.#runtime.clock, {
-      id: this.#runtime.random.id(), name: registered, endpoint, ttlMs, expired: (one) => this.#expired(one),
-    });
-    if (present !== undefined) {
-      present.end();
-      this.#leases.delete(present.id);
-    }
-    this.#leases.set(lease.id, lease);
-    registered.entries.set(endpoint.id, lease);
-    if (present === undefined || !sameEndpoint(present.endpoint, endpoint)) {
-      registered.changed();
+    const before = listed?.endpoint;
+    const lease = known ?? this.#enter(this.#name(text), { registrant, endpoint, ttlMs });
+    known?.hold(endpoint, ttlMs);
+    // One that is not on top, or that says nothing new, changes nothing for those who watch.
+    const { entries } = lease.name;
+    if (entries.get(id) === lease && (before === undefined || !sameEndpoint(before, endpoint))) {
+      lease.name.changed();
       this.#tell("registry.registered", lease);
       this.#adviseOnce(endpoint.address);
     }
     return { leaseId: lease.id, ttlMs };
+  }
+
+  #enter(name: RegisteredName<Lease>, fields: Pick<LeaseOptions, "registrant" | "endpoint" | "ttlMs">): Lease {
+    const lease = new Lease(this.#runtime.clock, {
+      ...fields, id: this.#runtime.random.id(), name, expired: (one) => this.#remove(one, "registry.expired"),
+    });
+    lease.below = name.entries.get(fields.endpoint.id);
+    name.entries.set(fields.endpoint.id, lease);
+    this.#leases.set(lease.id, lease);
+    return lease;
   }
 
   #renew(leaseIds: readonly string[]): string[] {
@@ -145,22 +160,23 @@ class Registry implements RegistryService {
     checkCount(leaseIds);
     for (const id of leaseIds) {
       const lease = this.#leases.get(id);
-      if (lease === undefined) continue;
-      lease.end();
-      this.#remove(lease, "registry.deregistered");
+      if (lease !== undefined) this.#remove(lease, "registry.deregistered");
     }
     return {};
   }
 
-  #expired(lease: Lease): void {
-    this.#remove(lease, "registry.expired");
-  }
-
   #remove(lease: Lease, event: string): void {
-    const { name } = lease;
+    const { name, endpoint, below } = lease;
+    lease.end();
     this.#leases.delete(lease.id);
-    name.entries.delete(lease.endpoint.id);
-    name.changed();
+    const above = find(name.entries.get(endpoint.id), (one) => one.below === lease);
+    if (above !== undefined) {
+      above.below = below;
+      return;
+    }
+    if (below === undefined) name.entries.delete(endpoint.id);
+    else name.entries.set(endpoint.id, below);
+    if (below === undefined || !sameEndpoint(below.endpoint, endpoint)) name.changed();
     this.#dropUnused(name);
     this.#tell(event, lease);
   }
@@ -217,6 +233,13 @@ class Registry implements RegistryService {
     this.#closed = true;
     for (const watch of [...this.#watches]) watch.end(closing());
   }
+}
+
+/** The first of the leases of one endpoint, from the listed one down, that fits. */
+function find(listed: Lease | undefined, fits: (lease: Lease) => boolean): Lease | undefined {
+  let lease = listed;
+  while (lease !== undefined && !fits(lease)) lease = lease.below;
+  return lease;
 }
 
 function checkCount(leaseIds: readonly string[]): void {
