@@ -128,7 +128,7 @@ export function describe(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === "object") return "a mapping";
-  const text = typeof value === "string" ? JSON.stringify(value.slice(0, 64)) : String(value as number | boolean).slice(0, 64);
+  const text = typeof value === "string" ? JSON.stringify(value.slice(0, 64)) : String(value).slice(0, 64);
   return typeof value === "string" ? text : `the ${typeof value} ${text}`;
 }
 
