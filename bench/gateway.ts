@@ -1,20 +1,21 @@
 // What a proxy costs: calls through nginx, HAProxy and our gateway, beside the same calls without.
+import { isInstalled, type Program } from "./gateways/program.ts";
 import { compare, type Contender } from "./harness/compare.ts";
 import { optionsOrExit } from "./harness/options.ts";
-import { isInstalled, startGateway, startHaproxy, startNginx } from "./harness/proxies.ts";
+import { proxyNamed } from "./harness/proxies.ts";
 import { printRows, rounded, type Row } from "./harness/rows.ts";
 
 interface Way extends Contender {
-  readonly needs?: "nginx" | "haproxy";
+  readonly needs?: Program;
 }
 
 const ways: Way[] = [
   { name: "grpc-js", system: "grpc-js" },
-  { name: "nginx > grpc-js", system: "grpc-js", needs: "nginx", proxy: startNginx },
-  { name: "haproxy > grpc-js", system: "grpc-js", needs: "haproxy", proxy: startHaproxy },
+  { name: "nginx > grpc-js", system: "grpc-js", needs: "nginx", proxy: proxyNamed("nginx") },
+  { name: "haproxy > grpc-js", system: "grpc-js", needs: "haproxy", proxy: proxyNamed("haproxy") },
   { name: "meridian", system: "meridian" },
-  { name: "haproxy > meridian", system: "meridian", needs: "haproxy", proxy: startHaproxy },
-  { name: "gateway > meridian", system: "meridian", proxy: startGateway },
+  { name: "haproxy > meridian", system: "meridian", needs: "haproxy", proxy: proxyNamed("haproxy") },
+  { name: "gateway > meridian", system: "meridian", proxy: proxyNamed("meridian") },
 ];
 
 const options = optionsOrExit({ cases: ["S@64", "M@64", "S@rate:2000"], systems: ways.map((way) => way.name) });

@@ -1,7 +1,7 @@
 // The program of a measured process: one side of one system, under orders of the process that started it.
 //
 //   node child.ts server SYSTEM PORT
-//   node child.ts between SYSTEM PORT SERVERPORT
+//   node child.ts between GATEWAY PORT SERVERPORT
 //   node child.ts client SYSTEM PORT SHAPE LOAD TIMING      (the last two as JSON)
 //
 // Ends by itself when its parent does, or after the longest time any measurement takes.
@@ -33,14 +33,16 @@ async function serve(system: System, port: number): Promise<void> {
   tell({ type: "ready" });
 }
 
-/** What a system has to put between its clients and servers. */
+/** What a file in bench/gateways exports: something that stands between clients and a server. */
 interface Gateway {
-  readonly forward: (port: number, serverPort: number) => Promise<void>;
+  /** Resolves once connections to the one port are forwarded to the other. */
+  readonly forward: (port: number, serverPort: number) => Promise<(() => Promise<void>) | void>;
 }
 
 async function forward(name: string, port: number, serverPort: number): Promise<void> {
-  const gateway = (await import(`../systems/${name}/gateway.ts`)) as Gateway;
-  await gateway.forward(port, serverPort);
+  const gateway = (await import(`../gateways/${name}.ts`)) as Gateway;
+  const stop = await gateway.forward(port, serverPort);
+  if (stop !== undefined) stopFirst = stop;
   tell({ type: "ready" });
 }
 
@@ -55,7 +57,16 @@ async function call(system: System, port: number, [shape, load, timing]: readonl
   await caller.close();
 }
 
-process.once("disconnect", () => process.exit());
+/** Ends what this process has started. */
+let stopFirst: () => Promise<void> = () => Promise.resolve();
+
+async function end(): Promise<void> {
+  await stopFirst();
+  process.exit();
+}
+
+process.once("disconnect", () => void end());
+process.once("SIGTERM", () => void end());
 setTimeout(() => process.exit(3), maxLifeMs).unref();
 const [role, name = "", port, ...rest] = process.argv.slice(2);
 try {

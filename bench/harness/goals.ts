@@ -17,12 +17,14 @@ export function judge(rows: readonly Row[], goals: readonly Goal[], system = "me
   return goals.flatMap((goal): GoalRow[] => {
     const figure = goal.figure ?? "value";
     const less = figure === "p99Ms";
-    const of = (name: string) => {
-      const row = rows.find((row) => row.case === goal.case && row.system === name && row.sustained !== false);
-      return row?.[figure] ?? undefined;
-    };
-    const ours = of(system);
-    const theirs = goal.against.map(of).filter((value) => value !== undefined);
+    const rowOf = (name: string) =>
+      rows.find((row) => row.case === goal.case && row.system === name && row.sustained !== false);
+    const of = (part: "value" | "p99Ms" | "cpuSecondsPerMillion", names: readonly string[]) =>
+      names.map((name) => rowOf(name)?.[part] ?? undefined).filter((value) => value !== undefined);
+    const [ours] = of(figure, [system]);
+    const theirs = of(figure, goal.against);
+    const [ourCpu] = of("cpuSecondsPerMillion", [system]);
+    const theirCpu = of("cpuSecondsPerMillion", goal.against);
     const bench = rows[0]?.bench ?? "";
     if (ours === undefined || theirs.length === 0) return [];
     const value = ours / (less ? Math.min(...theirs) : Math.max(...theirs));
@@ -30,6 +32,9 @@ export function judge(rows: readonly Row[], goals: readonly Goal[], system = "me
       bench, case: goal.case, system,
       goal: `${less ? "p99 ≤" : "≥"} ${goal.ratio}x ${goal.whom}`,
       value: rounded(value), unit: "x", met: less ? value <= goal.ratio : value >= goal.ratio,
+      cpuValue: less || ourCpu === undefined || theirCpu.length === 0
+        ? undefined
+        : rounded(Math.min(...theirCpu) / ourCpu),
     }];
   });
 }

@@ -80,7 +80,8 @@ async function observe({ load, timing }: Trial, { client, server, proxyPid }: Pa
   const proxyBusy = after.proxySeconds - before.proxySeconds;
   const measuredBusy = measured.cpuSeconds + after.cpuSeconds - before.cpuSeconds + proxyBusy;
   const otherBusy = after.cores.busy - before.cores.busy - measuredBusy;
-  const perMillion = 1e6 / Math.max(1, measured.done);
+  // Nothing done has no price.
+  const perMillion = measured.done === 0 ? Number.NaN : 1e6 / measured.done;
   return {
     perSecond: measured.done / measured.elapsedMs * 1000,
     p50Ms: measured.p50Ms,

@@ -101,9 +101,10 @@ export function freePort(): Promise<number> {
   return promise;
 }
 
-/** Processor time so far of a process and its children, in seconds; from /proc, so 0 where there is none. */
+/** Processor time so far of a process and all it started, in seconds; from /proc, so 0 where there is none. */
 export function processorSeconds(pid: number): number {
-  return [pid, ...childrenOf(pid)].reduce((seconds, id) => seconds + (finely(id) ?? coarsely(id)), 0);
+  const own = finely(pid) ?? coarsely(pid);
+  return childrenOf(pid).reduce((seconds, child) => seconds + processorSeconds(child), own);
 }
 
 /** The sum of its threads in nanoseconds, where the kernel counts them. */

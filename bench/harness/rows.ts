@@ -21,7 +21,7 @@ export interface Row {
   /** What a proxy adds to the latency of the same calls made directly, at the same rate. */
   readonly addedP50Ms?: number | undefined;
   readonly addedP99Ms?: number | undefined;
-  /** Of an open load: whether the answers kept up with it in every round. */
+  /** Of an open load: whether the answers kept up with it in most rounds. */
   readonly sustained?: boolean | undefined;
   readonly rounds?: number;
   /** The share of all cores that other processes used meanwhile: above a tenth, trust nothing but ratios. */
@@ -42,6 +42,8 @@ export interface GoalRow {
   readonly value: number;
   readonly unit: "x";
   readonly met: boolean;
+  /** The same ratio of calls per second of processor time, which other load hardly moves; the goal is `value`. */
+  readonly cpuValue?: number | undefined;
 }
 
 export type AnyRow = Row | GoalRow;
@@ -57,9 +59,11 @@ export function rounded(value: number | undefined): number | undefined {
   return value === undefined ? undefined : Number(value.toPrecision(4));
 }
 
-/** The middle value, or the mean of the two middle ones; undefined of nothing. */
+/** The middle value, or the mean of the two middle ones; undefined of nothing but undefined and NaN. */
 export function median(values: readonly (number | undefined)[]): number | undefined {
-  const sorted = values.filter((value) => value !== undefined).sort((a, b) => a - b);
+  const sorted = values
+    .filter((value): value is number => value !== undefined && !Number.isNaN(value))
+    .sort((a, b) => a - b);
   const upper = sorted[Math.floor(sorted.length / 2)];
   const lower = sorted[Math.floor((sorted.length - 1) / 2)];
   return upper === undefined || lower === undefined ? undefined : (upper + lower) / 2;
@@ -98,8 +102,9 @@ function figureTable(name: string, rows: readonly Row[]): string {
 }
 
 function goalTable(goals: readonly GoalRow[]): string {
-  return table(["case", "goal", "found", "met"],
-    goals.map((row) => [row.case, row.goal, `${figure(row.value)}x`, row.met ? "yes" : "**no**"]));
+  const times = (value: number | undefined) => value === undefined ? "" : `${figure(value)}x`;
+  return table(["case", "goal", "found", "met", "per processor second"],
+    goals.map((row) => [row.case, row.goal, times(row.value), row.met ? "yes" : "**no**", times(row.cpuValue)]));
 }
 
 function table(head: readonly string[], body: readonly (readonly string[])[]): string {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ceilings, ours, peers } from "../../bench/contenders.ts";
 import { measure } from "../../bench/harness/measure.ts";
-import { startGateway } from "../../bench/harness/proxies.ts";
+import { proxyNamed } from "../../bench/harness/proxies.ts";
 import type { Shape } from "../../bench/records.ts";
 
 const timing = { warmUpMs: 10, measureMs: 50 };
@@ -30,7 +30,7 @@ for (const system of ["meridian", "grpc-js"]) {
 
 test("calls through the gateway come back, and its processor time is measured", async () => {
   const { perSecond, proxyCpu } = await measure({
-    system: "meridian", shape: "M", load: closed, timing, proxy: startGateway,
+    system: "meridian", shape: "M", load: closed, timing, proxy: proxyNamed("meridian"),
   });
   assert.ok(perSecond > 0 && (process.platform !== "linux" || (proxyCpu ?? 0) > 0));
 });
