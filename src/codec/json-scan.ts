@@ -1,29 +1,27 @@
 /** What must be known of JSON text before or after `JSON.parse`: how deep it nests, and where it is malformed. */
-import { maxDepth } from "./rewrite.ts";
-
 /**
- * Whether brackets nest deeper than allowed. Looks at bytes before they are parsed, since whoever walks the
+ * Whether brackets nest deeper than `most`. Looks at bytes before they are parsed, since whoever walks the
  * parsed value would overflow the stack.
  */
-export function nestsTooDeep(bytes: Uint8Array, start: number, end: number): boolean {
-  // Depth 101 takes 101 brackets either way.
-  if (end - start <= 2 * maxDepth) return false;
+export function nestsDeeperThan(most: number, bytes: Uint8Array, start: number, end: number): boolean {
+  // Every level takes a bracket either way.
+  if (end - start <= 2 * most) return false;
   let opened = 0;
   for (let i = start; i < end; i++) {
     // `[` and `{` differ in one bit.
-    if (((bytes[i] as number) | 0x20) === 0x7b && ++opened > maxDepth) return exceedsDepth(bytes, start, end);
+    if (((bytes[i] as number) | 0x20) === 0x7b && ++opened > most) return exceeds(most, bytes, start, end);
   }
   return false;
 }
 
-function exceedsDepth(bytes: Uint8Array, start: number, end: number): boolean {
+function exceeds(most: number, bytes: Uint8Array, start: number, end: number): boolean {
   let depth = 0;
   for (let i = start; i < end; i++) {
     const byte = bytes[i] as number;
     if (byte === quote) {
       for (i++; i < end && bytes[i] !== quote; i++) if (bytes[i] === backslash) i++;
     } else if ((byte | 0x20) === 0x7b) {
-      if (++depth > maxDepth) return true;
+      if (++depth > most) return true;
     } else if ((byte | 0x20) === 0x7d) {
       depth--;
     }

@@ -1,7 +1,7 @@
 /** The tagged objects of the JSON codec, written and read: `{"$":["Date","2026-01-31T12:00:00.000Z"]}`. */
 import { RpcError } from "../core/error.ts";
 import { fromBase64, toBase64 } from "./base64.ts";
-import { maxBigintBits, pathText, type Rewriting } from "./rewrite.ts";
+import { maxBigintBits, maxDepth, pathText, type Rewriting } from "./rewrite.ts";
 
 /** How the JSON codec writes what JSON has no word for. */
 export const tagging: Rewriting = {
@@ -34,6 +34,7 @@ class Reviver {
 
   value(value: unknown): unknown {
     if (typeof value !== "object" || value === null) return value;
+    if (this.#path.length >= maxDepth) throw this.#refused(`nested deeper than ${maxDepth}`);
     if (Array.isArray(value)) return this.#items(value, 0);
     const members = value as Record<string, unknown>;
     return Object.hasOwn(members, "$") ? this.#tagged(members) : this.#members(members);

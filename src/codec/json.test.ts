@@ -88,6 +88,8 @@ test("an error says where, and what stands there", () => {
 test("nesting is refused before it is parsed, brackets in text do not count", () => {
   assert.match(refusal("[".repeat(101) + "]".repeat(101)), /deeper than 100/);
   assert.match(refusal("[".repeat(1_000_000)), /deeper than 100/);
+  assert.match(refusal(`{"$":1,"a":${"[".repeat(101)}${"]".repeat(101)}}`), /deeper than 100|no tagged|key "\$"/);
+  assert.match(refusal(`["\\u0041",${"[".repeat(100)}${"]".repeat(100)}]`), /deeper than 100/);
   assert.equal(read(JSON.stringify("[{".repeat(500))), "[{".repeat(500));
   read("[".repeat(100) + "]".repeat(100));
   read(`[${"[],".repeat(500)}1]`);

@@ -9,7 +9,7 @@ import { RpcError } from "../core/error.ts";
 import type { Codec, Coder } from "../contract/codec.ts";
 import { readText, writeText } from "../wire/text.ts";
 import type { Writer } from "../wire/writer.ts";
-import { excerpt, findFault, nestsTooDeep } from "./json-scan.ts";
+import { excerpt, findFault, nestsDeeperThan } from "./json-scan.ts";
 import { hasTags, revive, tagging } from "./json-tags.ts";
 import { isPlainObject, maxDepth, rewrite } from "./rewrite.ts";
 
@@ -19,7 +19,8 @@ const coder: Coder = {
   },
 
   decode(bytes, start, end) {
-    if (nestsTooDeep(bytes, start, end)) throw malformed(`is nested deeper than ${maxDepth}`);
+    const deep = nestsDeeperThan(maxDepth, bytes, start, end);
+    if (deep && nestsDeeperThan(levelsOfTag * maxDepth, bytes, start, end)) throw tooDeep();
     const text = decodeText(bytes, start, end);
     let value: unknown;
     try {
@@ -27,12 +28,22 @@ const coder: Coder = {
     } catch (cause) {
       throw notJson(text, cause);
     }
-    return hasTags(text) ? revive(value) : value;
+    // Only tags account for more brackets than levels; reviving them counts the levels themselves.
+    if (hasTags(text)) return revive(value);
+    if (deep) throw tooDeep();
+    return value;
   },
 };
 
 /** Values as JSON text. Its content type is `application/json`. */
 export const json: Codec = { name: "json", structural: false, compile: () => coder };
+
+/** Brackets that one level of a value takes at most: `{"$":["Object",{`. */
+const levelsOfTag = 3;
+
+function tooDeep(): RpcError {
+  return malformed(`is nested deeper than ${maxDepth}`);
+}
 
 /** Whether `JSON.stringify` alone writes the value faithfully. Anything unusual is for the slow walk to judge. */
 function isPlain(value: unknown, depth: number): boolean {

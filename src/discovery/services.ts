@@ -127,9 +127,9 @@ function readAttributes(value: unknown, place: Place, refuse: Refuse): Record<st
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 64));
   if (typeof value === "object") return "a mapping";
-  const text = typeof value === "string" ? JSON.stringify(value.slice(0, 64)) : String(value).slice(0, 64);
-  return typeof value === "string" ? text : `the ${typeof value} ${text}`;
+  return typeof value === "number" || typeof value === "boolean" ? `the ${typeof value} ${value}` : `a ${typeof value}`;
 }
 
 /** `services["geo.v1.Cities"][0].weight`. */

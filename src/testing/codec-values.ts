@@ -113,6 +113,7 @@ export const freeValues: readonly { readonly name: string; readonly value: unkno
   { name: "lone surrogates", value: ["\ud800", "a\udc00b", `${"x".repeat(300)}\ud83d`] },
   { name: "long text after a byte order mark", value: { text: `\ufeff${"x".repeat(300)}` } },
   { name: "a hundred levels", value: nested(100) },
+  { name: "a hundred levels of Maps, Sets and objects that look like tags", value: nestedOddly(100) },
 ];
 
 /** Values that no peer could read back, and what the error must name. */
@@ -121,6 +122,7 @@ export const refusedValues: readonly { readonly name: string; readonly value: un
   { name: "a symbol", value: { s: Symbol("s") }, names: "value.s" },
   { name: "a cycle", value: cycle, names: "itself" },
   { name: "a hundred and one levels", value: nested(101), names: "deeper than 100" },
+  { name: "a hundred and one levels of Maps", value: nestedOddly(101), names: "deeper than 100" },
   { name: "an invalid date", value: { at: new Date(Number.NaN) }, names: "value.at" },
   { name: "a promise", value: { p: Promise.resolve(1) }, names: "await it" },
   { name: "a regular expression", value: { r: /x/ }, names: "RegExp" },
@@ -133,6 +135,12 @@ export const refusedValues: readonly { readonly name: string; readonly value: un
 function nested(levels: number): unknown {
   let value: unknown = 1;
   for (let i = 0; i < levels; i++) value = i % 2 === 0 ? [value] : { v: value };
+  return value;
+}
+
+function nestedOddly(levels: number): unknown {
+  let value: unknown = 1;
+  for (let i = 0; i < levels; i++) value = [new Map([["k", value]]), new Set([value]), { $: value }][i % 3];
   return value;
 }
 
