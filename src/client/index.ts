@@ -1,5 +1,6 @@
 /** Calling contracts: `createClient(contract, options)` gives an object whose methods are the calls. */
 import type { AnyContract } from "../contract/service.ts";
+import { counted } from "../telemetry/index.ts";
 import { nodeRuntime } from "../runtime/node/index.ts";
 import { type ClientOf, type ClientOptions, createClientOn } from "./create-client.ts";
 
@@ -8,7 +9,12 @@ export { type ClientEndpoint, type EndpointOptions, speaksAgainstEndpoint } from
 export type { HeartOptions } from "./heart.ts";
 export { defaultStack, idempotencyKeys, type StackOptions, telemetry } from "./stack.ts";
 
+/** Beside a client's options: whether it counts into the process's metrics (`processMetrics`). Default true. */
+export interface CountedClientOptions extends ClientOptions {
+  readonly metrics?: boolean | undefined;
+}
+
 /** Makes a client on Node's clock, chance and network. */
-export function createClient<S extends AnyContract>(contract: S, options: ClientOptions): ClientOf<S> {
-  return createClientOn(nodeRuntime, contract, options);
+export function createClient<S extends AnyContract>(contract: S, options: CountedClientOptions): ClientOf<S> {
+  return createClientOn(nodeRuntime, contract, { ...options, observer: counted(options) });
 }

@@ -23,17 +23,23 @@ export interface Observer {
 
 /** Tells several observers; members that nobody has stay absent. */
 export function observeAll(...observers: readonly (Observer | undefined)[]): Observer {
-  const all: Observer & Record<string, unknown> = {};
+  const all: Record<string, Member> = {};
   for (const name of ["callEnded", "attemptEnded", "handled", "endpointChanged", "event"] as const) {
-    const members = observers.filter((observer) => observer?.[name] !== undefined) as Observer[];
-    if (members.length === 1) {
-      const only = members[0] as Observer;
-      all[name] = (...args: never[]) => (only[name] as (...a: never[]) => void)(...args);
-    } else if (members.length > 1) {
-      all[name] = (...args: never[]) => {
-        for (const member of members) (member[name] as (...a: never[]) => void)(...args);
-      };
-    }
+    const members = observers.flatMap((observer) => {
+      const member = observer?.[name] as Member | undefined;
+      return member === undefined ? [] : [member.bind(observer) as Member];
+    });
+    if (members.length === 1) all[name] = members[0] as Member;
+    else if (members.length > 1) all[name] = toAll(members);
   }
   return all;
+}
+
+type Member = (a: unknown, b: unknown, c: unknown, d: unknown) => void;
+
+/** Four parameters are the most a member has; naming them is cheaper than spreading. */
+function toAll(members: readonly Member[]): Member {
+  return (a, b, c, d) => {
+    for (const member of members) member(a, b, c, d);
+  };
 }

@@ -1,10 +1,20 @@
 /** Serving contracts: `createServer(options).implement(contract, handlers).listen({ port })`. */
-import { nodeRuntime } from "../runtime/node/index.ts";
+import { observeAll } from "../core/observer.ts";
+import { counted } from "../telemetry/index.ts";
+import { nodeRuntime, processLoad } from "../runtime/node/index.ts";
 import { createServerOn, type Server, type ServerOptions } from "./server.ts";
 
 export { createServerOn, type ListenOptions, type Server, type ServerOptions } from "./server.ts";
 
-/** Makes a server on Node's clock, chance and network. */
-export function createServer(options?: ServerOptions): Server {
-  return createServerOn(nodeRuntime, options);
+/** Beside a server's options: whether it counts into the process's metrics (`processMetrics`). Default true. */
+export interface CountedServerOptions extends ServerOptions {
+  readonly metrics?: boolean | undefined;
+}
+
+/** Makes a server on Node's clock, chance and network. Its replies carry the load of this process. */
+export function createServer(options: CountedServerOptions = {}): Server {
+  const observer = counted(options);
+  if (options.load !== undefined) return createServerOn(nodeRuntime, { ...options, observer });
+  const load = processLoad();
+  return createServerOn(nodeRuntime, { ...options, load, observer: observeAll(observer, load.observer) });
 }

@@ -5,3 +5,4 @@ export {
   type Counter, expositionType, type Family, type Gauge, type MetricKind, type Metrics, metrics, type MetricsOptions,
 } from "./metrics.ts";
 export { metricsObserver } from "./metrics-observer.ts";
+export { counted, processMetrics } from "./process-metrics.ts";
