@@ -86,16 +86,17 @@ async function timed(
   const onMetadata = (kind: "header" | "trailer", metadata: Metadata): void => {
     if (kind === "trailer") trailer = metadata;
   };
-  let code = "ok";
+  let [code, why] = ["ok", ""];
   try {
     await run(client, { onMetadata });
   } catch (error) {
     code = error instanceof WrongAnswer ? error.code : RpcError.from(error).code;
+    why = String(error);
   }
   const [servedRegion = "", servedZone = ""] = code === "ok" ? (trailer[servedByTrailer] ?? "").split("/") : [];
   const upstreamMs = trailer[upstreamTrailer];
   return {
-    method, startedMs: dueMs, endedMs: machineMs(), code, servedRegion, servedZone,
+    method, startedMs: dueMs, endedMs: machineMs(), code, why, servedRegion, servedZone,
     proxyMs: upstreamMs === undefined ? undefined : Number(upstreamMs),
   };
 }

@@ -9,11 +9,11 @@ import {
 function call(startedMs: number, tookMs: number, fields: Partial<CallRecord> = {}): CallRecord {
   return {
     region: "us-east", method: "nearest", startedMs, endedMs: startedMs + tookMs, code: "ok",
-    servedRegion: "us-east", servedZone: "a", proxyMs: undefined, ...fields,
+    servedRegion: "us-east", servedZone: "a", why: "", proxyMs: undefined, ...fields,
   };
 }
 const elsewhere = { servedRegion: "eu-west" };
-const lost = { code: "unavailable", servedRegion: "", servedZone: "" };
+const lost = { code: "unavailable", servedRegion: "", servedZone: "", why: "gone" };
 
 describe("latency", () => {
   test("is by nearest rank, over what was answered, and parts at the gateway", () => {
@@ -56,9 +56,10 @@ test("failures are dated by when they were seen", () => {
     call(500, 1, lost), call(900, 200, lost), call(1900, 200, { ...lost, code: "deadline_exceeded" }),
     call(20_000, 1, lost), ...Array.from({ length: 8 }, () => call(3000, 5)),
   ];
-  const { codes, ...counts } = failures(calls, 1000);
+  const { codes, first, ...counts } = failures(calls, 1000);
   assert.deepEqual(counts, { failed: 4, failedAfter1s: 2, failedShareIn10s: 0.2 });
   assert.deepEqual(codes, { unavailable: 3, deadline_exceeded: 1 });
+  assert.equal(first[1], "us-east nearest at -100 ms after 200 ms: gone");
 });
 
 describe("fail-back", () => {
@@ -110,5 +111,7 @@ describe("amplification", () => {
     const burst = Array.from({ length: 25 }, (_, i) => attempt(1480 + i));
     assert.equal(amplification(calls, [...once, ...burst]), 1.25);
     assert.equal(amplification([], []), 0);
+    const few = calls.filter((_, i) => i % 10 === 0);
+    assert.equal(amplification(few, once), 0, "too few calls to tell");
   });
 });

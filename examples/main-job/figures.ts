@@ -14,6 +14,8 @@ export interface CallRecord {
   readonly endedMs: number;
   /** `ok` or the status code it failed with. */
   readonly code: string;
+  /** What the error said; empty when there was none. */
+  readonly why: string;
   /** The region and zone that answered; empty if none did. */
   readonly servedRegion: string;
   readonly servedZone: string;
@@ -100,7 +102,12 @@ export interface Failures {
   readonly failedShareIn10s: number;
   /** By status code. */
   readonly codes: Readonly<Record<string, number>>;
+  /** The first few: which call of whose users, when since the death, after how long, and why. */
+  readonly first: readonly string[];
 }
+
+/** Failures that are listed in full. */
+const maxListed = 20;
 
 /** Counts what failed; a failure is dated by when its caller saw it. */
 export function failures(calls: readonly CallRecord[], killedMs: number): Failures {
@@ -113,6 +120,8 @@ export function failures(calls: readonly CallRecord[], killedMs: number): Failur
     failedAfter1s: failed.filter((call) => call.endedMs >= killedMs + 1_000).length,
     failedShareIn10s: failed.filter(in10s).length / Math.max(1, calls.filter(in10s).length),
     codes,
+    first: failed.slice(0, maxListed).map(({ region, method, startedMs, endedMs, why }) =>
+      `${region} ${method} at ${(startedMs - killedMs).toFixed(0)} ms after ${(endedMs - startedMs).toFixed(0)} ms: ${why}`),
   };
 }
 
@@ -165,6 +174,8 @@ export function failbackMs(windows: readonly ShareWindow[]): number | undefined 
 
 /** Starts of the sliding seconds lie this far apart. */
 const slideMs = 50;
+/** Seconds with fewer calls say nothing: one retry among three calls is no storm. */
+const minCallsPerWindow = 20;
 
 /** The most attempts per call that began in any one second, sliding; 1 means that nothing was tried twice. */
 export function amplification(calls: readonly CallRecord[], attempts: readonly AttemptRecord[]): number {
@@ -174,7 +185,7 @@ export function amplification(calls: readonly CallRecord[], attempts: readonly A
   let most = 0;
   for (let fromMs = callStarts[0] ?? Infinity; fromMs <= last; fromMs += slideMs) {
     const due = countBetween(callStarts, fromMs, fromMs + 1_000);
-    if (due > 0) most = Math.max(most, countBetween(attemptStarts, fromMs, fromMs + 1_000) / due);
+    if (due >= minCallsPerWindow) most = Math.max(most, countBetween(attemptStarts, fromMs, fromMs + 1_000) / due);
   }
   return most;
 }

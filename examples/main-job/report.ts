@@ -44,6 +44,7 @@ export function reportRun({ recording, region, timeline, verdict }: Run) {
     failedAfter1s: failed.failedAfter1s,
     failedShareIn10s: failed.failedShareIn10s,
     failedCodes: failed.codes,
+    failedFirst: failed.first,
     writesAcknowledged: verdict.acknowledged,
     writesLost: verdict.lost,
     writesDoubled: verdict.doubled,
@@ -122,6 +123,7 @@ export function summarise(report: RunReport): string {
     `It was restored: ready after ${ms(report.restartMs)}, all traffic back after ${ms(report.failbackMs)} ` +
     `(${report.homeShareBySecond.map((share) => share ?? "—").join(" ")} % by second).`,
     "", ...table, "",
+    ...report.failedFirst.map((text) => `failed  ${text}`),
     ...goalsOf(report).map(({ name, value, met }) => `${met ? "met   " : "MISSED"}  ${name}: ${value}`),
   ].join("\n");
 }
@@ -139,8 +141,9 @@ function phase(calls: readonly CallRecord[]) {
 
 /** Gateways see calls arrive; the rest is as for clients. */
 function gatewayAmplification(arrivals: Recording["attempts"], attempts: Recording["attempts"]): number {
-  const asCalls = arrivals.map(({ region, startedMs }): CallRecord =>
-    ({ region, startedMs, endedMs: startedMs, method: "", code: "ok", servedRegion: "", servedZone: "", proxyMs: 0 }));
+  const asCalls = arrivals.map(({ region, startedMs }): CallRecord => ({
+    region, startedMs, endedMs: startedMs, method: "", code: "ok", why: "", servedRegion: "", servedZone: "", proxyMs: 0,
+  }));
   return amplification(asCalls, attempts);
 }
 

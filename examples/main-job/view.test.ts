@@ -10,8 +10,8 @@ function calls(
 ): CallRecord[] {
   return Array.from({ length: perSecond * 10 }, (_, i) => {
     const endedMs = nowMs - 300 - ((i + 0.5) * 1_000) / perSecond;
-    return { region, servedRegion, servedZone: "a", method: "nearest", code: "ok", startedMs: endedMs - 8, endedMs,
-      proxyMs: 3, ...fields };
+    return { region, servedRegion, servedZone: "a", method: "nearest", code: "ok", why: "", startedMs: endedMs - 8,
+      endedMs, proxyMs: 3, ...fields };
   });
 }
 
