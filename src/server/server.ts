@@ -33,8 +33,11 @@ export interface ServerOptions {
   readonly stack?: Stack | undefined;
   readonly codecs?: readonly Codec[] | undefined;
   readonly observer?: Observer | undefined;
-  /** The load that replies carry, read at most ten times a second. */
-  readonly load?: ((inFlight: number) => LoadReport | undefined) | undefined;
+  /**
+   * The load that replies carry, read at most ten times a second for each connection. `false` for none. Default
+   * for `createServer`: that of this process (`processLoad`); for `createServerOn`, none.
+   */
+  readonly load?: ((inFlight: number) => LoadReport | undefined) | false | undefined;
   readonly settings?: Partial<NativeSettings> | undefined;
   /** Finds a route where no handler is registered. */
   readonly fallback?: Router | undefined;
@@ -98,9 +101,10 @@ class ListeningServer implements Server {
       stack: options.stack ?? {}, codecs: options.codecs ?? [], fallback: options.fallback,
     });
     const admission: Admission = this.#admission = { inFlight: 0, maxInFlight: options.maxInFlight ?? 10_000 };
+    const { load } = options;
     const serving: Serving = {
       runtime, admission, observer: this.#observer, router: this.#routes.route,
-      load: () => options.load?.(admission.inFlight),
+      load: load === undefined || load === false ? () => undefined : () => load(admission.inFlight),
     };
     this.#accept = nativeAccept(serving, {
       settings: { region: options.region ?? "", zone: options.zone ?? "", ...options.settings },
