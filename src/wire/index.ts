@@ -1,6 +1,7 @@
 /** Bytes without I/O: writers, text, varints and frames that codecs and protocols share. */
+export type { Compression } from "./compression.ts";
 export { Cursor } from "./cursor.ts";
 export { frameHeaderBytes, frameLengthLimit, FrameReader, type FrameSink } from "./frame-reader.ts";
 export { Outbox } from "./outbox.ts";
-export { allocateBytes, latin1Text, readText, writeText } from "./text.ts";
+export { allocateBytes, latin1Text, readText, writeLongText, writeText } from "./text.ts";
 export { Writer } from "./writer.ts";

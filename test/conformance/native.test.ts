@@ -1,13 +1,12 @@
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { gzipSync, gunzipSync } from "node:zlib";
 import { createClientOn } from "../../src/client/index.ts";
 import type { Client } from "../../src/contract/index.ts";
 import type { Discovery, EndpointAddress, Runtime } from "../../src/core/index.ts";
 import { endpointAddress } from "../../src/core/index.ts";
 import { createGatewayOn } from "../../src/gateway/index.ts";
 import type { NativeSettings } from "../../src/protocol/native/index.ts";
-import { nodeRuntime } from "../../src/runtime/node/index.ts";
+import { brotli, gzip, nodeRuntime, zstd } from "../../src/runtime/node/index.ts";
 import { createSimulation } from "../../src/runtime/sim/index.ts";
 import { createServerOn } from "../../src/server/index.ts";
 import { Law, lawCases, lawHandlers, type LawHarness, type Seen } from "./protocol-cases.ts";
@@ -62,19 +61,17 @@ function fixed(names: Record<string, EndpointAddress[]>): Discovery {
 const splitting = (size: (runtime: Runtime) => number) => (runtime: Runtime): Runtime =>
   ({ ...runtime, network: withSplits(runtime.network, () => size(runtime)) });
 
-const compressions = [{
-  name: "gzip",
-  compress: (bytes: Uint8Array) => gzipSync(bytes),
-  decompress: (bytes: Uint8Array, maxOutputLength: number) => gunzipSync(bytes, { maxOutputLength }),
-}];
-
 simulated("native, in the simulator");
 simulated("native, 40 ms away", { latencyMs: 40 });
 simulated("native, reads cut anywhere", { decorate: splitting((runtime) => Math.floor(runtime.random.next() * 40)) });
 simulated("native, small frames and windows", {
   settings: { maxFrameBytes: 32_768, streamWindowBytes: 1_000, connectionWindowBytes: 3_000 },
 });
-simulated("native, compressed", { settings: { compressions, compressAboveBytes: 64 } });
+for (const compression of [gzip(), brotli(), zstd()]) {
+  simulated(`native, compressed by ${compression.name}`, {
+    settings: { compressions: [compression], compressAboveBytes: 64 },
+  });
+}
 simulated("native, through a gateway", { gateway: true });
 simulated("native, through a gateway, reads cut anywhere, small windows", {
   gateway: true, settings: { streamWindowBytes: 5_000, connectionWindowBytes: 10_000 },

@@ -8,13 +8,14 @@ import { codeFromNumber, codeNumber } from "../../core/code.ts";
 import { expected, RpcError } from "../../core/error.ts";
 import type { ByteSink, ByteStream, Clock } from "../../core/runtime.ts";
 import type { Timer } from "../../core/alarm.ts";
+import type { Compression } from "../../wire/compression.ts";
 import { Cursor } from "../../wire/cursor.ts";
 import { FrameReader, type FrameSink } from "../../wire/frame-reader.ts";
 import { Outbox } from "../../wire/outbox.ts";
 import { FrameType, maxVersion, minVersion, prefaceBytes, prefaceMagic } from "./frame-types.ts";
 import { type Peer, readHello, writeHello } from "./hello.ts";
 import type { Sender } from "./sender.ts";
-import type { Compression, NativeSettings } from "./settings.ts";
+import type { NativeSettings } from "./settings.ts";
 
 export interface Role {
   readonly side: "client" | "server";

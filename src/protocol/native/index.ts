@@ -1,4 +1,5 @@
 /** The native wire: many calls of every shape over one connection, specified in docs/protocol.md. */
 export { nativeConnect, type NativeClientOptions } from "./client.ts";
 export { type Accepted, type AcceptOptions, nativeAccept, type ServedConnection } from "./server.ts";
-export { type Compression, defaultSettings, leastMaxFrameBytes, type NativeSettings } from "./settings.ts";
+export type { Compression } from "../../wire/compression.ts";
+export { defaultSettings, leastMaxFrameBytes, type NativeSettings } from "./settings.ts";

@@ -1,13 +1,6 @@
 /** Settings are one side's limits on the native wire and what it says of itself in its hello. */
 
-/** A compression algorithm, synchronous so that it may run inside a simulation. */
-export interface Compression {
-  /** `gzip`, `br`, `zstd`: the name in the hello. */
-  readonly name: string;
-  compress(bytes: Uint8Array): Uint8Array;
-  /** Throws {@link RpcError} `resource_exhausted` as soon as the output would exceed `maxBytes`. */
-  decompress(bytes: Uint8Array, maxBytes: number): Uint8Array;
-}
+import type { Compression } from "../../wire/compression.ts";
 
 export interface NativeSettings {
   /** Largest frame accepted, without its header. Default 65,536; at least 32,768. */
