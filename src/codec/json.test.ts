@@ -6,7 +6,7 @@ import { RpcError } from "../core/error.ts";
 import { codecCases } from "../testing/codec.ts";
 import { Writer } from "../wire/writer.ts";
 import { json } from "./json.ts";
-import { findFault } from "./json-scan.ts";
+import { findFault } from "./json-fault.ts";
 
 const anything: Schema = { model: undefined, refine: undefined, validate: (value) => value };
 const coder = json.compile(anything);
@@ -85,10 +85,11 @@ test("an error says where, and what stands there", () => {
   assert.match(refusal(Uint8Array.of(0x22, 0xff, 0x22)), /not valid UTF-8/);
 });
 
-test("nesting is refused before it is parsed, brackets in text do not count", () => {
+test("nesting is bounded, brackets in text do not count", () => {
   assert.match(refusal("[".repeat(101) + "]".repeat(101)), /deeper than 100/);
-  assert.match(refusal("[".repeat(1_000_000)), /deeper than 100/);
+  assert.match(refusal("[".repeat(1_000_000)), /malformed at character 1000000|deeper than 100/);
   assert.match(refusal(`{"$":1,"a":${"[".repeat(101)}${"]".repeat(101)}}`), /deeper than 100|no tagged|key "\$"/);
+  assert.match(refusal(`{"a":${'{"b":'.repeat(100)}1${"}".repeat(101)}`), /deeper than 100/);
   assert.match(refusal(`["\\u0041",${"[".repeat(100)}${"]".repeat(100)}]`), /deeper than 100/);
   assert.equal(read(JSON.stringify("[{".repeat(500))), "[{".repeat(500));
   read("[".repeat(100) + "]".repeat(100));

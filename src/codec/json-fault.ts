@@ -1,33 +1,4 @@
-/** What must be known of JSON text before or after `JSON.parse`: how deep it nests, and where it is malformed. */
-/**
- * Whether brackets nest deeper than `most`. Looks at bytes before they are parsed, since whoever walks the
- * parsed value would overflow the stack.
- */
-export function nestsDeeperThan(most: number, bytes: Uint8Array, start: number, end: number): boolean {
-  // Every level takes a bracket either way.
-  if (end - start <= 2 * most) return false;
-  let opened = 0;
-  for (let i = start; i < end; i++) {
-    // `[` and `{` differ in one bit.
-    if (((bytes[i] as number) | 0x20) === 0x7b && ++opened > most) return exceeds(most, bytes, start, end);
-  }
-  return false;
-}
-
-function exceeds(most: number, bytes: Uint8Array, start: number, end: number): boolean {
-  let depth = 0;
-  for (let i = start; i < end; i++) {
-    const byte = bytes[i] as number;
-    if (byte === quote) {
-      for (i++; i < end && bytes[i] !== quote; i++) if (bytes[i] === backslash) i++;
-    } else if ((byte | 0x20) === 0x7b) {
-      if (++depth > most) return true;
-    } else if ((byte | 0x20) === 0x7d) {
-      depth--;
-    }
-  }
-  return false;
-}
+/** `findFault` says where JSON text is malformed, and what was expected there. */
 
 const quote = 0x22;
 const backslash = 0x5c;
