@@ -1,7 +1,8 @@
-/** Compliance suites: what every implementation of a word must do, for ours and for yours. */
+/** Compliance suites, for our implementations and yours, and a network in memory to test on. */
 export { type CodecCase, codecCases, type CodecSuiteOptions } from "./codec.ts";
 export {
   type CreateDiscoveryHarness, type DiscoveryCase, discoveryCases, type DiscoveryHarness, type DiscoverySuiteOptions,
   type ServiceFields,
 } from "./discovery.ts";
+export { inMemory, memoryNetwork } from "./memory-network.ts";
 export { type RuntimeCase, runtimeCases, type RuntimeHarness } from "./runtime.ts";

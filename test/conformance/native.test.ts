@@ -8,6 +8,7 @@ import { createGatewayOn } from "../../src/gateway/index.ts";
 import type { NativeSettings } from "../../src/protocol/native/index.ts";
 import { brotli, gzip, nodeRuntime, zstd } from "../../src/runtime/node/index.ts";
 import { createSimulation } from "../../src/runtime/sim/index.ts";
+import { inMemory } from "../../src/testing/index.ts";
 import { createServerOn } from "../../src/server/index.ts";
 import { Law, lawCases, lawHandlers, type LawHarness, type Seen } from "./protocol-cases.ts";
 import { withSplits } from "./splits.ts";
@@ -78,22 +79,28 @@ simulated("native, through a gateway, reads cut anywhere, small windows", {
   decorate: splitting((runtime) => 1 + Math.floor(runtime.random.next() * 2_000)),
 });
 
-describe("native, over loopback sockets", () => {
-  const seen: Seen = { produced: 0, cancelled: [] };
-  const server = createServerOn(nodeRuntime).implement(Law, lawHandlers(seen));
-  let client: Client<typeof Law> & { $: { close(): void } };
-  before(async () => {
-    client = createClientOn(nodeRuntime, Law, { address: await server.listen() });
-  });
-  after(async () => {
-    client.$.close();
-    await server.close(1_000);
-  });
-  for (const one of lawCases) {
-    test(one.name, async () => {
-      seen.produced = 0;
-      seen.cancelled = [];
-      await one.run({ client, seen, sleep });
+/** Runs the law in real time, all cases on one connection. */
+function real(name: string, runtime: Runtime): void {
+  describe(name, () => {
+    const seen: Seen = { produced: 0, cancelled: [] };
+    const server = createServerOn(runtime).implement(Law, lawHandlers(seen));
+    let client: Client<typeof Law> & { $: { close(): void } };
+    before(async () => {
+      client = createClientOn(runtime, Law, { address: await server.listen() });
     });
-  }
-});
+    after(async () => {
+      client.$.close();
+      await server.close(1_000);
+    });
+    for (const one of lawCases) {
+      test(one.name, async () => {
+        seen.produced = 0;
+        seen.cancelled = [];
+        await one.run({ client, seen, sleep });
+      });
+    }
+  });
+}
+
+real("native, over loopback sockets", nodeRuntime);
+real("native, in memory", inMemory(nodeRuntime));
