@@ -19,3 +19,5 @@ export type {
   AnyType, StandardIssue, StandardResult, StandardSchema, TypeInput, TypeOutput,
 } from "./standard.ts";
 export type { CallOf, CallOptions, Client, HandlerOf, Handlers, Inputs } from "./types.ts";
+/** What a Coder writes into; a codec that wraps another makes one of its own. */
+export { Writer } from "../wire/writer.ts";
