@@ -4,8 +4,8 @@ import type { EndpointAddress } from "../core/endpoint.ts";
 import type { Clock } from "../core/runtime.ts";
 import type { Entry, RegisteredName } from "./name.ts";
 
-/** An alarm that rings so late shows that this process stood still: renewals may be waiting unread. */
-const toleratedLateMs = 100;
+/** An alarm that rings so late shows that this process stood still, and connections may have to be made anew. */
+const toleratedLateMs = 1_000;
 /** Added for the numbers and flags of an endpoint, in characters. */
 const fixedChars = 32;
 
@@ -16,6 +16,8 @@ export interface LeaseOptions {
   readonly name: RegisteredName<Lease>;
   readonly endpoint: EndpointAddress;
   readonly ttlMs: number;
+  /** Whether this process itself was too slow within so many milliseconds to judge others. */
+  readonly stalledRecently: (windowMs: number) => boolean;
   /** It ran out. */
   readonly expired: (lease: Lease) => void;
 }
@@ -31,6 +33,7 @@ export class Lease extends Alarm implements Entry {
   chars = 0;
   readonly #clock: Clock;
   #ttlMs = 0;
+  readonly #stalledRecently: (windowMs: number) => boolean;
   readonly #expired: (lease: Lease) => void;
 
   constructor(clock: Clock, options: LeaseOptions) {
@@ -39,6 +42,7 @@ export class Lease extends Alarm implements Entry {
     this.id = options.id;
     this.registrant = options.registrant;
     this.name = options.name;
+    this.#stalledRecently = options.stalledRecently;
     this.#expired = options.expired;
     this.hold(options.endpoint, options.ttlMs);
   }
@@ -56,8 +60,12 @@ export class Lease extends Alarm implements Entry {
   }
 
   ring(): void {
-    // Whoever was late himself has no business calling others late: everybody gets their time once more.
-    if (this.#clock.now() - this.ringsAtMs > toleratedLateMs) this.renew();
+    const nowMs = this.#clock.now();
+    const beatMs = this.#ttlMs / 3;
+    // Whoever is late himself has no business calling others late: renewals may be waiting unread. After a long
+    // stop everybody gets their time once more, after a short one the time of a heartbeat.
+    if (nowMs - this.ringsAtMs > toleratedLateMs) this.renew();
+    else if (this.#stalledRecently(beatMs)) this.#clock.set(this, nowMs + beatMs);
     else this.#expired(this);
   }
 

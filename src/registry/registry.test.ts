@@ -9,8 +9,9 @@ import { createSimulation, type Simulation } from "../runtime/sim/index.ts";
 import { createClientOn } from "../client/index.ts";
 import { createServerOn } from "../server/index.ts";
 import { rpc, service } from "../contract/index.ts";
+import { handClock, seededRandom } from "../../test/policies/support.ts";
 import {
-  connectRegistry, type HostedRegistry, hostRegistryOn, type RegistryClient, type RegistryClientOptions,
+  connectRegistry, createRegistry, type HostedRegistry, hostRegistryOn, type RegistryClient, type RegistryClientOptions,
   RegistryContract, type RegistryOptions,
 } from "./index.ts";
 
@@ -267,6 +268,22 @@ test("a registry that stood still expires nobody who went on renewing", async ()
   simulation.wake("registry");
   await pass(20_000);
   assert.ok(seen.told.every((snapshot) => snapshot.length === 1), "never empty");
+});
+
+test("a registry that stumbled gives everybody one more heartbeat, and no more", () => {
+  const clock = handClock();
+  const registry = createRegistry({ clock, random: seededRandom(1) }, { settleMs: 0 });
+  const { handlers } = registry;
+  const counted = () => (handlers.list({}, undefined as never) as { names: readonly unknown[] }).names.length;
+  const endpoint = { ...endpointAddress(at("one")), attributes: {} };
+  void handlers.register({ name: "a", endpoint, ttlMs: 900, registrant: "" }, undefined as never);
+  clock.advance(700);
+  clock.stall(180);
+  clock.advance(310);
+  assert.equal(counted(), 1, "not at 900 ms, since nothing was read for 180 of them");
+  clock.advance(100);
+  assert.equal(counted(), 0, "but at 1,200 ms");
+  registry.close();
 });
 
 test("a thousand endpoints arrive whole, in few snapshots", async () => {

@@ -12,6 +12,7 @@ import { endpointAddress, type EndpointAddress, sameEndpoint } from "../core/end
 import { expected, RpcError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Runtime } from "../core/runtime.ts";
+import { type LoopGuard, loopGuard } from "../health/index.ts";
 import type { Handlers } from "../contract/types.ts";
 import { checkEndpoint, checkName, checkRegistrant, checkTtl } from "./check.ts";
 import type { RegistryContract, SnapshotPart } from "./contract.ts";
@@ -71,6 +72,7 @@ class Registry implements RegistryService {
   readonly #runtime: Pick<Runtime, "clock" | "random">;
   readonly #limits: { readonly maxEndpoints: number; readonly maxNames: number; readonly maxWatches: number };
   readonly #observer: Observer;
+  readonly #guard: LoopGuard;
   readonly #incarnation: Incarnation;
   readonly #names = new Map<string, RegisteredName<Lease>>();
   readonly #leases = new Map<string, Lease>();
@@ -84,6 +86,7 @@ class Registry implements RegistryService {
     this.#observer = options.observer ?? {};
     const { maxEndpoints = 100_000, maxNames = 10_000, maxWatches = 100_000, settleMs = 5_000 } = options;
     this.#limits = { maxEndpoints, maxNames, maxWatches };
+    this.#guard = loopGuard(runtime);
     const settledAtMs = runtime.clock.now() + settleMs;
     this.#incarnation = {
       id: runtime.random.id(),
@@ -139,7 +142,9 @@ class Registry implements RegistryService {
 
   #enter(name: RegisteredName<Lease>, fields: Pick<LeaseOptions, "registrant" | "endpoint" | "ttlMs">): Lease {
     const lease = new Lease(this.#runtime.clock, {
-      ...fields, id: this.#runtime.random.id(), name, expired: (one) => this.#remove(one, "registry.expired"),
+      ...fields, id: this.#runtime.random.id(), name,
+      stalledRecently: (windowMs) => this.#guard.stalledRecently(windowMs),
+      expired: (one) => this.#remove(one, "registry.expired"),
     });
     lease.below = name.entries.get(fields.endpoint.id);
     name.entries.set(fields.endpoint.id, lease);
@@ -231,6 +236,7 @@ class Registry implements RegistryService {
 
   close(): void {
     this.#closed = true;
+    this.#guard.close();
     for (const watch of [...this.#watches]) watch.end(closing());
   }
 }
