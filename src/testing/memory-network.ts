@@ -118,7 +118,7 @@ class MemoryStream implements ByteStream {
 
   resume(): void {
     this.#isPaused = false;
-    this.#other?.#plan();
+    if (this.#other !== undefined) this.#other.#plan();
   }
 
   end(): void {
@@ -172,7 +172,7 @@ class MemoryStream implements ByteStream {
   #peerEnded(): void {
     if (this.#isClosed) return;
     this.#isEnded = true;
-    if (this.#writes.length > 0 && this.#other?.#isPaused === false) {
+    if (this.#writes.length > 0 && this.#other !== undefined && !this.#other.#isPaused) {
       this.#plan();
       return;
     }
