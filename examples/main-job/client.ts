@@ -4,7 +4,7 @@
  * Open loop: a call is due when it is due, also while earlier ones wait, as with users who do not know of each
  * other. Calls in flight are bounded by the rate times the longest timeout.
  */
-import { type Metadata, RpcError } from "../../src/core/index.ts";
+import { type Metadata, observeAll, RpcError } from "../../src/core/index.ts";
 import { createClientOn } from "../../src/client/index.ts";
 import { gatewayServiceName } from "../../src/gateway/index.ts";
 import type { Acknowledged } from "./checker.ts";
@@ -12,7 +12,9 @@ import { readAtlas } from "./atlas-file.ts";
 import { Cities } from "./contract.ts";
 import type { AttemptRecord, CallRecord } from "./figures.ts";
 import { regions, roundTripMs } from "./geography.ts";
-import { type FromNode, machineMs, type NodeSettings, reportIntervalMs, type ToNode } from "./messages.ts";
+import {
+  type FromNode, machineMs, type NodeSettings, reportIntervalMs, type ToNode, verboseObserver,
+} from "./messages.ts";
 import { openPlace } from "./place.ts";
 import { servedByTrailer, upstreamTrailer } from "./trailers.ts";
 import { type CitiesClient, createWorkload, WrongAnswer } from "./workload.ts";
@@ -31,9 +33,9 @@ export function startCalling(
   const client = createClientOn(runtime, Cities, {
     discovery, region, name: direct ? Cities.name : gatewayServiceName,
     regions: { ...failBack, expectedRoundTripMs: (to) => roundTripMs(region, to) },
-    observer: {
+    observer: observeAll(verboseObserver(settings, send), {
       attemptEnded: (_, endpoint, latencyMs) => void attempts.push({ region, startedMs: machineMs() - latencyMs }),
-    },
+    }),
   });
   const next = createWorkload(cities, {
     region, seed: regions.findIndex(({ name }) => name === region), onAcknowledged: (write) => void writes.push(write),

@@ -120,8 +120,8 @@ export function failures(calls: readonly CallRecord[], killedMs: number): Failur
     failedAfter1s: failed.filter((call) => call.endedMs >= killedMs + 1_000).length,
     failedShareIn10s: failed.filter(in10s).length / Math.max(1, calls.filter(in10s).length),
     codes,
-    first: failed.slice(0, maxListed).map(({ region, method, startedMs, endedMs, why }) =>
-      `${region} ${method} at ${(startedMs - killedMs).toFixed(0)} ms after ${(endedMs - startedMs).toFixed(0)} ms: ${why}`),
+    first: failed.slice(0, maxListed).map(({ region, method, startedMs, endedMs, why }) => `${region} ${method} at ` +
+      `${(startedMs - killedMs).toFixed(0)} ms after ${(endedMs - startedMs).toFixed(0)} ms: ${why}`),
   };
 }
 

@@ -1,4 +1,5 @@
 /** What the supervisor and the processes it starts say to each other, and the clock that they share. */
+import { describeEndpoint, type Observer } from "../../src/core/index.ts";
 import type { FailBackOptions } from "../../src/region/index.ts";
 import type { Acknowledged } from "./checker.ts";
 import type { AttemptRecord, CallRecord } from "./figures.ts";
@@ -24,6 +25,8 @@ export interface NodeSettings {
   readonly direct: boolean;
   /** How a region's traffic returns to it. */
   readonly failBack: FailBackOptions;
+  /** Whether to tell of everything that the framework observes. */
+  readonly verbose: boolean;
 }
 
 /** From the supervisor to a client process. */
@@ -48,6 +51,16 @@ export interface Report {
   readonly writes: readonly Acknowledged[];
   /** Of gateways: when calls came in. */
   readonly arrivals: readonly number[];
+}
+
+/** An observer that sends what it hears as events, for people who want to know why. */
+export function verboseObserver({ verbose }: NodeSettings, send: (message: FromNode) => void): Observer | undefined {
+  if (!verbose) return undefined;
+  const tell = (text: string): void => send({ kind: "event", text: `${machineMs().toFixed(0)} ${text}` });
+  return {
+    event: (name, fields) => tell(`${name} ${JSON.stringify(fields)}`),
+    endpointChanged: (endpoint, status, why) => tell(`${describeEndpoint(endpoint)} ${status}: ${why}`),
+  };
 }
 
 /** How often a process reports. */

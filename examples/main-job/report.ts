@@ -142,7 +142,8 @@ function phase(calls: readonly CallRecord[]) {
 /** Gateways see calls arrive; the rest is as for clients. */
 function gatewayAmplification(arrivals: Recording["attempts"], attempts: Recording["attempts"]): number {
   const asCalls = arrivals.map(({ region, startedMs }): CallRecord => ({
-    region, startedMs, endedMs: startedMs, method: "", code: "ok", why: "", servedRegion: "", servedZone: "", proxyMs: 0,
+    region, startedMs, endedMs: startedMs, method: "", code: "ok", why: "", servedRegion: "", servedZone: "",
+    proxyMs: undefined,
   }));
   return amplification(asCalls, attempts);
 }

@@ -19,6 +19,7 @@ a second.
   --region NAME   with --once: which region dies (default us-east)
   --rate N        calls a second from each region's clients (default 150)
   --direct        clients balance over the servers themselves, without gateways
+  --verbose       tell on standard error what the framework observes
   --help          print this
 `;
 
@@ -30,7 +31,7 @@ const { values } = parseArgs({
     once: { type: "boolean", default: false }, json: { type: "boolean", default: false },
     short: { type: "boolean", default: false }, direct: { type: "boolean", default: false },
     help: { type: "boolean", default: false }, region: { type: "string", default: "us-east" },
-    rate: { type: "string", default: "150" },
+    verbose: { type: "boolean", default: false }, rate: { type: "string", default: "150" },
   },
 });
 const callsPerSecond = Number(values.rate);
@@ -60,7 +61,8 @@ function fail(error: unknown): void {
 async function once(): Promise<void> {
   const phases = values.short ? shortPhases : fullPhases;
   const supervisor = createSupervisor({
-    callsPerSecond, direct: values.direct, onEvent: (text) => process.stderr.write(`${text}\n`),
+    callsPerSecond, direct: values.direct, verbose: values.verbose,
+    onEvent: (text) => process.stderr.write(`${text}\n`),
     ...(phases.failBack === undefined ? undefined : { failBack: phases.failBack }),
   });
   endOnSignal(() => supervisor.close());
@@ -77,7 +79,7 @@ async function once(): Promise<void> {
 async function live(): Promise<void> {
   let event = (text: string): void => void process.stderr.write(`${text}\n`);
   const supervisor = createSupervisor({
-    callsPerSecond, direct: values.direct, keepMs: liveKeepMs, onEvent: (text) => event(text),
+    callsPerSecond, direct: values.direct, verbose: values.verbose, keepMs: liveKeepMs, onEvent: (text) => event(text),
   });
   endOnSignal(() => supervisor.close());
   try {

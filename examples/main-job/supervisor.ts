@@ -19,6 +19,8 @@ export interface SupervisorOptions extends RecordingOptions {
   readonly direct?: boolean;
   /** How a region's traffic returns to it. Default {@link hastened}. */
   readonly failBack?: FailBackOptions;
+  /** Whether processes tell of everything that the framework observes. Default false. */
+  readonly verbose?: boolean;
   /** Hears of every death and return, and whatever processes want people to see. */
   readonly onEvent?: (text: string) => void;
 }
@@ -50,7 +52,8 @@ export interface Supervisor {
 }
 
 export function createSupervisor(options: SupervisorOptions = {}): Supervisor {
-  const { callsPerSecond = 150, direct = false, failBack = hastened, onEvent = () => undefined } = options;
+  const { callsPerSecond = 150, direct = false, verbose = false, failBack = hastened } = options;
+  const { onEvent = () => undefined } = options;
   const folder = mkdtempSync(join(tmpdir(), "meridian-main-job-"));
   const atlasPath = join(folder, "atlas");
   const databasePath = join(folder, "favourites.db");
@@ -62,7 +65,7 @@ export function createSupervisor(options: SupervisorOptions = {}): Supervisor {
     else if (message.kind === "event") onEvent(`${from.id} ${message.text}`);
   };
   const add = (place: Pick<NodeSettings, "role" | "region" | "zone" | "registry">): Supervised => {
-    const settings = { ...place, atlasPath, databasePath, folder, callsPerSecond, direct, failBack };
+    const settings = { ...place, atlasPath, databasePath, folder, callsPerSecond, direct, failBack, verbose };
     const added = new Supervised(settings, heard);
     processes.push(added);
     return added;
