@@ -6,10 +6,11 @@
  */
 import { RpcError } from "../core/error.ts";
 
-interface NativeText {
-  utf8Write(this: Uint8Array, text: string, offset: number, length: number): number;
-  utf8Slice(this: Uint8Array, start: number, end: number): string;
-  latin1Slice(this: Uint8Array, start: number, end: number): string;
+/** Methods of a Buffer that its type does not list. Calling them on it directly is a third cheaper than by `call`. */
+interface NativeText extends Uint8Array {
+  utf8Write(text: string, offset: number, length: number): number;
+  utf8Slice(start: number, end: number): string;
+  latin1Slice(start: number, end: number): string;
 }
 
 interface BufferLike {
@@ -27,8 +28,9 @@ export function allocateBytes(size: number): Uint8Array {
   return NodeBuffer === undefined ? new Uint8Array(size) : NodeBuffer.allocUnsafeSlow(size);
 }
 
-/** Up to this many characters a loop beats the native call. */
-const shortText = 24;
+/** Up to so many characters, or bytes, a loop beats the native call. */
+const shortWrite = 18;
+const shortRead = 8;
 
 /**
  * Writes `text` as UTF-8 at `offset`, where there must be room for `3 * text.length` bytes; returns how many
@@ -36,7 +38,7 @@ const shortText = 24;
  */
 export function writeText(bytes: Uint8Array, offset: number, text: string): number {
   const length = text.length;
-  if (length <= shortText) {
+  if (length <= shortWrite) {
     let i = 0;
     for (; i < length; i++) {
       const unit = text.charCodeAt(i);
@@ -44,6 +46,14 @@ export function writeText(bytes: Uint8Array, offset: number, text: string): numb
       bytes[offset + i] = unit;
     }
     if (i === length) return length;
+  }
+  return writeLongText(bytes, offset, text);
+}
+
+/** {@link writeText} of a text that is not short ASCII. */
+export function writeLongText(bytes: Uint8Array, offset: number, text: string): number {
+  if ((bytes as NativeText).utf8Write !== undefined) {
+    return (bytes as NativeText).utf8Write(text, offset, bytes.length - offset);
   }
   return native === undefined
     ? encoder.encodeInto(text, bytes.subarray(offset)).written
@@ -53,27 +63,16 @@ export function writeText(bytes: Uint8Array, offset: number, text: string): numb
 /** Reads `bytes[start, end)` as UTF-8; throws `invalid_argument` on malformed sequences. */
 export function readText(bytes: Uint8Array, start: number, end: number): string {
   const length = end - start;
-  if (length <= shortText) {
+  if (length <= shortRead) {
     const text = readShortAscii(bytes, start, end);
     if (text !== undefined) return text;
   }
-  if (native === undefined) {
-    try {
-      return strictDecoder.decode(bytes.subarray(start, end));
-    } catch {
-      throw malformed();
-    }
-  }
-  const text = native.utf8Slice.call(bytes, start, end);
+  if (native === undefined) return readStrictly(bytes, start, end);
+  const text = (bytes as NativeText).utf8Slice === undefined
+    ? native.utf8Slice.call(bytes, start, end)
+    : (bytes as NativeText).utf8Slice(start, end);
   // The native decoder replaces malformed sequences by U+FFFD; only then is the strict one asked.
-  if (text.includes("\ufffd")) {
-    try {
-      return strictDecoder.decode(bytes.subarray(start, end));
-    } catch {
-      throw malformed();
-    }
-  }
-  return text;
+  return text.includes("\ufffd") ? readStrictly(bytes, start, end) : text;
 }
 
 /**
@@ -81,6 +80,7 @@ export function readText(bytes: Uint8Array, start: number, end: number): string 
  * no fast way, so callers must be able to do without.
  */
 export function latin1Text(bytes: Uint8Array, start: number, end: number): string {
+  if ((bytes as NativeText).latin1Slice !== undefined) return (bytes as NativeText).latin1Slice(start, end);
   return native === undefined ? "" : native.latin1Slice.call(bytes, start, end);
 }
 
@@ -94,6 +94,10 @@ function readShortAscii(bytes: Uint8Array, start: number, end: number): string |
   return text;
 }
 
-function malformed(): RpcError {
-  return new RpcError("invalid_argument", "text is not valid UTF-8", { phase: "decode" });
+function readStrictly(bytes: Uint8Array, start: number, end: number): string {
+  try {
+    return strictDecoder.decode(bytes.subarray(start, end));
+  } catch {
+    throw new RpcError("invalid_argument", "text is not valid UTF-8", { phase: "decode" });
+  }
 }

@@ -7,14 +7,14 @@
 import type { Codec, Coder } from "../../contract/codec.ts";
 import type { Model } from "../../contract/model.ts";
 import { requireModel, type Schema } from "../../contract/schema.ts";
-import { latin1Text } from "../../wire/text.ts";
 import type { Writer } from "../../wire/writer.ts";
 import { decodeInterpreted } from "./decode-interpreted.ts";
 import { type Decode, generateDecoder } from "./decode-source.ts";
+import { beginInput } from "./decode-support.ts";
 import { encodeInterpreted } from "./encode-interpreted.ts";
 import { type Encode, generateEncoder } from "./encode-source.ts";
 import { origin } from "./encode-support.ts";
-import { type MessagePlan, messagesOf, planMessage, valuesOf } from "./plan.ts";
+import { type MessagePlan, planMessage } from "./plan.ts";
 import { permitsCodegen } from "./source.ts";
 
 export interface ProtobufOptions {
@@ -55,10 +55,6 @@ function interpretingCoder(plan: MessagePlan): Coder {
   };
 }
 
-/** Inputs of these sizes are turned into text as a whole: less is not worth it, more would be kept too long. */
-const shortestWhole = 24;
-const longestWhole = 4096;
-
 /**
  * Generated code gives up at whatever is not plain, and the interpreter then does the work again: it knows
  * how to say what is wrong, and what is merely unusual it does right.
@@ -66,7 +62,6 @@ const longestWhole = 4096;
 function generatedCoder(plan: MessagePlan): Coder {
   let encode: Encode | undefined;
   let decode: Decode | undefined;
-  const hasText = messagesOf(plan).some((message) => holdsText(message));
   return {
     encode(value: unknown, writer: Writer): void {
       encode ??= generateEncoder(plan);
@@ -84,21 +79,19 @@ function generatedCoder(plan: MessagePlan): Coder {
       if (!done) encodeInterpreted(plan, value, writer);
     },
     decode(bytes: Uint8Array, start: number, end: number): unknown {
-      const size = end - start;
-      const whole = hasText && size >= shortestWhole && size <= longestWhole ? latin1Text(bytes, start, end) : "";
       decode ??= generateDecoder(plan);
+      // A default of the schema may be computed by decoding something else: hence the outer input.
+      const outer = beginInput(end);
+      let value: unknown;
+      let done = false;
       try {
-        return decode(bytes, start, end, whole, start);
+        value = decode(bytes, start, end);
+        done = true;
       } catch {
-        return decodeInterpreted(plan, bytes, start, end);
+        // Told below, outside the handler, what it was.
       }
+      beginInput(outer);
+      return done ? value : decodeInterpreted(plan, bytes, start, end);
     },
   };
-}
-
-function holdsText(message: MessagePlan): boolean {
-  const isText = (value: ReturnType<typeof valuesOf>[number]) => value.type === "scalar" && value.scalar === "string";
-  if (valuesOf(message).some(isText)) return true;
-  return (message.type === "struct" || message.type === "wrapper") && message.fields.some(({ shape }) =>
-    shape.type === "map" && (shape.key.type === "enum" || shape.key.scalar === "string"));
 }

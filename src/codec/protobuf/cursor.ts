@@ -127,6 +127,7 @@ export class Cursor {
         this.position = stop;
         return copy;
       }
+      default: return scalar satisfies never;
     }
   }
 

@@ -142,6 +142,7 @@ function readOccurrence(shape: ShapePlan, before: unknown, wire: number, cursor:
       return list;
     }
     case "map": return readEntry(shape, before, cursor, end);
+    default: return shape satisfies never;
   }
 }
 

@@ -2,19 +2,19 @@
  * Generates decoders: one function a message, a switch over tags in which each field, once read, expects the
  * next one, since encoders write fields in order.
  *
- * `function d(b, p, end, t, o, d)` reads the message in `b[p, end)`; `t` is the whole input as Latin-1 from
- * `o` (or empty), of which short texts are slices. Fields live in local variables, and the value is made at
- * the end by one object literal, so that all values of a type have one hidden class.
+ * `function d(b, p, end, t, o, d)` reads the message in `b[p, end)` (at depth `d`, in plans that may nest too
+ * deep); `t` is the window of the input from `o`, see windowOf. Fields live in local variables, and the value is
+ * made at the end by one object literal, so that all values of a type have one hidden class.
  */
-import { decodeSupport } from "./decode-support.ts";
+import { createKeyCache, decodeSupport } from "./decode-support.ts";
 import {
   type FieldPlan, isMessage, type MapPlan, type MessagePlan, messagesOf, needsDepthCheck, type ScalarPlan,
-  type ShapePlan, type StructPlan, type UnionPlan, type ValuePlan, wireType,
+  type ShapePlan, type StructPlan, type UnionPlan, type ValuePlan, valuesOf, wireType,
 } from "./plan.ts";
 import { literal, Source, tagBytes } from "./source.ts";
 
 /** Reads a message; throws `gaveUp`, or anything else, at bytes that it leaves to the interpreter. */
-export type Decode = (bytes: Uint8Array, start: number, end: number, whole: string, origin: number) => unknown;
+export type Decode = (bytes: Uint8Array, start: number, end: number) => unknown;
 
 export function generateDecoder(root: MessagePlan): Decode {
   const generator: Generator = { source: new Source(), maps: [], checksDepth: needsDepthCheck(root) };
@@ -24,9 +24,15 @@ export function generateDecoder(root: MessagePlan): Decode {
     else if (message.type !== "timestamp") writeFields(generator, message);
   }
   for (const map of generator.maps) writeEntry(generator, map);
-  source.add("return function decode(b, p, end, t, o) {", "let x, d = 0;",
-    `x = ${readMessage(generator, root, "end")};`, "return x;", "}");
+  source.add("return function decode(b, p, end) {",
+    `const t = ${hasText(root) ? "windowOf(b, p, end)" : '""'}, o = p, d = 0;`,
+    `return ${readMessage(generator, root, "end")};`, "}");
   return source.build(decodeSupport) as Decode;
+}
+
+function hasText(root: MessagePlan): boolean {
+  return messagesOf(root).some((message) =>
+    valuesOf(message).some((value) => value.type === "scalar" && value.scalar === "string"));
 }
 
 interface Generator {
@@ -139,7 +145,9 @@ function zero(generator: Generator, plan: ValuePlan): string {
     case "bool": return "false";
     case "bytes": return "new Uint8Array(0)";
     case "int64": case "uint64": case "sint64": case "fixed64": case "sfixed64": return "0n";
-    default: return "0";
+    case "int32": case "uint32": case "sint32": case "fixed32": case "sfixed32": case "float": case "double":
+      return "0";
+    default: return plan.scalar satisfies never;
   }
 }
 
@@ -174,6 +182,7 @@ function casesOf(generator: Generator, shape: ShapePlan, number: number, target:
         repeats: true,
       }];
     }
+    default: return shape satisfies never;
   }
 }
 
@@ -183,8 +192,12 @@ function writeEntry(generator: Generator, plan: MapPlan): void {
   open(generator, `m${source.ordinal(plan)}`, ", into");
   const key: ValuePlan = plan.key.type === "enum" ? { type: "scalar", scalar: "string" } : plan.key;
   source.add("let k, x;");
+  const isText = key.type === "scalar" && key.scalar === "string";
+  const readKey = isText
+    ? [...readLength("end"), `k = key(b, p, q, ${source.constantFor(plan, createKeyCache)});`, "p = q;"]
+    : read(generator, key, "k", "end");
   writeLoop(generator, [
-    { tag: tagBytes(1, wireType(key)), body: read(generator, key, "k", "end"), repeats: false },
+    { tag: tagBytes(1, wireType(key)), body: readKey, repeats: false },
     {
       tag: tagBytes(2, wireType(plan.value)),
       body: [
@@ -235,13 +248,16 @@ function read(generator: Generator, plan: ValuePlan, target: string, end: string
   }
   if (plan.type === "json") return [...readLength(end), `${target} = json(b, p, q);`, "p = q;"];
   if (plan.type === "enum") {
-    const name = `${enumNames(generator, plan)}.get(n)`;
-    return [...readVarint("int", end), `n = ${name};`, "if (n === undefined) throw gaveUp;", `${target} = n;`];
+    const name = [`n = ${enumName(generator, plan)};`, "if (n === undefined) throw gaveUp;"];
+    return [...readVarint("int", end), ...name, `${target} = n;`];
   }
   switch (plan.scalar) {
     case "string": return [...readLength(end), `${target} = text(b, p, q, t, o);`, "p = q;"];
     case "bytes": return [...readLength(end), `${target} = copy(b, p, q);`, "p = q;"];
-    case "bool": return [`${target} = bool(b, p, ${end});`, "p = after.position;"];
+    case "bool": return [
+      `if (p >= ${end}) throw gaveUp;`, "n = b[p++];",
+      `if (n > 127) { n = bool(b, p - 1, ${end}) ? 1 : 0; p = after.position; }`, `${target} = n !== 0;`,
+    ];
     case "int32": return [...readVarint("int", end), `${target} = n;`];
     case "uint32": return [...readVarint("int", end), `${target} = n >>> 0;`];
     case "sint32": return [...readVarint("int", end), `${target} = (n >>> 1) ^ -(n & 1);`];
@@ -249,6 +265,7 @@ function read(generator: Generator, plan: ValuePlan, target: string, end: string
       return [`${target} = ${plan.scalar}(b, p, ${end});`, "p = after.position;"];
     case "fixed32": case "sfixed32": case "float":
     case "fixed64": case "sfixed64": case "double": return readFixed(plan, target, end);
+    default: return plan.scalar satisfies never;
   }
 }
 
@@ -271,6 +288,13 @@ function readVarint(other: string, end: string): string[] {
   ];
 }
 
-function enumNames({ source }: Generator, { model }: ValuePlan & { type: "enum" }): string {
-  return source.constantFor(model, () => new Map(model.values.map(({ name, number }) => [number, name])));
+/** An array, where the numbers permit, is looked up faster than a Map. */
+function enumName({ source }: Generator, { model }: ValuePlan & { type: "enum" }): string {
+  const { values } = model;
+  const most = Math.max(...values.map(({ number }) => number));
+  if (most > 255 || values.some(({ number }) => number < 0)) {
+    return `${source.constantFor(model, () => new Map(values.map(({ name, number }) => [number, name])))}.get(n)`;
+  }
+  const names = () => Array.from({ length: most + 1 }, (_, i) => values.find(({ number }) => number === i)?.name);
+  return `n >= 0 && n <= ${most} ? ${source.constantFor(model, names)}[n] : undefined`;
 }

@@ -4,7 +4,7 @@
  * They throw {@link gaveUp} where bytes are malformed; the interpreter then says why. A function that passes
  * over a number of bytes that its caller cannot know leaves the position after them in `after.position`.
  */
-import { readText } from "../../wire/text.ts";
+import { latin1Text, readText } from "../../wire/text.ts";
 import { gaveUp } from "./encode-support.ts";
 import { parseJson } from "./json.ts";
 import { setProperty } from "./keys.ts";
@@ -45,16 +45,29 @@ function halves(bytes: Uint8Array, position: number, end: number): void {
 }
 
 /** The low 32 bits of a varint, signed. */
-function int(bytes: Uint8Array, position: number, end: number): number {
-  halves(bytes, position, end);
+function int(bytes: Uint8Array, start: number, end: number): number {
+  let position = start;
+  let value = 0;
+  for (let shift = 0; shift < 28 && position < end; shift += 7) {
+    const byte = bytes[position++] as number;
+    value |= (byte & 0x7f) << shift;
+    if (byte < 0x80) {
+      after.position = position;
+      return value;
+    }
+  }
+  halves(bytes, start, end);
   return lastLow;
 }
 
 /** A length or a tag: 32 bits, unsigned. */
 function size(bytes: Uint8Array, position: number, end: number): number {
-  halves(bytes, position, end);
-  if (lastHigh !== 0) throw gaveUp;
-  return lastLow >>> 0;
+  const value = int(bytes, position, end);
+  if (value < 0 || after.position - position > 4) {
+    halves(bytes, position, end);
+    if (lastHigh !== 0) throw gaveUp;
+  }
+  return value >>> 0;
 }
 
 function bool(bytes: Uint8Array, position: number, end: number): boolean {
@@ -63,7 +76,6 @@ function bool(bytes: Uint8Array, position: number, end: number): boolean {
 }
 
 function bigint(lo: number, hi: number): bigint {
-  if ((hi | 0) === 0) return BigInt(lo >>> 0);
   scratchInts[low] = lo;
   scratchInts[high] = hi;
   return scratchLong[0] as bigint;
@@ -118,17 +130,80 @@ function double(bytes: Uint8Array, position: number): number {
 
 /** Texts longer than this are read natively, one by one. */
 const longText = 64;
+/** At least so many bytes must be left for a window to be worth it; more than that it never holds. */
+const shortestWindow = 24;
+const longestWindow = 4096;
 
 /**
- * A text in `bytes[position, end)`. `whole` is the message as if it were Latin-1, from `origin`, where every
- * byte is a character, so that ASCII is a slice of it: a fifth of a native call's cost.
+ * A window is a stretch of the input as Latin-1, where every byte is a character, so that a short ASCII text is
+ * a slice of it: a fifth of what a native call for each costs. A slice keeps its window alive, hence the bound.
+ *
+ * Inputs that fit into one window are handed it as they begin; others move theirs along, kept here.
  */
+let windowText = "";
+let windowStart = 0;
+let windowEnd = 0;
+let inputEnd = 0;
+
+/** The window of an input that fits into one; empty otherwise, and where a window is not worth it. */
+function windowOf(bytes: Uint8Array, start: number, end: number): string {
+  const size = end - start;
+  return size < shortestWindow || size > longestWindow ? "" : latin1Text(bytes, start, end);
+}
+
+/** Announces an input that ends there; returns what to announce when it has been read. */
+export function beginInput(end: number): number {
+  const outer = inputEnd;
+  inputEnd = end;
+  windowEnd = 0;
+  return outer;
+}
+
+/** A text in `bytes[position, end)`, where `whole` is the window of the input, from `origin`, if it has one. */
 function text(bytes: Uint8Array, position: number, end: number, whole: string, origin: number): string {
-  if (end - position > longText || whole === "") return readText(bytes, position, end);
+  if (whole === "" || end - position > longText) return textElsewhere(bytes, position, end);
   for (let i = position; i < end; i++) {
     if ((bytes[i] as number) > 0x7f) return readText(bytes, position, end);
   }
   return whole.substring(position - origin, end - origin);
+}
+
+/** A text of an input without a window of its own. Texts are read forwards, so none lies before the window. */
+function textElsewhere(bytes: Uint8Array, position: number, end: number): string {
+  if (end - position > longText || inputEnd - position < shortestWindow) return readText(bytes, position, end);
+  if (end > windowEnd) {
+    windowStart = position;
+    windowEnd = Math.min(position + longestWindow, inputEnd);
+    windowText = latin1Text(bytes, windowStart, windowEnd);
+  }
+  if (windowText === "") return readText(bytes, position, end);
+  return text(bytes, position, end, windowText, windowStart);
+}
+
+const longKey = 24;
+const keyCacheSize = 256;
+
+/**
+ * Keys of maps come again and again. A cache of their last ones, by their bytes, saves making the string and
+ * looking it up among all property names. Its keys hold no window.
+ */
+function key(bytes: Uint8Array, position: number, end: number, cache: string[]): string {
+  const length = end - position;
+  if (length > longKey || length === 0) return readText(bytes, position, end);
+  const hash = (bytes[position] as number) * 31 + (bytes[end - 1] as number) * 7 +
+    (bytes[position + (length >> 1)] as number) + length;
+  const cached = cache[hash & (keyCacheSize - 1)] as string;
+  if (cached.length === length) {
+    let i = 0;
+    while (i < length && cached.charCodeAt(i) === bytes[position + i] && (bytes[position + i] as number) < 0x80) i++;
+    if (i === length) return cached;
+  }
+  return cache[hash & (keyCacheSize - 1)] = readText(bytes, position, end);
+}
+
+/** An empty cache for {@link key}. */
+export function createKeyCache(): string[] {
+  return Array.from({ length: keyCacheSize }, () => "");
 }
 
 function copy(bytes: Uint8Array, position: number, end: number): Uint8Array {
@@ -190,6 +265,6 @@ function skip(bytes: Uint8Array, tag: number, end: number): number {
 
 /** By the names that generated code uses. */
 export const decodeSupport = {
-  gaveUp, after, int, size, bool, int64, uint64, sint64, bits, fixed64, sfixed64, float, double, text, copy, json,
-  timestamp, skip, setProperty, maxDepth,
+  gaveUp, after, int, size, bool, int64, uint64, sint64, bits, fixed64, sfixed64, float, double, text, key, copy, json,
+  windowOf, timestamp, skip, setProperty, maxDepth,
 } as const;

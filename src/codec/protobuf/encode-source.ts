@@ -9,8 +9,8 @@
  */
 import { encodeSupport } from "./encode-support.ts";
 import {
-  type FieldPlan, isMessage, type MapPlan, type MessagePlan, messagesOf, needsDepthCheck, type ScalarPlan, type UnionPlan,
-  type ValuePlan, wireType,
+  type FieldPlan, isMessage, type MapPlan, type MessagePlan, messagesOf, needsDepthCheck, type ScalarPlan,
+  type UnionPlan, type ValuePlan, wireType,
 } from "./plan.ts";
 import { largestFloat } from "./scalars.ts";
 import { literal, property, Source, tagBytes } from "./source.ts";
@@ -232,9 +232,10 @@ function writeScalar(
     case "double":
       source.add(`if (typeof ${x} !== "number"${finite ? ` || ${x} - ${x} !== 0` : ""}) throw gaveUp;`);
       return when(`${x} !== 0 || 1 / ${x} < 0`, `p = putDouble(b, p, ${x});`);
-    default:
+    case "int64": case "uint64": case "sint64": case "fixed64": case "sfixed64":
       source.add(`if (typeof ${x} !== "bigint") throw gaveUp;`);
       return when(`${x} !== 0n`, `p = put${(scalar[0] as string).toUpperCase()}${scalar.slice(1)}(b, p, ${x});`);
+    default: return scalar satisfies never;
   }
 }
 
@@ -304,8 +305,9 @@ function writeMap(generator: Generator, plan: MapPlan, number: number, room: num
     source.add("if (!(x instanceof Map)) throw gaveUp;", "for (const [k, y] of x) {");
   } else {
     source.add("if (!isRecord(x)) throw gaveUp;", "for (const name of Object.keys(x)) {", "const y = x[name];");
-    const isNamed = plan.key.type === "enum" || plan.key.scalar === "string";
-    source.add(isNamed ? "const k = name;" : `const k = keyOfProperty(${literal((plan.key as ScalarPlan).scalar)}, name);`);
+    source.add(plan.key.type === "enum" || plan.key.scalar === "string"
+      ? "const k = name;"
+      : `const k = keyOfProperty(${literal(plan.key.scalar)}, name);`);
   }
   source.add(ensure(30 + room), tagBytes(number, 2).map((byte) => `b[p++] = ${byte};`).join(" "));
   writeMeasured(generator, room, () => {

@@ -47,6 +47,7 @@ export function fits(model: Model, value: unknown, look = 0): boolean {
       return model.variants.some((variant) => (model.discriminator === undefined || variant.tag === undefined
         ? fits(variant.model, value, look + 1)
         : isRecord(value) && value[model.discriminator] === variant.tag));
+    default: return model satisfies never;
   }
 }
 

@@ -42,8 +42,14 @@ const tree: StructModel = {
 const shape: Model = {
   kind: "union", name: "Shape", discriminator: "kind",
   variants: [
-    { name: "circle", number: 1, tag: "circle", model: struct("Circle", [field("kind", 1, colour), field("r", 2, scalar("float"))]) },
-    { name: "box", number: 2, tag: 7, model: struct("Box", [field("w", 1, scalar("int32")), field("name", 9, scalar("string"))]) },
+    {
+      name: "circle", number: 1, tag: "circle",
+      model: struct("Circle", [field("kind", 1, colour), field("r", 2, scalar("float"))]),
+    },
+    {
+      name: "box", number: 2, tag: 7,
+      model: struct("Box", [field("w", 1, scalar("int32")), field("name", 9, scalar("string"))]),
+    },
     { name: "none", number: 16, tag: false, model: struct("None", []) },
   ],
 };
@@ -57,7 +63,9 @@ const either: Model = {
     { name: "date", number: 5, tag: undefined, model: scalar("timestamp") },
   ],
 };
-const messages: readonly Model[] = [point, named, tree, shape, either, list(scalar("string")), list(list(scalar("int32")))];
+const messages: readonly Model[] = [
+  point, named, tree, shape, either, list(scalar("string")), list(list(scalar("int32"))),
+];
 const values: readonly Model[] = [...scalarKinds.map(scalar), colour, size, { kind: "unknown" }, ...messages];
 const maps: readonly Model[] = [
   map(scalar("string"), scalar("int32")), map(scalar("string"), named), map(scalar("int32"), scalar("string")),
@@ -65,6 +73,9 @@ const maps: readonly Model[] = [
   map(scalar("string"), colour, "Map"), map(scalar("sint32"), shape, "Map"), map(scalar("string"), { kind: "unknown" }),
   map(scalar("uint32"), map(scalar("string"), scalar("bytes"))), map(scalar("string"), nullable(scalar("string"))),
 ];
+
+/** At the edges of what a tag of one, two, three, four and five bytes can say. */
+const farNumbers = [1, 15, 16, 17, 2047, 2048, 262_143, 262_144, 33_554_432, 536_870_911];
 
 /** Every kind of value in every place. */
 export const models: Readonly<Record<string, Model>> = {
@@ -75,8 +86,9 @@ export const models: Readonly<Record<string, Model>> = {
   optional: struct("Optional", [...values, ...maps].map((model, i) => field(`v${i}`, i + 1, model, "optional"))),
   defaults: struct("Defaults", [
     field("count", 1, scalar("int32"), "default", () => 5), field("name", 2, scalar("string"), "default", () => "x"),
-    field("tags", 3, list(scalar("string")), "default", () => ["a"]), field("at", 4, point, "default", () => ({ x: 1, y: 2 })),
-    field("colour", 5, colour, "default", () => "red"), field("none", 6, nullable(scalar("int64")), "default", () => null),
+    field("tags", 3, list(scalar("string")), "default", () => ["a"]),
+    field("at", 4, point, "default", () => ({ x: 1, y: 2 })), field("colour", 5, colour, "default", () => "red"),
+    field("none", 6, nullable(scalar("int64")), "default", () => null),
   ]),
   nullable: struct("Nullable", values.filter(({ kind }) => kind !== "unknown")
     .map((model, i) => field(`v${i}`, i + 1, nullable(model)))),
@@ -85,7 +97,7 @@ export const models: Readonly<Record<string, Model>> = {
   lists: struct("Lists", [...values, nullable(colour), maps[0] as Model]
     .map((model, i) => field(`v${i}`, i + 1, list(model)))),
   maps: struct("Maps", maps.map((model, i) => field(`v${i}`, i + 1, model))),
-  numbers: struct("Numbers", [1, 15, 16, 17, 2047, 2048, 262_143, 262_144, 33_554_432, 536_870_911].flatMap((number, i) =>
+  numbers: struct("Numbers", farNumbers.flatMap((number, i) =>
     [field(`v${i}`, number, i % 3 === 0 ? scalar("int64") : i % 3 === 1 ? list(scalar("string")) : point)])),
   names: struct("Names", ["constructor", "toString", "a b", "\"];throw 1;//", "\u2028", "class", "${v}", "length"]
     .map((name, i) => field(name, i + 1, scalar("string"), i % 2 === 0 ? "optional" : "required"))),
@@ -119,7 +131,9 @@ function scalarValue({ scalar, finite }: ScalarModel): fc.Arbitrary<unknown> {
     case "float": return fc.float(finite === true ? { noNaN: true, noDefaultInfinity: true } : {});
     case "double": return fc.double(finite === true ? { noNaN: true, noDefaultInfinity: true } : {});
     case "timestamp":
-      return fc.date({ min: new Date("0001-01-01T00:00:00Z"), max: new Date("9999-12-31T23:59:59.999Z"), noInvalidDate: true });
+      return fc.date({
+        min: new Date("0001-01-01T00:00:00Z"), max: new Date("9999-12-31T23:59:59.999Z"), noInvalidDate: true,
+      });
     default: return scalar satisfies never;
   }
 }
@@ -170,15 +184,18 @@ function structValue({ fields }: StructModel, fuel: number): fc.Arbitrary<unknow
     Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)));
 }
 
+const presences = ["required", "optional"] as const;
+
 /** Models at random. */
 export const randomModel: fc.Arbitrary<StructModel> = fc.letrec<{ model: Model; struct: StructModel }>((tie) => ({
   model: fc.oneof({ depthSize: "small", withCrossShrink: true },
     fc.constantFrom(...values), tie("struct"), tie("model").map(list), fc.constantFrom(...maps),
     tie("model").filter(({ kind }) => kind !== "unknown" && kind !== "nullable").map(nullable),
     tie("model").map((value) => map(scalar("string"), value))),
-  struct: fc.array(fc.tuple(tie("model"), fc.constantFrom("required" as const, "optional" as const), fc.nat(12)), { maxLength: 8 })
+  struct: fc.array(fc.tuple(tie("model"), fc.constantFrom(...presences), fc.nat(12)), { maxLength: 8 })
     .map((parts) => {
       let number = 0;
-      return struct("Random", parts.map(([model, presence, gap], i) => field(`f${i}`, number += gap + 1, model, presence)));
+      return struct("Random", parts.map(([model, presence, gap], i) =>
+        field(`f${i}`, number += gap + 1, model, presence)));
     }),
 })).struct;

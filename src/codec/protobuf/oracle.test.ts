@@ -32,12 +32,14 @@ class Oracle {
 
   constructor(model: Model) {
     const value = this.#value(model);
-    this.#root = /^[A-Z]/.test(value.type) ? value : this.#message((fields) => this.#field(fields, "value", 1, model, true));
+    this.#root = /^[A-Z]/.test(value.type)
+      ? value
+      : this.#message((fields) => this.#field(fields, "value", 1, model, true));
   }
 
   encode(value: unknown): Uint8Array {
     const type = this.#type();
-    return type.encode(type.fromObject({}) && type.create(this.#root.convert(value as never) as object)).finish();
+    return type.encode(type.create(this.#root.convert(value as never) as object)).finish();
   }
 
   recode(bytes: Uint8Array): Uint8Array {
@@ -46,7 +48,8 @@ class Oracle {
   }
 
   #type(): protobufjs.Type {
-    return protobufjs.Root.fromJSON({ edition: "proto3", nested: this.#nested } as protobufjs.INamespace).lookupType(this.#root.type);
+    const json = { edition: "proto3", nested: this.#nested } as protobufjs.INamespace;
+    return protobufjs.Root.fromJSON(json).lookupType(this.#root.type);
   }
 
   /** `define` adds fields and returns how to convert into the message's object. */
@@ -65,8 +68,8 @@ class Oracle {
     if (known !== undefined) return { type: known.type, convert: (value) => known.convert(value) };
     switch (model.kind) {
       case "scalar":
-        if (model.scalar === "timestamp") return { type: "Timestamp", convert: timestamp as Convert };
-        return { type: model.scalar, convert: /64$/.test(model.scalar) ? (long as Convert) : (value) => value };
+        if (model.scalar === "timestamp") return { type: "Timestamp", convert: timestamp };
+        return { type: model.scalar, convert: model.scalar.endsWith("64") ? long : (value) => value };
       case "enum":
         return { type: "int32", convert: (name) => model.values.find((value) => value.name === name)?.number };
       case "unknown": return { type: "bytes", convert: (value) => new TextEncoder().encode(JSON.stringify(value)) };
@@ -167,7 +170,8 @@ function assertSameBytes(actual: Uint8Array, expected: Uint8Array): void {
   const at = expected.findIndex((byte, i) => actual[i] !== byte);
   if (at < 0 && actual.length === expected.length) return;
   const hex = (bytes: Uint8Array) => Buffer.from(bytes.subarray(Math.max(0, at - 16), at + 16)).toString("hex");
-  assert.fail(`bytes differ from ${at} on: ${hex(actual)} (${actual.length}), expected ${hex(expected)} (${expected.length})`);
+  const show = (bytes: Uint8Array) => `${hex(bytes)} (${bytes.length})`;
+  assert.fail(`bytes differ from ${at} on: ${show(actual)}, expected ${show(expected)}`);
 }
 
 function check(model: Model, oracle: Oracle, value: unknown): void {
@@ -193,7 +197,8 @@ for (const [name, model] of Object.entries(models)) {
 }
 
 test("writes the bytes of protobufjs and reads them: models at random", () => {
-  const both = randomModel.chain((model) => fc.tuple(fc.constant(model), fc.array(valuesOfModel(model, 3), { maxLength: 4 })));
+  const both = randomModel.chain((model) =>
+    fc.tuple(fc.constant(model), fc.array(valuesOfModel(model, 3), { maxLength: 4 })));
   fc.assert(fc.property(both, ([model, values]) => {
     const oracle = new Oracle(model);
     for (const value of values) check(model, oracle, value);

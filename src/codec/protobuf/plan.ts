@@ -118,6 +118,7 @@ export function wireType(value: ValuePlan): 0 | 1 | 2 | 5 {
     case "fixed64": case "sfixed64": case "double": return 1;
     case "fixed32": case "sfixed32": case "float": return 5;
     case "bool": case "int32": case "uint32": case "sint32": case "int64": case "uint64": case "sint64": return 0;
+    default: return value.scalar satisfies never;
   }
 }
 
@@ -178,6 +179,7 @@ class Planner {
         const known = this.#messages.get(model);
         return known ?? this.#message(model);
       }
+      default: return model satisfies never;
     }
   }
 
@@ -189,7 +191,7 @@ class Planner {
     // Entered before its parts are planned, so that a part may refer back to it.
     const enter = <P extends MessagePlan>(plan: P, complete: (plan: Mutable<P>) => void): P => {
       this.#messages.set(model, plan);
-      complete(plan as Mutable<P>);
+      complete(plan);
       return plan;
     };
     switch (model.kind) {
@@ -218,6 +220,7 @@ class Planner {
           plan.fields = this.wrapper(name, { ...required, shape: this.#shape(model) }).fields;
         });
       }
+      default: return model satisfies never;
     }
   }
 
@@ -305,12 +308,11 @@ const unplanned: FieldPlan = {
 
 function keyPlan({ key }: MapModel): KeyPlan {
   if (key.kind === "enum") return { type: "enum", model: key };
-  switch (key.scalar) {
-    case "bytes": case "float": case "double": case "timestamp":
-      throw inexpressible(`a map's keys cannot be of type ${key.scalar}; use a string or an integer`);
-    default:
-      return { type: "scalar", scalar: key.scalar };
+  const { scalar } = key;
+  if (scalar === "bytes" || scalar === "float" || scalar === "double" || scalar === "timestamp") {
+    throw inexpressible(`a map's keys cannot be of type ${scalar}; use a string or an integer`);
   }
+  return { type: "scalar", scalar };
 }
 
 function checkNumber(number: number, where: string): void {

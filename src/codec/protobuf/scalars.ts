@@ -39,6 +39,7 @@ export function fitsScalar(scalar: Scalar, value: unknown, finite = false): bool
     case "float":
       if (typeof value !== "number") return false;
       return Math.abs(value) <= largestFloat || (!finite && !Number.isFinite(value));
+    default: return scalar satisfies never;
   }
 }
 
@@ -67,6 +68,7 @@ export function zeroOf(scalar: Scalar): unknown {
     case "int64": case "uint64": case "sint64": case "fixed64": case "sfixed64": return 0n;
     case "int32": case "uint32": case "sint32": case "fixed32": case "sfixed32": case "float": case "double":
       return 0;
+    default: return scalar satisfies never;
   }
 }
 

@@ -60,7 +60,7 @@ export function describe(value: unknown): string {
       if (value instanceof Date) return Number.isNaN(value.getTime()) ? "an invalid Date" : "a Date";
       if (value instanceof Uint8Array) return `bytes (${value.length})`;
       return value instanceof Map ? `Map of ${value.size}` : "object";
-    case "symbol": case "function": return typeof value;
+    default: return typeof value;
   }
 }
 
