@@ -7,6 +7,7 @@ import { expected, type RpcError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Picker } from "../core/picker.ts";
 import type { Runtime } from "../core/runtime.ts";
+import type { Service } from "../core/service.ts";
 import { ClientEndpoint, type EndpointOptions, type EndpointOwner } from "./endpoint.ts";
 import {
   type LoopGuard, loopGuard, outlierDetection, type OutlierDetector, type OutlierOptions,
@@ -37,6 +38,8 @@ export class Balancer implements EndpointOwner, Watcher {
   readonly #outliers: OutlierDetector | undefined;
   readonly #endpoints = new Map<string, ClientEndpoint>();
   readonly #unwatch: () => void;
+  /** Calls an endpoint that the picker of the options chooses. */
+  readonly service: Service;
   /** What the picker chooses from; undefined after a change until the next pick. */
   #candidates: readonly ClientEndpoint[] | undefined = undefined;
   #known = false;
@@ -53,6 +56,7 @@ export class Balancer implements EndpointOwner, Watcher {
       ? undefined
       : outlierDetection(runtime, { loopGuard: this.loopGuard, ...options.outliers },
         (id, ejected, why) => this.#endpoints.get(id)?.eject(ejected, why));
+    this.service = this.serviceBy(options.picker);
     this.#unwatch = options.discovery.watch(options.name, this);
   }
 
@@ -61,21 +65,25 @@ export class Balancer implements EndpointOwner, Watcher {
     return [...this.#endpoints.values()];
   }
 
-  readonly service = (request: unknown, context: Context): unknown => {
-    const candidates = this.#candidates ?? this.#select();
-    const endpoint = this.#options.picker(candidates, context);
-    if (endpoint !== undefined) return endpoint.call(request, context);
-    return this.#withoutEndpoint(request, context);
-  };
+  /** The same endpoints under another picker, which is given the same candidates as that of the options. */
+  serviceBy(picker: Picker): Service {
+    const service: Service = (request, context) => {
+      const candidates = this.#candidates ?? this.#select();
+      const endpoint = picker(candidates, context);
+      if (endpoint !== undefined) return endpoint.call(request, context);
+      return this.#withoutEndpoint(service, request, context);
+    };
+    return service;
+  }
 
-  #withoutEndpoint(request: unknown, context: Context): unknown {
+  #withoutEndpoint(service: Service, request: unknown, context: Context): unknown {
     const { name } = this.#options;
     if (this.#closed) throw expected("unavailable", "the client is closed", { neverStarted: true, retryable: false });
     if (!this.#known) {
       const known = this.#waiters.wait(context);
       const { kind } = context.method;
-      if (kind === "server_stream" || kind === "bidi_stream") return this.#streamLater(known, request, context);
-      return known.then(() => this.service(request, context));
+      if (kind === "server_stream" || kind === "bidi_stream") return this.#streamLater(known, service, request, context);
+      return known.then(() => service(request, context));
     }
     const why = this.#endpoints.size === 0
       ? `nobody serves "${name}": discovery knows no endpoint of that name`
@@ -84,9 +92,9 @@ export class Balancer implements EndpointOwner, Watcher {
       { neverStarted: true, phase: "pick" });
   }
 
-  async *#streamLater(known: Promise<void>, request: unknown, context: Context): AsyncGenerator {
+  async *#streamLater(known: Promise<void>, service: Service, request: unknown, context: Context): AsyncGenerator {
     await known;
-    yield* this.service(request, context) as AsyncIterable<unknown>;
+    yield* service(request, context) as AsyncIterable<unknown>;
   }
 
   /** Those that are ready; if there are none, those that may become so; if there are none, all that are open. */

@@ -39,6 +39,11 @@ export interface ClientOptions extends EndpointOptions {
   readonly regions?: Omit<RegionPreferenceOptions, "region" | "zone"> | undefined;
   /** How one endpoint of a region is chosen. Default: the less loaded of two (least requests, P2C). */
   readonly picker?: Picker | undefined;
+  /**
+   * Wraps the choice of an endpoint: gets a maker of what is the choice otherwise, region preference over `picker`,
+   * and returns the one to use. For rules: `(makePicker) => byRules(rules, makePicker)`.
+   */
+  readonly routing?: ((makePicker: () => Picker) => Picker) | undefined;
   /** Milliseconds for a unary call that says nothing and whose method says nothing. Default 15,000. */
   readonly timeoutMs?: number | undefined;
   /** Default: 3 attempts, 20 % budget. `false` for single attempts. */
@@ -87,24 +92,46 @@ export interface CallerOptions extends ClientOptions {
   readonly connect?: Connect | undefined;
 }
 
+/** The way to those who serve one name. */
+export interface Calling {
+  /** The stack over the balancer. */
+  readonly service: Service;
+  /** The same stack over the same endpoints, chosen by another picker: what a gateway's rules call. */
+  serviceBy(picker: Picker): Service;
+  /** The picker of `service`. */
+  readonly picker: Picker;
+  /** Makes another like it, with nothing remembered. */
+  makePicker(): Picker;
+  close(graceMs: number): void;
+  endpoints(): readonly ClientEndpoint[];
+}
+
 /** The stack over the balancer of one name: what a client's methods and a gateway's routes call. */
-export function createCaller(runtime: Runtime, options: CallerOptions): {
-  readonly service: Service; close(graceMs: number): void; endpoints(): readonly ClientEndpoint[];
-} {
+export function createCaller(runtime: Runtime, options: CallerOptions): Calling {
   const observer = options.observer ?? {};
-  const inner = avoidTried(options.picker ?? leastRequests(runtime.random));
+  // Of several pickers the first tells where regions stand: the observer has one story to follow.
+  let regionObserver: Observer | undefined = observer;
+  const makePicker = (): Picker => {
+    const inner = avoidTried(options.picker ?? leastRequests(runtime.random));
+    if (options.region === undefined) return inner;
+    const { region, zone, regions } = options;
+    const picker = preferRegion(runtime, { observer: regionObserver, ...regions, region, zone })(inner);
+    regionObserver = undefined;
+    return picker;
+  };
+  const picker = options.routing?.(makePicker) ?? makePicker();
   const balancer = new Balancer(runtime, {
-    ...options,
-    discovery: discoveryOf(options),
-    observer,
-    connect: options.connect ?? connectorFor(options),
-    picker: options.region === undefined
-      ? inner
-      : preferRegion(runtime, { observer, ...options.regions, region: options.region, zone: options.zone })(inner),
+    ...options, picker, observer, discovery: discoveryOf(options), connect: options.connect ?? connectorFor(options),
   });
   const defaults = defaultStack(runtime, { observer, retry: options.retry });
-  const service = compose(options.stack?.(defaults) ?? defaults, balancer.service);
-  return { service, close: (graceMs) => balancer.close(graceMs), endpoints: () => balancer.endpoints };
+  const stack = options.stack?.(defaults) ?? defaults;
+  return {
+    service: compose(stack, balancer.service),
+    serviceBy: (other) => compose(stack, balancer.serviceBy(other)),
+    picker, makePicker,
+    close: (graceMs) => balancer.close(graceMs),
+    endpoints: () => balancer.endpoints,
+  };
 }
 
 /** Clients with the same codec and settings share connections; these are told apart by identity. */

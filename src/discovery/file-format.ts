@@ -3,7 +3,7 @@ import { isMap, isNode, isPair, LineCounter, type Node, parseDocument } from "ya
 import { RpcError } from "../core/error.ts";
 import { parseJson } from "./fast-json.ts";
 import { didYouMean } from "./nearest.ts";
-import { describe, describePlace, type Place, readServices, type Services } from "./services.ts";
+import { describe, describePlace, type Place, readServices, type Refuse, type Services } from "./services.ts";
 
 /** Aliases may not multiply a small file into a large one. */
 const maxAliasCount = 1000;
@@ -30,6 +30,30 @@ function parseQuickly(text: string, maxEndpoints: number): Services | undefined 
 const fault = new Error("the text has a fault");
 
 function parseExactly(text: string, path: string, maxEndpoints: number): Services {
+  return readDocument({ text, path, key: "services", expected: "a mapping below it",
+    empty: "nobody serving a name is written `name: []`" },
+    (value, refuse) => readServices(value, ["services"], maxEndpoints, refuse));
+}
+
+/** A file of ours: one mapping with one key. */
+export interface DocumentFile {
+  readonly text: string;
+  /** What messages call the file. */
+  readonly path: string;
+  /** Its one key. */
+  readonly key: string;
+  /** What belongs below the key, for messages: "a list below it". */
+  readonly expected: string;
+  /** What to write instead of an empty file. */
+  readonly empty: string;
+}
+
+/**
+ * Reads a file of YAML, which JSON is too, by `read`, which gets what is below the file's key. Every complaint, also
+ * those of `read`, is an `invalid_argument`: `path:line:column: place: what is wrong, what was expected`.
+ */
+export function readDocument<T>({ text, path, key, expected, empty }: DocumentFile,
+  read: (value: unknown, refuse: Refuse) => T): T {
   const lines = new LineCounter();
   const refuseAt = (offset: number, what: string): never => {
     const { line, col } = lines.linePos(offset);
@@ -40,7 +64,7 @@ function parseExactly(text: string, path: string, maxEndpoints: number): Service
   });
   const complaint = document.errors[0] ?? document.warnings[0];
   if (complaint !== undefined) refuseAt(complaint.pos[0], complaint.message.split("\n")[0] ?? "malformed");
-  if (document.contents === null) refuseAt(0, "the file is empty; nobody serving a name is written `name: []`");
+  if (document.contents === null) refuseAt(0, `the file is empty; ${empty}`);
 
   const refuse = (place: Place, what: string, at: "key" | "value" = "value"): never => {
     const where = describePlace(at === "key" ? place.slice(0, -1) : place);
@@ -53,15 +77,15 @@ function parseExactly(text: string, path: string, maxEndpoints: number): Service
     refuseAt(0, cause instanceof Error ? cause.message : "the file cannot be read");
   }
   if (!(root instanceof Map)) {
-    return refuse([], `expected "services:" with a mapping below it, found ${describe(root)}`);
+    return refuse([], `expected "${key}:" with ${expected}, found ${describe(root)}`);
   }
   // Keys are text: the parser was told so.
   for (const word of (root as Map<string, unknown>).keys()) {
-    if (word === "services") continue;
-    const meant = didYouMean(word, ["services"]) || '; the only one is "services"';
+    if (word === key) continue;
+    const meant = didYouMean(word, [key]) || `; the only one is "${key}"`;
     refuse([word], `unknown key ${JSON.stringify(word.slice(0, 64))}${meant}`, "key");
   }
-  return readServices((root as Map<string, unknown>).get("services"), ["services"], maxEndpoints, refuse);
+  return read((root as Map<string, unknown>).get(key), refuse);
 }
 
 /** Where in the text a place begins; the nearest thing around it if it has no text of its own. */

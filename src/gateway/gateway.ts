@@ -4,32 +4,42 @@
  */
 import type { Discovery } from "../core/discovery.ts";
 import { RpcError } from "../core/error.ts";
-import type { Metadata } from "../core/metadata.ts";
 import { type MethodInfo, nextMethodOrdinal } from "../core/method.ts";
 import type { Runtime } from "../core/runtime.ts";
-import type { Service } from "../core/service.ts";
-import { isPromise } from "../core/service.ts";
 import { rawCoders } from "../contract/coders.ts";
 import { type ClientOptions, createCaller } from "../client/create-client.ts";
 import type { ClientEndpoint } from "../client/endpoint.ts";
 import { pooled } from "../client/pool.ts";
 import { nativeConnect } from "../protocol/native/index.ts";
 import type { MethodShape, Route } from "../protocol/router.ts";
+import type { RegionControl } from "../region/index.ts";
 import { createServerOn, type Server, type ServerOptions } from "../server/server.ts";
+import { forward, type Forwarding } from "./forward.ts";
 import { regionalDiscovery } from "./regional-discovery.ts";
+import { createRules, type Rule, type Rules } from "./rules.ts";
+import { Upstreams } from "./upstreams.ts";
 
 export interface GatewayOptions extends Omit<ServerOptions, "fallback" | "registerAs"> {
   /** Where this gateway stands. */
   readonly region: string;
   /** Who serves what, in all regions. */
   readonly discovery: Discovery;
-  /** How calls go on: picker, regions, retry, outliers, timeouts. As for any client. */
-  readonly client?: Omit<ClientOptions, "discovery" | "address" | "name" | "region" | "zone" | "codec"> | undefined;
+  /**
+   * How calls go on: picker, regions, retry, outliers, timeouts. As for any client, but that calls count this
+   * gateway among the hops of `regions.confineAfterHops`, which is 2 here: one that comes from another gateway
+   * stays in this region, so that no two gateways send a call to and fro.
+   */
+  readonly client?:
+    Omit<ClientOptions, "discovery" | "address" | "name" | "region" | "zone" | "codec" | "routing"> | undefined;
   /** The name under which gateways find each other. Default `meridian.gateway`. */
   readonly gatewayName?: string | undefined;
+  /** Where calls go: a list that stays, or rules that are set anew while calls are in flight. Default none. */
+  readonly rules?: Rules | readonly Rule[] | undefined;
+  /** The switchboard by which regions are drained: calls go to a drained region no more, not even to this one. */
+  readonly control?: RegionControl | undefined;
   /**
-   * Adds to every reply the trailer `meridian-upstream-ms`: how long the gateway waited for the server, so
-   * that a caller can tell the two parts of its time apart. Default false.
+   * Adds to every reply, error and end of a stream the trailer `meridian-upstream-ms`: how long the gateway waited
+   * for the server, so that a caller can tell the two parts of its time apart by `proxyTimes`. Default false.
    */
   readonly timing?: boolean | undefined;
 }
@@ -42,8 +52,7 @@ export interface Gateway extends Server {
 /** The default of {@link GatewayOptions.gatewayName}. */
 export const gatewayServiceName = "meridian.gateway";
 
-/** Most services, and most methods, that one gateway forwards. */
-const maxServices = 10_000;
+/** Most methods that one gateway forwards. */
 const maxMethods = 100_000;
 
 /** Makes a gateway on `runtime`. The package's `createGateway` fills in the Node runtime. */
@@ -53,23 +62,15 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
   const connect = pooled(nativeConnect({
     coders: (method) => rawCoders((method as ForwardedMethod).codec), settings: options.client?.settings,
   }));
-  const callers = new Map<string, ReturnType<typeof createCaller>>();
-  const routes = new Map<string, Route>();
-
-  const callerOf = (name: string): ReturnType<typeof createCaller> => {
-    let caller = callers.get(name);
-    if (caller === undefined) {
-      if (callers.size >= maxServices) throw new RpcError("resource_exhausted", `more than ${maxServices} services`);
-      caller = createCaller(runtime, {
-        ...options.client, name, discovery, connect, region: options.region, zone: options.zone,
-        observer: options.client?.observer ?? options.observer,
-        // A call that has passed a gateway already stays in this region, or two could send it to and fro.
-        regions: { confineAfterHops: 1, ...options.client?.regions },
-      });
-      callers.set(name, caller);
-    }
-    return caller;
+  const upstreams = new Upstreams((name) => createCaller(runtime, {
+    ...options.client, name, discovery, connect, region: options.region, zone: options.zone,
+    observer: options.client?.observer ?? options.observer,
+    regions: { confineAfterHops: 2, control: options.control, ...options.client?.regions },
+  }));
+  const forwarding: Forwarding = {
+    upstreams, rules: rulesOf(options.rules), timedBy: options.timing === true ? runtime.clock : undefined,
   };
+  const routes = new Map<string, Route>();
 
   const fallback = (shape: MethodShape): Route | RpcError => {
     const key = `${shape.path} ${shape.codec} ${shape.kind} ${shape.idempotent} ${shape.criticality}`;
@@ -80,10 +81,7 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
     if (routes.size >= maxMethods) return new RpcError("resource_exhausted", `more than ${maxMethods} methods`);
     try {
       const method = forwardedMethod(shape, slash);
-      const { service } = callerOf(method.service);
-      const route: Route = {
-        method, coders: rawCoders(shape.codec), service: forward(runtime, service, options.timing ?? false),
-      };
+      const route = { method, coders: rawCoders(shape.codec), service: forward(method.service, forwarding) };
       routes.set(key, route);
       return route;
     } catch (error) {
@@ -92,9 +90,15 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
   };
 
   const server = createServerOn(runtime, { ...options, fallback, registerAs: [gatewayName] });
+  const close = server.close.bind(server);
   return Object.assign(server, {
-    endpoints: (service: string) => callers.get(service)?.endpoints() ?? [],
+    endpoints: (service: string) => upstreams.endpoints(service),
+    close: (graceMs?: number) => close(graceMs).finally(() => upstreams.close()),
   });
+}
+
+function rulesOf(rules: GatewayOptions["rules"]): Rules | undefined {
+  return rules === undefined || "match" in rules ? rules : createRules(rules);
 }
 
 /** A method as a gateway knows it: a name and a shape. */
@@ -108,31 +112,4 @@ function forwardedMethod(shape: MethodShape, slash: number): ForwardedMethod {
     idempotent: shape.idempotent, criticality: shape.criticality, codec: shape.codec,
     timeoutMs: undefined, routeKey: undefined, ordinal: nextMethodOrdinal(),
   });
-}
-
-/** The handler that is a client: same deadline, keys and cancellation, one hop more, metadata both ways. */
-function forward(runtime: Runtime, service: Service, timing: boolean): Service {
-  return (request, context) => {
-    const startedMs = timing ? runtime.clock.now() : 0;
-    const onward = context.with({
-      hops: context.hops + 1,
-      attempt: 0,
-      onMetadata: (kind, metadata) => passOn(context, kind, metadata),
-    });
-    const answer = service(request, onward);
-    if (!timing || !isPromise(answer)) return answer;
-    return answer.finally(() => {
-      context.setTrailer("meridian-upstream-ms", (runtime.clock.now() - startedMs).toFixed(3));
-    });
-  };
-}
-
-function passOn(
-  context: { setHeader(name: string, value: string): void; setTrailer(name: string, value: string): void },
-  kind: "header" | "trailer", metadata: Metadata,
-): void {
-  for (const name in metadata) {
-    if (kind === "header") context.setHeader(name, metadata[name] as string);
-    else context.setTrailer(name, metadata[name] as string);
-  }
 }

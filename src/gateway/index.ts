@@ -1,12 +1,20 @@
 /** Regional gateways: `createGateway({ region, discovery }).listen({ port })` forwards any service. */
-import { counted } from "../telemetry/index.ts";
 import { nodeRuntime } from "../runtime/node/index.ts";
 import { createGatewayOn, type Gateway, type GatewayOptions } from "./gateway.ts";
 
+export { byRules } from "./by-rules.ts";
 export { createGatewayOn, type Gateway, type GatewayOptions, gatewayServiceName } from "./gateway.ts";
+export type { Patterns } from "./patterns.ts";
+export { rulesLimits } from "./read-rules.ts";
 export { regionalDiscovery, type RegionalOptions } from "./regional-discovery.ts";
+export {
+  createRules, type RoutingRule, type Rule, type RuleMatch, type RuleRejection, type Rules, type RulesChange,
+  type RuleTarget,
+} from "./rules.ts";
+export { type RulesFile, rulesFromFile } from "./rules-file.ts";
+export { type ProxyTimes, proxyTimes, upstreamTrailer } from "./times.ts";
 
 /** Makes a gateway on Node's clock, chance and network. */
-export function createGateway(options: GatewayOptions & { readonly metrics?: boolean | undefined }): Gateway {
-  return createGatewayOn(nodeRuntime, { ...options, observer: counted(options) });
+export function createGateway(options: GatewayOptions): Gateway {
+  return createGatewayOn(nodeRuntime, options);
 }

@@ -1,0 +1,101 @@
+/** Forwarding is a handler that is a client: same deadline, keys and cancellation, metadata both ways, one hop more. */
+import { type Clock, type Context, createMetadata, isPromise, type Metadata, type Service } from "../core/index.ts";
+import { rejection } from "./by-rules.ts";
+import { type RoutingRule, ruleMetadata, type Rules } from "./rules.ts";
+import { upstreamTrailer } from "./times.ts";
+import type { Upstream, Upstreams } from "./upstreams.ts";
+
+export interface Forwarding {
+  readonly upstreams: Upstreams;
+  readonly rules: Rules | undefined;
+  /** Set where replies say how long the server took. */
+  readonly timedBy: Clock | undefined;
+}
+
+/** Forwards the calls of one service. What is not configured is not looked at while calls go by. */
+export function forward(name: string, { upstreams, rules, timedBy }: Forwarding): Service {
+  let upstream = upstreams.get(name);
+  /** One that nobody served may have been closed to make room. */
+  const open = (): Upstream => (upstream.isClosed ? upstream = upstreams.get(name) : upstream);
+  const plain: Service = (request, context) => open().calling.service(request, onward(context));
+  const routed = rules === undefined ? plain : (request: unknown, context: Context): unknown => {
+    const rule = rules.match(context);
+    if (rule === undefined) return plain(request, context);
+    if (rule.reject !== undefined) throw rejection(rule);
+    const other = rule.target.service;
+    const target = other === undefined ? open() : upstreams.get(other);
+    return target.serviceOf(rule)(request, onward(context, rule.isDrawn(context) ? withRule(context, rule) : undefined));
+  };
+  return timedBy === undefined ? routed : timed(timedBy, routed);
+}
+
+function onward(context: Context, metadata: Metadata = context.metadata): Context {
+  return context.with({
+    hops: context.hops + 1, attempt: 0, metadata,
+    onMetadata: (kind, reply) => passOn(context, kind, reply),
+  });
+}
+
+function withRule(context: Context, rule: RoutingRule): Metadata {
+  return createMetadata({ ...context.metadata, [ruleMetadata]: rule.name });
+}
+
+/** Later metadata is added to what is there: a reply has one block of each kind, and it passes as it is. */
+function passOn(context: Context, kind: "header" | "trailer", metadata: Metadata): void {
+  for (const name in metadata) {
+    if (kind === "header") context.setHeader(name, metadata[name] as string);
+    else context.setTrailer(name, metadata[name] as string);
+  }
+}
+
+/** Adds the trailer that says how long the answer took to come; of a stream, from its beginning to its end. */
+function timed(clock: Clock, service: Service): Service {
+  return (request, context) => {
+    const startedMs = clock.now();
+    const ended = (): void => context.setTrailer(upstreamTrailer, (clock.now() - startedMs).toFixed(3));
+    const answer = service(request, context);
+    if (isPromise(answer)) {
+      return answer.then((value) => {
+        ended();
+        return isItems(value) ? new TimedItems(value, ended) : value;
+      }, (error: unknown) => {
+        ended();
+        throw error;
+      });
+    }
+    return isItems(answer) ? new TimedItems(answer, ended) : answer;
+  };
+}
+
+function isItems(answer: unknown): answer is AsyncIterable<unknown> {
+  return typeof answer === "object" && answer !== null && Symbol.asyncIterator in answer;
+}
+
+/** Items handed through, and a word at their end. */
+class TimedItems implements AsyncIterableIterator<unknown> {
+  readonly #items: AsyncIterator<unknown>;
+  readonly #ended: () => void;
+
+  constructor(items: AsyncIterable<unknown>, ended: () => void) {
+    this.#items = items[Symbol.asyncIterator]();
+    this.#ended = ended;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<unknown>> {
+    return this.#items.next().then((step) => {
+      if (step.done === true) this.#ended();
+      return step;
+    }, (error: unknown) => {
+      this.#ended();
+      throw error;
+    });
+  }
+
+  return(value?: unknown): Promise<IteratorResult<unknown>> {
+    return this.#items.return?.(value) ?? Promise.resolve({ done: true, value });
+  }
+}
