@@ -14,7 +14,10 @@ export interface RetryBudgetOptions {
   readonly ratio?: number;
   /** Retries allowed each second however few calls there are. Default 10. */
   readonly minPerSecond?: number;
-  /** What may be saved up: so many milliseconds of the whole traffic, each call once. Default 700: what piles up before silence is noticed. */
+  /**
+   * What may be saved up: so many milliseconds of the whole traffic, each call once. Default 700: what piles
+   * up before silence is noticed.
+   */
   readonly burstMs?: number;
   /** What a retry costs in all when it fails too. Default 10. */
   readonly failedRetryCost?: number;

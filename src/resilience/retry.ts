@@ -184,7 +184,8 @@ function streamed(policy: Policy, next: Service, request: unknown, context: Cont
 function reporting(clock: Clock, observer: Observer | undefined): Policy["ended"] {
   if (observer?.callEnded === undefined) return undefined;
   return (context, error) => {
-    observer.callEnded?.(context, clock.now() - context.startedMs, error === undefined ? undefined : RpcError.from(error));
+    const failure = error === undefined ? undefined : RpcError.from(error);
+    observer.callEnded?.(context, clock.now() - context.startedMs, failure);
   };
 }
 
