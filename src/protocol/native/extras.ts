@@ -24,66 +24,77 @@ const maxKeyBytes = 1_024;
 /** Larger than metadata may be, smaller than the least frame. */
 const maxBlockBytes = 65_536;
 
+/**
+ * Where blocks are put together, again and again: fresh memory would cost more than all the rest. One for the block,
+ * one for the entry being written, one for a text within it, since lengths stand before what they measure.
+ */
+const block = new Writer(1_024);
+const body = new Writer(1_024);
+const scratch = new Writer(256);
+
 /** Appends the length of the block and the block. */
 export function writeExtras(writer: Writer, extras: Extras): void {
-  const block = new Writer(256);
-  const body = new Writer(256);
-  if (extras.header !== undefined) entry(block, Extra.header, metadata(body, extras.header));
-  if (extras.trailer !== undefined) entry(block, Extra.trailer, metadata(body, extras.trailer));
-  if (extras.routeKey !== undefined) entry(block, Extra.routeKey, text(body, extras.routeKey));
-  if (extras.idempotencyKey !== undefined) entry(block, Extra.idempotencyKey, text(body, extras.idempotencyKey));
-  if (extras.hops !== undefined) entry(block, Extra.hops, varints(body, extras.hops));
-  if (extras.attempt !== undefined) entry(block, Extra.attempt, varints(body, extras.attempt));
-  if (extras.load !== undefined) entry(block, Extra.load, load(body, extras.load));
-  if (extras.reason !== undefined) entry(block, Extra.reason, text(body, extras.reason));
+  block.position = body.position = 0;
+  if (extras.header !== undefined) entry(Extra.header, metadata(extras.header));
+  if (extras.trailer !== undefined) entry(Extra.trailer, metadata(extras.trailer));
+  if (extras.routeKey !== undefined) entry(Extra.routeKey, text(body, extras.routeKey));
+  if (extras.idempotencyKey !== undefined) entry(Extra.idempotencyKey, text(body, extras.idempotencyKey));
+  if (extras.hops !== undefined) entry(Extra.hops, varint(extras.hops));
+  if (extras.attempt !== undefined) entry(Extra.attempt, varint(extras.attempt));
+  if (extras.load !== undefined) entry(Extra.load, load(extras.load));
+  if (extras.reason !== undefined) entry(Extra.reason, text(body, extras.reason));
   if (extras.data !== undefined) {
     body.writeBytes(extras.data);
-    entry(block, Extra.data, body);
+    entry(Extra.data, body);
   }
   if (extras.retryAfterMs !== undefined) {
     const delayMs = Math.round(extras.retryAfterMs);
-    entry(block, Extra.retryAfterMs, varints(body, delayMs < 0 ? 0 : delayMs + 1));
+    entry(Extra.retryAfterMs, varint(delayMs < 0 ? 0 : delayMs + 1));
   }
   writer.writeVarint(block.position);
   writer.writeBytes(block.bytes.subarray(0, block.position));
 }
 
-function entry(block: Writer, key: number, body: Writer): void {
+/** Moves what is in the body to the block. */
+function entry(key: number, { bytes, position }: Writer): void {
   block.writeByte(key);
-  block.writeVarint(body.position);
-  block.writeBytes(body.bytes.subarray(0, body.position));
+  block.writeVarint(position);
+  block.writeBytes(bytes.subarray(0, position));
   body.position = 0;
 }
 
-function text(body: Writer, value: string): Writer {
-  body.ensure(value.length * 3);
-  body.position += writeText(body.bytes, body.position, value);
+function text(to: Writer, value: string): Writer {
+  to.ensure(value.length * 3);
+  to.position += writeText(to.bytes, to.position, value);
+  return to;
+}
+
+function varint(value: number): Writer {
+  body.writeVarint(value);
   return body;
 }
 
-function varints(body: Writer, ...values: readonly number[]): Writer {
-  for (const value of values) body.writeVarint(value);
-  return body;
-}
-
-function metadata(body: Writer, entries: Metadata): Writer {
+function metadata(entries: Metadata): Writer {
   for (const name in entries) {
-    const scratch = new Writer(128);
-    entryText(body, text(scratch, name));
-    entryText(body, text(scratch, entries[name] as string));
+    entryText(name);
+    entryText(entries[name] as string);
   }
   return body;
 }
 
-function entryText(body: Writer, value: Writer): void {
-  body.writeVarint(value.position);
-  body.writeBytes(value.bytes.subarray(0, value.position));
-  value.position = 0;
+function entryText(value: string): void {
+  scratch.position = 0;
+  text(scratch, value);
+  body.writeVarint(scratch.position);
+  body.writeBytes(scratch.bytes.subarray(0, scratch.position));
 }
 
-function load(body: Writer, report: LoadReport): Writer {
-  return varints(body, permille(report.cpu), permille(report.memory), report.inFlight,
-    Math.round(report.callsPerSecond), Math.round(report.errorsPerSecond), Math.round(report.loopLagMs));
+function load(report: LoadReport): Writer {
+  for (const value of [
+    permille(report.cpu), permille(report.memory), report.inFlight, Math.round(report.callsPerSecond),
+    Math.round(report.errorsPerSecond), Math.round(report.loopLagMs),
+  ]) body.writeVarint(value);
+  return body;
 }
 
 function permille(share: number): number {
