@@ -24,7 +24,8 @@ export function forward(name: string, { upstreams, rules, timedBy }: Forwarding)
     if (rule.reject !== undefined) throw rejection(rule);
     const other = rule.target.service;
     const target = other === undefined ? open() : upstreams.get(other);
-    return target.serviceOf(rule)(request, onward(context, rule.isDrawn(context) ? withRule(context, rule) : undefined));
+    const metadata = rule.isDrawn(context) ? withRule(context, rule) : undefined;
+    return target.serviceOf(rule)(request, onward(context, metadata));
   };
   return timedBy === undefined ? routed : timed(timedBy, routed);
 }
@@ -40,11 +41,15 @@ function withRule(context: Context, rule: RoutingRule): Metadata {
   return createMetadata({ ...context.metadata, [ruleMetadata]: rule.name });
 }
 
-/** Later metadata is added to what is there: a reply has one block of each kind, and it passes as it is. */
+/** A reply has one block of each kind, which passes as it is; of a further one, the entries are added. */
 function passOn(context: Context, kind: "header" | "trailer", metadata: Metadata): void {
+  const before = context.reply?.[kind];
+  // Setting one entry makes the reply's metadata, which all of it then takes the place of.
   for (const name in metadata) {
     if (kind === "header") context.setHeader(name, metadata[name] as string);
     else context.setTrailer(name, metadata[name] as string);
+    if (context.reply !== undefined) context.reply[kind] = before === undefined ? metadata : { ...before, ...metadata };
+    return;
   }
 }
 
@@ -52,7 +57,13 @@ function passOn(context: Context, kind: "header" | "trailer", metadata: Metadata
 function timed(clock: Clock, service: Service): Service {
   return (request, context) => {
     const startedMs = clock.now();
-    const ended = (): void => context.setTrailer(upstreamTrailer, (clock.now() - startedMs).toFixed(3));
+    const ended = (): void => {
+      try {
+        context.setTrailer(upstreamTrailer, (clock.now() - startedMs).toFixed(3));
+      } catch {
+        // The server's own trailer fills the block: that matters more.
+      }
+    };
     const answer = service(request, context);
     if (isPromise(answer)) {
       return answer.then((value) => {

@@ -139,7 +139,7 @@ export function createRules(initial: readonly Rule[] = []): Rules {
   };
 }
 
-/** Steps of the golden ratio fill the unit interval as evenly as can be, so that a share is met within a call or two. */
+/** Steps of the golden ratio fill the unit interval evenly: a share is met within a call or two. */
 const goldenStep = 0.618_033_988_749_894_9;
 
 class CompiledRule implements RoutingRule {
