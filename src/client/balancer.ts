@@ -50,7 +50,7 @@ export class Balancer implements EndpointOwner, Watcher {
     this.#runtime = runtime;
     this.#options = options;
     this.observer = options.observer;
-    this.#waiters = new Waiters(runtime.clock);
+    this.#waiters = new Waiters(runtime.clock, { phase: "resolve", describe: () => this.#withFailure("discovery") });
     this.loopGuard = guardOf(runtime);
     this.#outliers = options.outliers === false
       ? undefined
@@ -78,18 +78,29 @@ export class Balancer implements EndpointOwner, Watcher {
 
   #withoutEndpoint(service: Service, request: unknown, context: Context): unknown {
     const { name } = this.#options;
-    if (this.#closed) throw expected("unavailable", "the client is closed", { neverStarted: true, retryable: false });
+    if (this.#closed) throw closedError();
     if (!this.#known) {
       const known = this.#waiters.wait(context);
       const { kind } = context.method;
-      if (kind === "server_stream" || kind === "bidi_stream") return this.#streamLater(known, service, request, context);
+      const streams = kind === "server_stream" || kind === "bidi_stream";
+      if (streams) return this.#streamLater(known, service, request, context);
       return known.then(() => service(request, context));
     }
     const why = this.#endpoints.size === 0
       ? `nobody serves "${name}": discovery knows no endpoint of that name`
-      : `none of the ${this.#endpoints.size} endpoints of "${name}" may take this call`;
-    throw expected("unavailable", this.#lastFailure === undefined ? why : `${why} (${this.#lastFailure.message})`,
-      { neverStarted: true, phase: "pick" });
+      : `none of the ${this.#endpoints.size} endpoints of "${name}" may take this call: ${this.#statuses()}`;
+    throw expected("unavailable", this.#withFailure(why), { neverStarted: true, phase: "pick" });
+  }
+
+  #withFailure(text: string): string {
+    return this.#lastFailure === undefined ? text : `${text} (${this.#lastFailure.message})`;
+  }
+
+  /** `2 connecting, 1 draining`: for a picker that found none of them fit. */
+  #statuses(): string {
+    const counts = new Map<string, number>();
+    for (const { status } of this.#endpoints.values()) counts.set(status, (counts.get(status) ?? 0) + 1);
+    return [...counts].map(([status, count]) => `${count} ${status}`).join(", ");
   }
 
   async *#streamLater(known: Promise<void>, service: Service, request: unknown, context: Context): AsyncGenerator {
@@ -176,8 +187,13 @@ export class Balancer implements EndpointOwner, Watcher {
     this.#endpoints.clear();
     this.#candidates = undefined;
     this.#known = true;
-    this.#waiters.fail(expected("unavailable", "the client was closed", { neverStarted: true, retryable: false }));
+    this.#waiters.fail(closedError());
   }
+}
+
+function closedError(): RpcError {
+  return expected("unavailable", "the client is closed: make another to call again",
+    { neverStarted: true, retryable: false });
 }
 
 /** One guard for all balancers of a runtime: they share its event loop. */

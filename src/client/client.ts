@@ -98,7 +98,7 @@ function contextOf(
   let deadline = Math.min(options.deadline ?? Infinity, parent?.deadline ?? Infinity);
   const ownMs = options.timeoutMs ?? timeoutMs;
   if (!(ownMs > 0)) {
-    throw new RpcError("invalid_argument", `timeoutMs is ${ownMs}, expected a number above 0`, { phase: "encode" });
+    throw new RpcError("invalid_argument", `timeoutMs is ${ownMs}, expected milliseconds above 0`, { phase: "encode" });
   }
   const nowMs = clock.now();
   deadline = Math.min(deadline, nowMs + ownMs);

@@ -164,7 +164,8 @@ export function contractCoders(codec: Codec | undefined): (method: MethodInfo) =
 function discoveryOf(options: ClientOptions): Discovery {
   if ((options.discovery === undefined) === (options.address === undefined)) {
     throw new RpcError("invalid_argument",
-      "a client needs to know where servers are: give it either `discovery` or `address`");
+      "a client needs to know where servers are: give it either `discovery` or `address`, " +
+      (options.discovery === undefined ? "it has neither" : "it has both"));
   }
   if (options.discovery !== undefined) return options.discovery;
   const given = options.address as string | readonly (string | EndpointFields)[];

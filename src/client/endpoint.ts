@@ -103,9 +103,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
   #callWhenOpen(request: unknown, context: Context): unknown {
     const link = this.#link;
     if (link.state === "waiting") throw this.#label(link.error);
-    if (link.state === "closed") {
-      throw this.#label(expected("unavailable", "the endpoint is closed", { neverStarted: true, phase: "connect" }));
-    }
+    if (link.state === "closed") throw this.#label(removed());
     this.connect();
     return this.#afterWaiting(request, context);
   }
@@ -274,7 +272,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
     if (link.state === "connecting" || link.state === "waiting") link.timer.cancel();
     if (link.state === "connecting" || link.state === "open") link.connection.close(graceMs);
     this.#update("removed");
-    this.#waiters.fail(expected("unavailable", "the endpoint was removed", { neverStarted: true, phase: "connect" }));
+    this.#waiters.fail(removed());
   }
 
   #update(why: string): void {
@@ -294,6 +292,11 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
       case "open": return this.#draining ? "draining" : this.#ejected || this.#suspect ? "ejected" : "ready";
     }
   }
+}
+
+function removed(): RpcError {
+  return expected("unavailable", "the endpoint is closed: discovery no longer names it, or its client was closed",
+    { neverStarted: true, phase: "connect" });
 }
 
 /** Whether a failure says something about the endpoint, rather than about the request or its caller. */

@@ -7,12 +7,23 @@ import type { Clock } from "../core/runtime.ts";
 /** Most calls that wait at once; more are refused, since whatever they wait for is not coming soon. */
 const maxWaiting = 10_000;
 
+/** What is waited for, for the message of a call that waited in vain. */
+export interface Awaited {
+  readonly phase: "resolve" | "connect";
+  /** E.g. `a connection`. */
+  describe(): string;
+}
+
+const aConnection: Awaited = { phase: "connect", describe: () => "a connection" };
+
 export class Waiters {
   readonly #clock: Clock;
+  readonly #awaited: Awaited;
   #waiting = new Set<Waiter>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, awaited: Awaited = aConnection) {
     this.#clock = clock;
+    this.#awaited = awaited;
   }
 
   get size(): number {
@@ -22,11 +33,12 @@ export class Waiters {
   /** Resolves at the next release; rejects at failure, cancellation or the context's deadline. */
   wait(context: Context): Promise<void> {
     if (this.#waiting.size >= maxWaiting) {
-      return Promise.reject(expected("resource_exhausted", `${maxWaiting} calls wait for a connection already`,
-        { neverStarted: true, phase: "connect" }));
+      return Promise.reject(expected("resource_exhausted",
+        `${maxWaiting} calls wait for ${this.#awaited.describe()} already; make fewer at once`,
+        { neverStarted: true, phase: this.#awaited.phase }));
     }
     return new Promise((resolve, reject) => {
-      const waiter = new Waiter(context, this.#clock, (error) => {
+      const waiter = new Waiter(context, this.#clock, this.#awaited, (error) => {
         this.#waiting.delete(waiter);
         if (error === undefined) resolve();
         else reject(error);
@@ -55,14 +67,18 @@ export class Waiters {
 class Waiter extends Alarm implements Cancellable {
   readonly #context: Context;
   readonly #clock: Clock;
+  readonly #awaited: Awaited;
   readonly #settled: (error: RpcError | undefined) => void;
   readonly #sinceMs: number;
   #over = false;
 
-  constructor(context: Context, clock: Clock, settled: (error: RpcError | undefined) => void) {
+  constructor(
+    context: Context, clock: Clock, awaited: Awaited, settled: (error: RpcError | undefined) => void,
+  ) {
     super();
     this.#context = context;
     this.#clock = clock;
+    this.#awaited = awaited;
     this.#settled = settled;
     this.#sinceMs = clock.now();
   }
@@ -82,8 +98,9 @@ class Waiter extends Alarm implements Cancellable {
 
   ring(): void {
     const waitedMs = Math.round(this.#clock.now() - this.#sinceMs);
-    this.settle(expected("deadline_exceeded", `the deadline passed after ${waitedMs} ms without a connection`,
-      { neverStarted: true, retryable: false, phase: "connect" }));
+    this.settle(expected("deadline_exceeded",
+      `the deadline passed after ${waitedMs} ms of waiting for ${this.#awaited.describe()}`,
+      { neverStarted: true, retryable: false, phase: this.#awaited.phase }));
   }
 
   cancelled(reason: RpcError): void {

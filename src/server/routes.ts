@@ -1,5 +1,5 @@
 /** Routes are what a server serves: handlers by `service/method`, each under the server's layers. */
-import { RpcError } from "../core/error.ts";
+import { expected, RpcError } from "../core/error.ts";
 import { compose, type Service, type Stack } from "../core/service.ts";
 import { codersOf } from "../contract/coders.ts";
 import type { Codec } from "../contract/codec.ts";
@@ -40,7 +40,8 @@ export class Routes {
   /** Throws at once when a handler is missing, superfluous or no function: not at the first call. */
   add(contract: AnyContract, handlers: Readonly<Record<string, unknown>>): void {
     if (this.#services.has(contract.name)) {
-      throw new RpcError("already_exists", `${contract.name} is implemented already`);
+      throw new RpcError("already_exists",
+        `${contract.name} is implemented already: pass all its handlers in one call of implement`);
     }
     const unknown = Object.keys(handlers).filter((name) => !Object.hasOwn(contract.methods, name));
     if (unknown.length > 0) {
@@ -51,7 +52,7 @@ export class Routes {
       const handler = handlers[name];
       if (typeof handler !== "function") {
         throw new RpcError("invalid_argument",
-          `${method.path} has no handler: expected a function, got ${typeof handler}`);
+          `${method.path} has no handler: expected a function named ${name}, got ${typeof handler}`);
       }
       const service = compose(this.#options.stack, handler.bind(handlers) as Service);
       this.#served.set(method.path, { method, service, byCodec: new Map() });
@@ -64,7 +65,7 @@ export class Routes {
     const served = this.#served.get(path);
     if (served === undefined) return this.#missing(shape);
     if (served.method.kind !== kind) {
-      return new RpcError("unimplemented", `${path} is ${served.method.kind}, not ${kind}: the contracts differ`);
+      return expected("unimplemented", `${path} is ${served.method.kind}, not ${kind}: the contracts differ`);
     }
     const known = served.byCodec.get(codec);
     if (known !== undefined) return known;
@@ -83,7 +84,7 @@ export class Routes {
     if (this.#options.fallback !== undefined) return this.#options.fallback(shape);
     const slash = path.lastIndexOf("/");
     const service = path.slice(0, Math.max(slash, 0));
-    return new RpcError("unimplemented", this.#services.has(service)
+    return expected("unimplemented", this.#services.has(service)
       ? `${service} has no method "${path.slice(slash + 1, slash + 129)}" here: the contracts differ`
       : `"${service.slice(0, 256)}" is not served here; this server has ${this.services.join(", ") || "no service"}`);
   }
