@@ -43,7 +43,9 @@ export class Routes {
       throw new RpcError("already_exists",
         `${contract.name} is implemented already: pass all its handlers in one call of implement`);
     }
-    const unknown = Object.keys(handlers).filter((name) => !Object.hasOwn(contract.methods, name));
+    // Functions alone: handlers may be an object that keeps data of its own.
+    const unknown = Object.keys(handlers)
+      .filter((name) => typeof handlers[name] === "function" && !Object.hasOwn(contract.methods, name));
     if (unknown.length > 0) {
       throw new RpcError("invalid_argument", `${contract.name} has no method ${unknown.join(", ")}; ` +
         `its methods are ${Object.keys(contract.methods).join(", ")}`);
