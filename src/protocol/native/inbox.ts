@@ -20,6 +20,8 @@ export class Inbox implements AsyncIterableIterator<unknown> {
   #items: Item[] = [];
   #head = 0;
   #uncredited = 0;
+  /** What the frames of the incomplete message cost that are not credited yet. */
+  #partial = 0;
   #ended = false;
   #error: RpcError | undefined = undefined;
   #reader: { resolve(step: IteratorResult<unknown>): void; reject(error: RpcError): void } | undefined = undefined;
@@ -35,7 +37,9 @@ export class Inbox implements AsyncIterableIterator<unknown> {
     return this;
   }
 
-  push(value: unknown, bytes: number): void {
+  push(value: unknown, lastBytes: number): void {
+    const bytes = lastBytes + this.#partial;
+    this.#partial = 0;
     if (this.#ended) {
       this.#channel.consumed(bytes);
       return;
@@ -50,8 +54,20 @@ export class Inbox implements AsyncIterableIterator<unknown> {
     }
   }
 
-  /** Credits the frames of a message that is not complete: else one larger than the window could never come. */
+  /**
+   * Takes frames of a message that is not complete. One larger than the window could never come unless they were
+   * credited; but only while nothing waits to be read, or a peer whose messages end in small frames could fill the
+   * memory of a reader that is slow.
+   */
   partial(bytes: number): void {
+    this.#partial += bytes;
+    this.#creditPartial();
+  }
+
+  #creditPartial(): void {
+    if (this.#partial === 0 || this.#head < this.#items.length) return;
+    const bytes = this.#partial;
+    this.#partial = 0;
     this.#credit(bytes);
   }
 
@@ -101,6 +117,7 @@ export class Inbox implements AsyncIterableIterator<unknown> {
       this.#head = 0;
     }
     this.#credit(item.bytes);
+    this.#creditPartial();
     return item.value;
   }
 
@@ -118,6 +135,8 @@ export class Inbox implements AsyncIterableIterator<unknown> {
     for (; this.#head < this.#items.length; this.#head++) {
       this.#channel.consumed((this.#items[this.#head] as Item).bytes);
     }
+    this.#channel.consumed(this.#partial);
+    this.#partial = 0;
     this.#items = [];
     this.#head = 0;
   }
