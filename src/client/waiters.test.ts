@@ -16,7 +16,9 @@ test("those who wait go on together, and nobody is left", async () => {
   const outcomes = [outcomeOf(waiters.wait(callContext(clock))), outcomeOf(waiters.wait(callContext(clock, 1_000)))];
   assert.equal(waiters.size, 2);
   waiters.release();
+  const { events } = simulation;
   await simulation.run(5_000);
+  assert.equal(simulation.events, events, "no alarm is left behind");
   assert.deepEqual(outcomes, [{ value: undefined }, { value: undefined }]);
   assert.equal(waiters.size, 0);
   assert.equal(clock.now(), 5_000);
