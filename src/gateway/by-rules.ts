@@ -1,5 +1,5 @@
 /** Pickers that obey rules: a picker over pickers, one for each rule, since pickers keep what they derive. */
-import { type Candidate, type Context, expected, type Picker, RpcError } from "../core/index.ts";
+import { type Candidate, type Context, expected, type Picker, type RpcError } from "../core/index.ts";
 import { derived } from "../balance/derived.ts";
 import { hasAttributes } from "./regional-discovery.ts";
 import type { RoutingRule, Rules, RuleTarget } from "./rules.ts";
