@@ -13,7 +13,8 @@ export const emptyMetadata: Metadata = Object.freeze(Object.create(null) as Reco
 /** Most entries in one block, and most bytes of names and values together. */
 export const metadataLimits = { maxEntries: 128, maxBytes: 16_384 } as const;
 
-const namePattern = /^[0-9a-z_.-]{1,128}$/;
+/** What a name may be. */
+export const metadataName = /^[0-9a-z_.-]{1,128}$/;
 
 /** Copies and checks metadata given by a user; throws `invalid_argument` naming the entry that is wrong. */
 export function createMetadata(entries: Readonly<Record<string, string>>): Metadata {
@@ -23,7 +24,7 @@ export function createMetadata(entries: Readonly<Record<string, string>>): Metad
   for (const name of Object.keys(entries)) {
     const value: unknown = entries[name];
     if (value === undefined) continue;
-    if (!namePattern.test(name)) {
+    if (!metadataName.test(name)) {
       throw new RpcError("invalid_argument",
         `metadata name ${JSON.stringify(name.slice(0, 64))} is not 1 to 128 of a-z 0-9 _ . -`, { phase: "encode" });
     }
@@ -31,7 +32,7 @@ export function createMetadata(entries: Readonly<Record<string, string>>): Metad
       throw new RpcError("invalid_argument", `metadata "${name}" is ${typeof value}, expected a string`,
         { phase: "encode" });
     }
-    bytes += name.length + value.length;
+    bytes += name.length + utf8Bytes(value);
     count++;
     metadata[name] = value;
   }
@@ -41,4 +42,14 @@ export function createMetadata(entries: Readonly<Record<string, string>>): Metad
       `${metadataLimits.maxBytes} bytes are allowed`, { phase: "encode" });
   }
   return metadata;
+}
+
+/** How long `text` is on a wire; a lone surrogate, which becomes U+FFFD, counts a byte short. */
+function utf8Bytes(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) bytes += unit > 0x7ff && (unit & 0xf800) !== 0xd800 ? 2 : 1;
+  }
+  return bytes;
 }

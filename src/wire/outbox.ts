@@ -106,8 +106,9 @@ export class Outbox extends Writer {
     }
   }
 
-  /** Forgets the frame begun last. */
+  /** Forgets the frame begun last, if it is not complete. */
   abort(): void {
+    if (!this.#open) return;
     this.position = this.frameStart;
     this.#open = false;
   }

@@ -2,11 +2,25 @@
  * A CallTable finds open calls by id: a ring of slots indexed by the id's low bits, six nanoseconds where a
  * Map needs seventy-five.
  */
+
+/** A call may skip ids of calls that are open, so some are left when a table says that it is spent. */
+const lastIds = 0xffff_0000;
+
 export class CallTable<Call> {
   #slots: (Call | undefined)[] = new Array<Call | undefined>(64).fill(undefined);
   #ids = new Uint32Array(64);
-  #lastId = 0;
+  #lastId: number;
   size = 0;
+
+  /** Ids begin after `lastId`. */
+  constructor(lastId = 0) {
+    this.#lastId = lastId;
+  }
+
+  /** Whether ids are running out: they may not begin again, so calls need another connection. */
+  get spent(): boolean {
+    return this.#lastId >= lastIds;
+  }
 
   /** Stores `call` under a fresh id. Ids grow by one and skip slots whose call is still open. */
   add(call: Call): number {
@@ -14,7 +28,7 @@ export class CallTable<Call> {
     const mask = this.#slots.length - 1;
     let id = this.#lastId;
     do {
-      id = id === 0xffff_ffff ? 1 : id + 1;
+      id++;
     } while (this.#slots[id & mask] !== undefined);
     this.#lastId = id;
     this.#slots[id & mask] = call;

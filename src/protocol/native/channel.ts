@@ -10,10 +10,12 @@ import type { ByteSink, ByteStream, Clock } from "../../core/runtime.ts";
 import type { Timer } from "../../core/alarm.ts";
 import type { Compression } from "../../wire/compression.ts";
 import { Cursor } from "../../wire/cursor.ts";
-import { FrameReader, type FrameSink } from "../../wire/frame-reader.ts";
+import { frameHeaderBytes, FrameReader, type FrameSink } from "../../wire/frame-reader.ts";
 import { Outbox } from "../../wire/outbox.ts";
-import { FrameType, maxVersion, minVersion, prefaceBytes, prefaceMagic } from "./frame-types.ts";
+import type { Writer } from "../../wire/writer.ts";
+import { FrameType, maxVersion, minVersion, prefaceBytes } from "./frame-types.ts";
 import { type Peer, readHello, writeHello } from "./hello.ts";
+import { preface, PrefaceReader } from "./preface.ts";
 import type { Sender } from "./sender.ts";
 import type { NativeSettings } from "./settings.ts";
 
@@ -27,9 +29,18 @@ export interface Role {
   credited(id: number, bytes: number): void;
   goingAway(lastId: number, error: RpcError): void;
   pinged(roundTripMs: number): void;
-  /** Last. `error` is absent after an orderly end. */
+  /** Last of the connection. `error` is absent after an orderly end. */
   closed(error: RpcError | undefined): void;
+  /** Last of all: the stream below is closed too, which a peer can delay for a while. */
+  gone(): void;
 }
+
+/** How long a peer that was told the end may take to close its side before it is cut off, in milliseconds. */
+export const lingerMs = 1_000;
+/** More pings in a second are no sign of life but an attack, or a bug. */
+const maxPingsPerSecond = 1_000;
+/** A read of fewer bytes that completes no frame is no sign of life: a peer could dribble for ever. */
+const dribbleBytes = 256;
 
 export class Channel implements ByteSink, FrameSink {
   readonly clock: Clock;
@@ -40,17 +51,31 @@ export class Channel implements ByteSink, FrameSink {
   readonly #stream: ByteStream;
   readonly #reader: FrameReader;
   readonly #helloTimer: Timer;
-  #preface: Uint8Array | undefined = new Uint8Array(prefaceBytes);
-  #prefaceLength = 0;
+  #lingerTimer: Timer | undefined = undefined;
+  readonly #preface = new PrefaceReader();
+  /** Whether our preface is out, so that the peer can make sense of a frame. */
+  #greeted = false;
   peer: Peer | undefined = undefined;
   /** The algorithm both sides have, if any. */
   compression: Compression | undefined = undefined;
   /** When the bytes being handled arrived: the clock is read once a read, not once a frame. */
   receivedMs: number;
+  /** When the peer last gave a sign of life. */
+  heardMs: number;
+  #heardFrames = 0;
+  #pings = 0;
+  #pingsSinceMs = 0;
+  /** Why the peer is going away, once it has said so. */
+  #farewell: RpcError | undefined = undefined;
+  /** Messages that have begun to arrive and are not complete: how many, and their bytes so far. */
+  unfinished = 0;
+  unfinishedBytes = 0;
   /** What we may still send in data frames, over all calls. */
   sendCredit = 0;
   /** Data bytes consumed here that the peer has not been credited for. */
   #uncredited = 0;
+  /** What the peer may still send in data frames, over all calls. */
+  #receiveCredit: number;
   /** Senders that wait for credit or room. */
   readonly waiting = new Set<Sender>();
   #ended = false;
@@ -66,11 +91,16 @@ export class Channel implements ByteSink, FrameSink {
     this.#stream = stream(this);
     this.outbox = new Outbox(this.#stream, clock);
     this.#reader = new FrameReader(this, settings.maxFrameBytes);
-    this.receivedMs = clock.now();
+    this.receivedMs = this.heardMs = clock.now();
+    this.#receiveCredit = settings.connectionWindowBytes;
     this.#helloTimer = clock.after(settings.helloTimeoutMs, () => {
       this.fail(expected("unavailable", `no complete hello within ${settings.helloTimeoutMs} ms`,
         { neverStarted: true, phase: "connect" }));
     }).unref();
+  }
+
+  get side(): "client" | "server" {
+    return this.#role.side;
   }
 
   get peerAddress(): string {
@@ -94,18 +124,23 @@ export class Channel implements ByteSink, FrameSink {
     }
     this.#stallBytes = bufferedBytes;
     if (nowMs - this.#stallSinceMs < this.settings.stallTimeoutMs) return;
-    this.fail(expected("unavailable", bufferedBytes > 0
-      ? `the peer has read nothing for ${this.settings.stallTimeoutMs} ms`
-      : `the peer has left a frame unfinished for ${this.settings.stallTimeoutMs} ms`, { phase: "network" }));
-    this.#stream.destroy();
+    const waitedMs = this.settings.stallTimeoutMs;
+    // Who does not read is told nothing.
+    if (bufferedBytes > 0) this.abort(stalled(`the peer has read nothing for ${waitedMs} ms`));
+    else this.fail(stalled(`the peer has left a frame unfinished for ${waitedMs} ms`));
   }
 
   opened(): void {
     if (this.#role.side === "client") this.#open(minVersion, maxVersion);
   }
 
+  #greet(least: number, most: number): void {
+    this.outbox.raw(preface(least, most));
+    this.#greeted = true;
+  }
+
   #open(least: number, most: number): void {
-    this.outbox.raw(new Uint8Array([...prefaceMagic, least, most]));
+    this.#greet(least, most);
     this.outbox.begin();
     writeHello(this.outbox, this.settings);
     this.outbox.end(FrameType.hello, 0, 0);
@@ -115,8 +150,11 @@ export class Channel implements ByteSink, FrameSink {
     if (this.#ended) return;
     this.receivedMs = this.clock.now();
     try {
-      const rest = this.#preface === undefined ? bytes : this.#readPreface(bytes);
-      if (rest !== undefined) this.#reader.push(rest);
+      this.#reader.push(this.#preface.length === prefaceBytes ? bytes : this.#readPreface(bytes));
+      if (this.#reader.frames !== this.#heardFrames || bytes.length >= dribbleBytes) {
+        this.#heardFrames = this.#reader.frames;
+        this.heardMs = this.receivedMs;
+      }
       this.#holdBack();
     } catch (error) {
       this.fail(RpcError.from(error, "internal"));
@@ -145,37 +183,35 @@ export class Channel implements ByteSink, FrameSink {
   }
 
   closed(error?: Error): void {
-    this.#finish(this.#role.side === "client" || error !== undefined
-      ? expected("unavailable", error === undefined ? "the peer closed the connection" : error.message,
-        { cause: error, phase: "network" })
-      : undefined);
+    this.#lingerTimer?.cancel();
+    const why = error?.message ?? this.#closedEarly();
+    this.#finish(why === undefined ? undefined : expected("unavailable",
+      this.#farewell === undefined ? why : `${why}, saying: ${this.#farewell.message}`,
+      { cause: error, phase: "network" }));
+    this.#role.gone();
   }
 
-  /** Returns what follows the preface, or nothing while it is incomplete. */
-  #readPreface(bytes: Uint8Array): Uint8Array | undefined {
-    const preface = this.#preface as Uint8Array;
-    const taken = Math.min(prefaceBytes - this.#prefaceLength, bytes.length);
-    preface.set(bytes.subarray(0, taken), this.#prefaceLength);
-    this.#prefaceLength += taken;
-    const known = Math.min(this.#prefaceLength, prefaceMagic.length);
-    for (let i = 0; i < known; i++) {
-      if (preface[i] !== prefaceMagic[i]) {
-        throw new RpcError("invalid_argument", "the peer does not speak the Meridian protocol: it opened with " +
-          [...preface.subarray(0, known)].map((byte) => byte.toString(16).padStart(2, "0")).join(" "),
-          { neverStarted: true, phase: "connect" });
-      }
-    }
-    if (this.#prefaceLength < prefaceBytes) return undefined;
-    this.#preface = undefined;
-    const least = preface[6] as number;
-    const most = preface[7] as number;
-    if (least > maxVersion || most < minVersion) {
-      throw new RpcError("failed_precondition", `the peer speaks versions ${least} to ${most} of the Meridian ` +
-        `protocol, this side ${minVersion} to ${maxVersion}: upgrade the older of the two`,
-        { neverStarted: true, phase: "connect", retryable: false });
+  /** What is wrong with an orderly close by the peer; nothing if it opened, and closed between two frames. */
+  #closedEarly(): string | undefined {
+    if (this.#reader.midFrame) return "the peer closed the connection in the middle of a frame";
+    const started = this.#role.side === "client" || this.#preface.length > 0;
+    if (this.peer === undefined && started) return "the peer closed the connection before its hello was complete";
+    return this.#role.side === "client" ? "the peer closed the connection" : undefined;
+  }
+
+  /** Returns what follows the preface. */
+  #readPreface(bytes: Uint8Array): Uint8Array {
+    const taken = this.#preface.push(bytes);
+    if (this.#preface.length < prefaceBytes) return bytes.subarray(taken);
+    try {
+      this.#preface.checkVersions();
+    } catch (error) {
+      // The peer can name what to upgrade only if it learns what we speak.
+      if (!this.#greeted) this.#greet(minVersion, maxVersion);
+      throw error;
     }
     if (this.#role.side === "server") {
-      const version = Math.min(most, maxVersion);
+      const version = Math.min(this.#preface.most, maxVersion);
       this.#open(version, version);
     }
     return bytes.subarray(taken);
@@ -192,6 +228,12 @@ export class Channel implements ByteSink, FrameSink {
       return !this.#ended;
     }
     switch (type) {
+      case FrameType.data:
+        this.#charge(end - start + frameHeaderBytes);
+        this.#role.callFrame(type, flags, id, bytes, start, end);
+        break;
+      case FrameType.hello:
+        throw new RpcError("invalid_argument", "a second hello");
       case FrameType.credit:
         this.#credit(id, this.cursor.over(bytes, start, end).varint());
         break;
@@ -224,14 +266,21 @@ export class Channel implements ByteSink, FrameSink {
   }
 
   /** Sends a ping that carries our clock, so that the answer says how long it took. */
-  ping(): void {
+  ping(nowMs: number): void {
     this.outbox.begin();
-    this.outbox.writeVarint(Math.floor(this.clock.now() * 1_000));
+    this.outbox.writeVarint(Math.floor(nowMs * 1_000));
     this.outbox.end(FrameType.ping, 0, 0);
   }
 
   #pong(bytes: Uint8Array, start: number, end: number): void {
-    if (end - start > 64) throw new RpcError("invalid_argument", "a ping of more than 64 bytes");
+    if (end - start > 64) throw new RpcError("invalid_argument", `a ping of ${end - start} bytes; at most 64`);
+    if (this.receivedMs - this.#pingsSinceMs >= 1_000) {
+      this.#pingsSinceMs = this.receivedMs;
+      this.#pings = 0;
+    }
+    if (++this.#pings > maxPingsPerSecond) {
+      throw new RpcError("resource_exhausted", `more than ${maxPingsPerSecond} pings within a second`);
+    }
     this.outbox.begin();
     this.outbox.writeBytes(bytes.subarray(start, end));
     this.outbox.end(FrameType.pong, 0, 0);
@@ -255,6 +304,20 @@ export class Channel implements ByteSink, FrameSink {
     for (const sender of this.waiting) sender.wake();
   }
 
+  /** Takes a data frame off the peer's credit, which it may overdraw by one frame. */
+  #charge(cost: number): void {
+    if (this.#receiveCredit <= 0) {
+      throw new RpcError("resource_exhausted", "the peer sent data without credit: " +
+        `${this.settings.connectionWindowBytes} bytes are unread (connectionWindowBytes)`);
+    }
+    this.#receiveCredit -= cost;
+  }
+
+  /** Whether the peer may send no data until some is consumed here. */
+  get starving(): boolean {
+    return this.#receiveCredit <= 0;
+  }
+
   /** Counts data bytes as consumed and gives the peer credit for them in large pieces. */
   consumed(bytes: number): void {
     this.#uncredited += bytes;
@@ -265,6 +328,7 @@ export class Channel implements ByteSink, FrameSink {
   }
 
   sendCreditFrame(id: number, bytes: number): void {
+    if (id === 0) this.#receiveCredit += bytes;
     this.outbox.begin();
     this.outbox.writeVarint(bytes);
     this.outbox.end(FrameType.credit, 0, id);
@@ -273,11 +337,7 @@ export class Channel implements ByteSink, FrameSink {
   /** Says that calls above `lastId` will not be served here, and why. */
   sendGoAway(lastId: number, error: RpcError): void {
     this.outbox.begin();
-    this.outbox.writeVarint(lastId);
-    this.outbox.writeVarint(codeNumber(error.code));
-    const text = new TextEncoder().encode(error.message.slice(0, 512));
-    this.outbox.writeVarint(text.length);
-    this.outbox.writeBytes(text);
+    writeGoAway(this.outbox, lastId, error);
     this.outbox.end(FrameType.goAway, 0, 0);
   }
 
@@ -287,15 +347,16 @@ export class Channel implements ByteSink, FrameSink {
     const code = codeFromNumber(cursor.varint());
     const error = expected(code, cursor.text(2_048), { remote: true, phase: "connect", neverStarted: true });
     if (this.peer === undefined) throw error;
+    this.#farewell = error;
     this.#role.goingAway(lastId, error);
   }
 
   /** Ends the connection because of `error`, telling the peer as far as it still listens. */
   fail(error: RpcError): void {
     if (this.#ended) return;
-    if (this.#preface === undefined && !error.remote) this.sendGoAway(0xffff_ffff, error);
-    this.outbox.flush();
-    this.#stream.end();
+    this.outbox.abort();
+    if (this.#greeted && !error.remote) this.sendGoAway(0xffff_ffff, error);
+    this.#leave(lingerMs);
     this.#finish(error);
   }
 
@@ -309,9 +370,15 @@ export class Channel implements ByteSink, FrameSink {
   /** Ends the connection in order, after what was written. */
   end(): void {
     if (this.#ended) return;
-    this.outbox.flush();
-    this.#stream.end();
+    this.#leave(this.#stream.bufferedBytes > 0 ? this.settings.stallTimeoutMs : lingerMs);
     this.#finish(undefined);
+  }
+
+  /** Ends the stream; a peer that does not close its side in time is cut off, or it could keep ours for ever. */
+  #leave(waitMs: number): void {
+    this.outbox.flush();
+    this.#lingerTimer = this.clock.after(waitMs, () => this.#stream.destroy()).unref();
+    this.#stream.end();
   }
 
   #finish(error: RpcError | undefined): void {
@@ -323,4 +390,17 @@ export class Channel implements ByteSink, FrameSink {
     this.wakeSenders();
     this.waiting.clear();
   }
+}
+
+function stalled(why: string): RpcError {
+  return expected("unavailable", `${why} (stallTimeoutMs)`, { phase: "network" });
+}
+
+/** The payload of a goAway frame. */
+export function writeGoAway(writer: Writer, lastId: number, error: RpcError): void {
+  writer.writeVarint(lastId);
+  writer.writeVarint(codeNumber(error.code));
+  const text = new TextEncoder().encode(error.message.slice(0, 512));
+  writer.writeVarint(text.length);
+  writer.writeBytes(text);
 }

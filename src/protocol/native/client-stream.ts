@@ -5,13 +5,14 @@ import type { AttemptObserver } from "../../core/connection.ts";
 import type { Cancellable, Context } from "../../core/context.ts";
 import { expected, RpcError } from "../../core/error.ts";
 import type { Metadata } from "../../core/metadata.ts";
+import { frameHeaderBytes } from "../../wire/frame-reader.ts";
 import type { Binding, NativeConnection } from "./client.ts";
-import type { ClientCall } from "./client-unary.ts";
+import { type ClientCall, refuseDirection } from "./client-unary.ts";
 import { readExtras } from "./extras.ts";
 import { readFailure } from "./failure.ts";
-import { Flag, FrameType } from "./frame-types.ts";
+import { Flag, frameName, FrameType } from "./frame-types.ts";
 import { Inbox } from "./inbox.ts";
-import { type Assembly, incomplete, receiveMessage, sendMessage } from "./message.ts";
+import { type Assembly, dropAssembly, incomplete, receiveMessage, sendMessage } from "./message.ts";
 import { sendAll, Sender } from "./sender.ts";
 
 export class StreamCall extends Alarm implements ClientCall, Cancellable {
@@ -82,31 +83,49 @@ export class StreamCall extends Alarm implements ClientCall, Cancellable {
 
   frame(type: number, flags: number, bytes: Uint8Array, start: number, end: number): void {
     const channel = this.#connection.channel;
+    const cost = end - start + frameHeaderBytes;
     try {
       if (type === FrameType.error) {
         this.fail(readFailure(channel.cursor.over(bytes, start, end), this.#binding.coders));
         return;
       }
-      const size = type === FrameType.data ? end - start : 0;
+      if (type === FrameType.data) this.#inbox.arrived(cost);
       if ((flags & Flag.extras) !== 0) start = this.#extras(bytes, start, end);
       if (type === FrameType.end) {
-        this.#succeed();
-        return;
+        this.#end();
+      } else if (type === FrameType.data || type === FrameType.response) {
+        this.#message(type, flags, bytes, start, end, cost);
+      } else {
+        refuseDirection(type);
       }
-      if (type !== FrameType.data && type !== FrameType.response) return;
-      const value = receiveMessage(channel, this, this.#binding.coders.response, flags, bytes, start, end);
-      if (value === incomplete) {
-        this.#inbox.partial(size);
-        return;
-      }
-      this.#inbox.push(value, size);
-      if (type === FrameType.response) this.#succeed();
     } catch (error) {
+      if (type === FrameType.data) channel.consumed(cost);
       const failure = RpcError.from(error, "internal");
       this.#sendCancel("internal");
       this.fail(expected("internal", `a message of the stream cannot be read: ${failure.message}`,
         { cause: failure, phase: "decode", retryable: false }));
     }
+  }
+
+  #message(type: number, flags: number, bytes: Uint8Array, start: number, end: number, cost: number): void {
+    // A client stream is answered by one response, which data frames may continue; the others by data alone.
+    const isSingle = this.#context.method.kind === "client_stream";
+    if ((type === FrameType.response) !== (isSingle && this.assembly === undefined)) {
+      throw new RpcError("internal", `the server sent a ${frameName(type)} frame out of turn`);
+    }
+    const { channel } = this.#connection;
+    const value = receiveMessage(channel, this, this.#binding.coders.response, flags, bytes, start, end);
+    if (value === incomplete) {
+      if (type === FrameType.data) this.#inbox.partial(cost);
+      return;
+    }
+    this.#inbox.push(value, type === FrameType.data ? cost : 0);
+    if (isSingle) this.#succeed();
+  }
+
+  #end(): void {
+    if (this.assembly !== undefined) throw new RpcError("internal", "the stream ended within a message");
+    this.#succeed();
   }
 
   #extras(bytes: Uint8Array, start: number, end: number): number {
@@ -145,6 +164,8 @@ export class StreamCall extends Alarm implements ClientCall, Cancellable {
     if (this.isSet) connection.channel.clock.clear(this);
     this.#context.offCancel(this);
     this.#sender.stop();
+    dropAssembly(connection.channel, this);
+    this.#inbox.settle();
     connection.release(this.#id);
     this.#observer.attemptEnded(this.#context, this.#context.startedMs, connection.channel.clock.now(), error);
   }

@@ -4,11 +4,12 @@ import type { AttemptObserver } from "../../core/connection.ts";
 import type { Cancellable, Context } from "../../core/context.ts";
 import { expected, RpcError } from "../../core/error.ts";
 import { codeNumber } from "../../core/code.ts";
+import { frameHeaderBytes } from "../../wire/frame-reader.ts";
 import type { Binding, NativeConnection } from "./client.ts";
 import { readExtras } from "./extras.ts";
 import { readFailure } from "./failure.ts";
-import { Flag, FrameType } from "./frame-types.ts";
-import { type Assembly, incomplete, receiveMessage, sendMessage } from "./message.ts";
+import { Flag, frameName, FrameType } from "./frame-types.ts";
+import { type Assembly, dropAssembly, incomplete, receiveMessage, sendMessage } from "./message.ts";
 import { Sender } from "./sender.ts";
 
 /** What the connection asks of a call, whatever its shape. */
@@ -78,12 +79,17 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
         this.fail(readFailure(channel.cursor.over(bytes, start, end), this.#binding.coders));
         return;
       }
-      if (type === FrameType.data) channel.consumed(end - start);
+      const cost = end - start + frameHeaderBytes;
+      if (type === FrameType.data) channel.consumed(cost);
       if ((flags & Flag.extras) !== 0) start = this.#extras(bytes, start, end);
-      if (type !== FrameType.response && type !== FrameType.data) return;
+      // The reply begins with a response frame; if it is larger, data frames continue it.
+      if (type !== (this.assembly === undefined ? FrameType.response : FrameType.data)) {
+        this.#unfit(type);
+        return;
+      }
       value = receiveMessage(channel, this, this.#binding.coders.response, flags, bytes, start, end);
       if (value === incomplete) {
-        if (type === FrameType.data) channel.sendCreditFrame(this.#id, end - start);
+        if (type === FrameType.data) channel.sendCreditFrame(this.#id, cost);
         return;
       }
     } catch (error) {
@@ -95,6 +101,15 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
     }
     this.#finish(channel.receivedMs, undefined);
     this.#resolve(value);
+  }
+
+  /** Throws for a frame that no unary call gets; one that only tells something, or is of an unknown type, may come. */
+  #unfit(type: number): void {
+    refuseDirection(type);
+    if (type === FrameType.end) throw new RpcError("internal", "the server ended a unary call without a reply");
+    if (type === FrameType.data || type === FrameType.response) {
+      throw new RpcError("internal", `the server sent a ${frameName(type)} frame out of turn`);
+    }
   }
 
   #extras(bytes: Uint8Array, start: number, end: number): number {
@@ -111,6 +126,8 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
   }
 
   fail(error: RpcError): void {
+    // Over already: what was told of an earlier call's end may have ended this one.
+    if (this.#id === 0) return;
     if (error.metadata !== undefined) this.#context.onMetadata?.("trailer", error.metadata);
     this.#finish(this.#connection.channel.clock.now(), error);
     this.#reject(error);
@@ -121,7 +138,10 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
     if (this.isSet) connection.channel.clock.clear(this);
     this.#context.offCancel(this);
     this.#sender?.stop();
-    connection.release(this.#id);
+    dropAssembly(connection.channel, this);
+    const id = this.#id;
+    this.#id = 0;
+    connection.release(id);
     this.#observer.attemptEnded(this.#context, this.#context.startedMs, endedMs, error);
   }
 
@@ -149,9 +169,16 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
 
   #sendCancel(code: "cancelled" | "deadline_exceeded" | "internal"): void {
     const { channel } = this.#connection;
-    if (channel.ended) return;
+    if (channel.ended || this.#id === 0) return;
     channel.outbox.begin();
     channel.outbox.writeVarint(codeNumber(code));
     channel.outbox.end(FrameType.cancel, 0, this.#id);
+  }
+}
+
+/** Throws for frames that only clients send. */
+export function refuseDirection(type: number): void {
+  if (type === FrameType.request || type === FrameType.bind || type === FrameType.cancel) {
+    throw new RpcError("invalid_argument", `a server sent a frame of type ${type} (${frameName(type)})`);
   }
 }

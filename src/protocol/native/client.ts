@@ -3,16 +3,18 @@ import type { Context } from "../../core/context.ts";
 import { expected, RpcError } from "../../core/error.ts";
 import type { AttemptObserver, Connect, Connection, ConnectionEvents } from "../../core/connection.ts";
 import type { MethodInfo } from "../../core/method.ts";
+import type { Timer } from "../../core/alarm.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import type { MethodCoders } from "../../contract/coders.ts";
+import { frameHeaderBytes } from "../../wire/frame-reader.ts";
 import { writeText } from "../../wire/text.ts";
 import { CallTable } from "./call-table.ts";
 import { Channel, type Role } from "./channel.ts";
 import { StreamCall } from "./client-stream.ts";
-import { type ClientCall, UnaryCall } from "./client-unary.ts";
+import { type ClientCall, refuseDirection, UnaryCall } from "./client-unary.ts";
 import { writeExtras } from "./extras.ts";
 import { criticalityByNumber, Flag, FrameType, idempotencyByNumber, kindsByNumber } from "./frame-types.ts";
-import { defaultSettings, type NativeSettings } from "./settings.ts";
+import { type NativeSettings, resolveSettings } from "./settings.ts";
 
 /** A method as this connection knows it: its number and its coders. */
 export interface Binding {
@@ -28,9 +30,12 @@ export interface NativeClientOptions {
 
 /** Connects endpoints by the native protocol. */
 export function nativeConnect(options: NativeClientOptions): Connect {
-  const settings = { ...defaultSettings, ...options.settings };
+  const settings = resolveSettings(options.settings);
   return (runtime, address, events) => new NativeConnection(runtime, address, events, options.coders, settings);
 }
+
+/** While a ping is unanswered, no other follows within so many milliseconds. */
+const leastPingGapMs = 50;
 
 /** Most methods one connection may number. */
 const maxBindings = 10_000;
@@ -45,6 +50,9 @@ export class NativeConnection implements Connection, Role {
   #bindingCount = 0;
   readonly calls = new CallTable<ClientCall>();
   #closing = false;
+  #closeTimer: Timer | undefined = undefined;
+  /** When a ping left that has not been answered. */
+  #pingedMs = -Infinity;
 
   constructor(
     runtime: Runtime, address: string, events: ConnectionEvents, coders: (method: MethodInfo) => MethodCoders,
@@ -60,11 +68,17 @@ export class NativeConnection implements Connection, Role {
   }
 
   get lastReceivedMs(): number {
-    return this.channel.receivedMs;
+    return this.channel.heardMs;
   }
 
   ping(): void {
-    if (this.channel.peer !== undefined) this.channel.ping();
+    const { channel } = this;
+    if (channel.peer === undefined || channel.ended) return;
+    // One answer serves all who ask at the same time: calls that end a long silence, endpoints that share this.
+    const nowMs = channel.clock.now();
+    if (nowMs - this.#pingedMs < leastPingGapMs) return;
+    this.#pingedMs = nowMs;
+    channel.ping(nowMs);
   }
 
   call(request: unknown, context: Context, observer: AttemptObserver): unknown {
@@ -77,11 +91,20 @@ export class NativeConnection implements Connection, Role {
         `${this.calls.size} calls are in flight on this connection, the server's limit (maxConcurrentCalls)`,
         { neverStarted: true, phase: "queue" });
     }
+    if (this.calls.spent) this.#retire();
     if (context.cancelReason !== undefined) throw context.cancelReason;
     const binding = this.#bindings[context.method.ordinal] ?? this.#bind(context.method);
     return context.method.kind === "unary"
       ? new UnaryCall(this, binding, context, observer).start(request)
       : new StreamCall(this, binding, context, observer).start(request);
+  }
+
+  /** Ids have run out, after four billion calls: those in flight end here, the next take another connection. */
+  #retire(): never {
+    const reason = expected("unavailable", "the connection has used up its call ids", { neverStarted: true });
+    this.#events.draining(reason.message);
+    this.close(Infinity);
+    throw reason;
   }
 
   /** Tells the server the number that requests will call this method by; no answer is awaited. */
@@ -133,7 +156,8 @@ export class NativeConnection implements Connection, Role {
     const call = this.calls.get(id);
     if (call !== undefined) call.frame(type, flags, bytes, start, end);
     // Data of a call that has ended here still used up the connection's credit.
-    else if (type === FrameType.data) this.channel.consumed(end - start);
+    else if (type === FrameType.data) this.channel.consumed(end - start + frameHeaderBytes);
+    else refuseDirection(type);
   }
 
   credited(id: number, bytes: number): void {
@@ -145,6 +169,7 @@ export class NativeConnection implements Connection, Role {
   }
 
   pinged(roundTripMs: number): void {
+    this.#pingedMs = -Infinity;
     this.#events.pinged(roundTripMs);
   }
 
@@ -161,6 +186,7 @@ export class NativeConnection implements Connection, Role {
   }
 
   closed(error: RpcError | undefined): void {
+    this.#closeTimer?.cancel();
     for (const call of this.calls.above(0)) {
       call.fail(expected("unavailable", `the connection was lost before the reply: ${error?.message ?? "closed"}`, {
         cause: error, phase: "network", retryable: true,
@@ -173,7 +199,14 @@ export class NativeConnection implements Connection, Role {
     if (this.channel.ended) return;
     this.#closing = true;
     if (this.calls.size === 0 || graceMs <= 0) this.channel.end();
-    else if (graceMs < Infinity) this.channel.clock.after(graceMs, () => this.channel.end());
+    else if (graceMs < Infinity) {
+      this.#closeTimer?.cancel();
+      this.#closeTimer = this.channel.clock.after(graceMs, () => this.channel.end());
+    }
+  }
+
+  gone(): void {
+    // Whoever owns the connection heard all there is to hear when it closed.
   }
 
   failRepeatable(error: RpcError): void {
@@ -194,8 +227,10 @@ function shapeByte(method: MethodInfo): number {
 
 /** What is left of the deadline in whole milliseconds, at least 1; 0 means none. */
 function timeoutMs(deadline: number, nowMs: number): number {
-  if (deadline === Infinity) return 0;
-  return Math.max(1, Math.ceil(deadline - nowMs));
+  const leftMs = deadline - nowMs;
+  // Also Infinity: what a varint cannot say is no deadline anybody will live to see.
+  if (leftMs > Number.MAX_SAFE_INTEGER) return 0;
+  return Math.max(1, Math.ceil(leftMs));
 }
 
 function hasExtras(context: Context): boolean {

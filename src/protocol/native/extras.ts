@@ -1,7 +1,7 @@
 /** Extras are the optional fields of a frame: numbered entries in a block before the message. */
 import { RpcError } from "../../core/error.ts";
 import type { LoadReport } from "../../core/load.ts";
-import { type Metadata, metadataLimits } from "../../core/metadata.ts";
+import { type Metadata, metadataLimits, metadataName } from "../../core/metadata.ts";
 import type { Cursor } from "../../wire/cursor.ts";
 import { writeText } from "../../wire/text.ts";
 import { Writer } from "../../wire/writer.ts";
@@ -69,8 +69,9 @@ function text(to: Writer, value: string): Writer {
   return to;
 }
 
+/** What is no number, or none that a varint can hold, may come from a user's load report or push-back. */
 function varint(value: number): Writer {
-  body.writeVarint(value);
+  body.writeVarint(value > 0 ? Math.min(Math.round(value), Number.MAX_SAFE_INTEGER) : 0);
   return body;
 }
 
@@ -91,9 +92,9 @@ function entryText(value: string): void {
 
 function load(report: LoadReport): Writer {
   for (const value of [
-    permille(report.cpu), permille(report.memory), report.inFlight, Math.round(report.callsPerSecond),
-    Math.round(report.errorsPerSecond), Math.round(report.loopLagMs),
-  ]) body.writeVarint(value);
+    permille(report.cpu), permille(report.memory), report.inFlight, report.callsPerSecond, report.errorsPerSecond,
+    report.loopLagMs,
+  ]) varint(value);
   return body;
 }
 
@@ -144,8 +145,11 @@ function rest(cursor: Cursor): string {
   return cursor.restText();
 }
 
+/** Each entry has two lengths beside its text: one of at most two bytes, one of at most three. */
+const maxMetadataBytes = metadataLimits.maxBytes + 5 * metadataLimits.maxEntries;
+
 function readMetadata(cursor: Cursor): Metadata {
-  if (cursor.end - cursor.position > 2 * metadataLimits.maxBytes) {
+  if (cursor.end - cursor.position > maxMetadataBytes) {
     throw new RpcError("resource_exhausted", `metadata exceeds ${metadataLimits.maxBytes} bytes`);
   }
   const entries = Object.create(null) as Record<string, string>;
@@ -155,6 +159,10 @@ function readMetadata(cursor: Cursor): Metadata {
       throw new RpcError("resource_exhausted", `metadata has more than ${metadataLimits.maxEntries} entries`);
     }
     const name = cursor.text(128);
+    if (!metadataName.test(name)) {
+      throw new RpcError("invalid_argument",
+        `metadata name ${JSON.stringify(name.slice(0, 64))} is not 1 to 128 of a-z 0-9 _ . -`, { phase: "decode" });
+    }
     entries[name] = cursor.text(metadataLimits.maxBytes);
   }
   return entries;

@@ -2,7 +2,7 @@
 import { codeFromNumber, codeNumber } from "../../core/code.ts";
 import { expected, type RpcError } from "../../core/error.ts";
 import type { MethodCoders } from "../../contract/coders.ts";
-import type { Metadata } from "../../core/metadata.ts";
+import { createMetadata, type Metadata } from "../../core/metadata.ts";
 import type { Cursor } from "../../wire/cursor.ts";
 import type { Outbox } from "../../wire/outbox.ts";
 import { writeText } from "../../wire/text.ts";
@@ -24,7 +24,7 @@ export function sendFailure(
     extras.data = encodeData(error, coders);
   }
   if (error.retryAfterMs !== undefined) extras.retryAfterMs = error.retryAfterMs;
-  const metadata = trailer ?? error.metadata;
+  const metadata = trailer ?? sendable(error.metadata);
   if (metadata !== undefined) extras.trailer = metadata;
   outbox.begin();
   outbox.writeVarint(codeNumber(error.code));
@@ -36,6 +36,16 @@ export function sendFailure(
   outbox.writeBytes(bytes.subarray(0, length));
   writeExtras(outbox, extras);
   outbox.end(FrameType.error, Flag.extras, id);
+}
+
+/** Metadata that a handler put into its error, unless it would not fit the wire: the error matters more. */
+function sendable(metadata: Metadata | undefined): Metadata | undefined {
+  if (metadata === undefined) return undefined;
+  try {
+    return createMetadata(metadata);
+  } catch {
+    return undefined;
+  }
 }
 
 function encodeData(error: RpcError, coders: MethodCoders | undefined): Uint8Array | undefined {

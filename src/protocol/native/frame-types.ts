@@ -16,6 +16,11 @@ export const FrameType = {
   header: 13,
 } as const;
 
+/** What a message calls a frame type. */
+export function frameName(type: number): string {
+  return Object.entries(FrameType).find(([, number]) => number === type)?.[0] ?? `type ${type}`;
+}
+
 export const Flag = {
   /** The message goes on in the next data frame of this call. */
   more: 1,

@@ -1,6 +1,7 @@
 /** A hello is the first frame of each side: its limits and who it is, as numbered entries. */
 import { RpcError } from "../../core/error.ts";
 import type { Cursor } from "../../wire/cursor.ts";
+import { frameLengthLimit } from "../../wire/frame-reader.ts";
 import { Writer } from "../../wire/writer.ts";
 import { writeText } from "../../wire/text.ts";
 import { leastMaxFrameBytes, type NativeSettings } from "./settings.ts";
@@ -38,7 +39,7 @@ export function writeHello(writer: Writer, settings: NativeSettings): void {
 }
 
 function number(writer: Writer, key: number, value: number): void {
-  const body = new Writer(8);
+  const body = new Writer(16);
   body.writeVarint(value);
   writer.writeByte(key);
   writer.writeVarint(body.position);
@@ -47,7 +48,9 @@ function number(writer: Writer, key: number, value: number): void {
 
 function text(writer: Writer, key: number, value: string): void {
   const bytes = new Uint8Array(value.length * 3);
-  const length = Math.min(writeText(bytes, 0, value), maxTextBytes);
+  let length = writeText(bytes, 0, value);
+  // Never cut within a character: continuation bytes begin with 10.
+  if (length > maxTextBytes) for (length = maxTextBytes; ((bytes[length] as number) & 0xc0) === 0x80;) length--;
   writer.writeByte(key);
   writer.writeVarint(length);
   writer.writeBytes(bytes.subarray(0, length));
@@ -78,6 +81,8 @@ export function readHello(cursor: Cursor): Peer {
     throw new RpcError("failed_precondition",
       `the peer's hello has maxFrameBytes ${peer.maxFrameBytes}; at least ${leastMaxFrameBytes} is required`);
   }
+  // More than a frame's length can say would be cut off when it is written.
+  peer.maxFrameBytes = Math.min(peer.maxFrameBytes, frameLengthLimit);
   return peer;
 }
 

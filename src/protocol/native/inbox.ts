@@ -2,12 +2,13 @@
  * An Inbox is the receiving end of one stream: decoded messages wait here until they are read, and the peer
  * is credited as they are.
  */
-import type { RpcError } from "../../core/error.ts";
+import { RpcError } from "../../core/error.ts";
 import type { Channel } from "./channel.ts";
 
 interface Item {
   readonly value: unknown;
-  readonly bytes: number;
+  /** What its frame cost of the connection's credit. */
+  readonly cost: number;
 }
 
 const done: IteratorResult<unknown> = { done: true, value: undefined };
@@ -22,6 +23,10 @@ export class Inbox implements AsyncIterableIterator<unknown> {
   #uncredited = 0;
   /** What the frames of the incomplete message cost that are not credited yet. */
   #partial = 0;
+  /** What the peer may still send of this call. */
+  #window: number;
+  /** Whether the call is over, and the connection's credit for what is waiting given back. */
+  #settled = false;
   #ended = false;
   #error: RpcError | undefined = undefined;
   #reader: { resolve(step: IteratorResult<unknown>): void; reject(error: RpcError): void } | undefined = undefined;
@@ -31,26 +36,42 @@ export class Inbox implements AsyncIterableIterator<unknown> {
     this.#channel = channel;
     this.#id = id;
     this.#abandoned = abandoned;
+    this.#window = channel.settings.streamWindowBytes;
   }
 
   [Symbol.asyncIterator](): this {
     return this;
   }
 
-  push(value: unknown, lastBytes: number): void {
-    const bytes = lastBytes + this.#partial;
+  /** Takes a data frame off the call's credit, which the peer may overdraw by one frame. */
+  arrived(cost: number): void {
+    if (this.#window <= 0) {
+      throw new RpcError("resource_exhausted", "the peer sent data without credit: " +
+        `${this.#channel.settings.streamWindowBytes} bytes of the call are unread (streamWindowBytes)`,
+        { phase: "decode" });
+    }
+    this.#window -= cost;
+  }
+
+  /** Whether the peer may send nothing of this call until some is read. */
+  get starving(): boolean {
+    return this.#window <= 0;
+  }
+
+  push(value: unknown, lastCost: number): void {
+    const cost = lastCost + this.#partial;
     this.#partial = 0;
     if (this.#ended) {
-      this.#channel.consumed(bytes);
+      this.#channel.consumed(cost);
       return;
     }
     const reader = this.#reader;
     if (reader !== undefined) {
       this.#reader = undefined;
-      this.#credit(bytes);
+      this.#credit(cost);
       reader.resolve({ done: false, value });
     } else {
-      this.#items.push({ value, bytes });
+      this.#items.push({ value, cost });
     }
   }
 
@@ -59,16 +80,28 @@ export class Inbox implements AsyncIterableIterator<unknown> {
    * credited; but only while nothing waits to be read, or a peer whose messages end in small frames could fill the
    * memory of a reader that is slow.
    */
-  partial(bytes: number): void {
-    this.#partial += bytes;
+  partial(cost: number): void {
+    this.#partial += cost;
     this.#creditPartial();
   }
 
   #creditPartial(): void {
     if (this.#partial === 0 || this.#head < this.#items.length) return;
-    const bytes = this.#partial;
+    const cost = this.#partial;
     this.#partial = 0;
-    this.#credit(bytes);
+    this.#credit(cost);
+  }
+
+  /**
+   * The call is over: what still waits may be read at leisure, or never, so the connection's credit for it is
+   * given back now. Other calls need it.
+   */
+  settle(): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#channel.consumed(this.#partial);
+    this.#partial = 0;
+    for (let i = this.#head; i < this.#items.length; i++) this.#channel.consumed((this.#items[i] as Item).cost);
   }
 
   /** The end: after what is waiting, readers see the error or the end. */
@@ -116,26 +149,27 @@ export class Inbox implements AsyncIterableIterator<unknown> {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
     }
-    this.#credit(item.bytes);
+    if (!this.#settled) this.#credit(item.cost);
     this.#creditPartial();
     return item.value;
   }
 
-  #credit(bytes: number): void {
-    this.#channel.consumed(bytes);
+  #credit(cost: number): void {
+    this.#channel.consumed(cost);
     if (this.#ended) return;
-    this.#uncredited += bytes;
+    this.#uncredited += cost;
     if (this.#uncredited >= this.#channel.settings.streamWindowBytes >>> 2) {
       if (!this.#channel.ended) this.#channel.sendCreditFrame(this.#id, this.#uncredited);
+      this.#window += this.#uncredited;
       this.#uncredited = 0;
     }
   }
 
   #discard(): void {
-    for (; this.#head < this.#items.length; this.#head++) {
-      this.#channel.consumed((this.#items[this.#head] as Item).bytes);
+    for (; this.#head < this.#items.length && !this.#settled; this.#head++) {
+      this.#channel.consumed((this.#items[this.#head] as Item).cost);
     }
-    this.#channel.consumed(this.#partial);
+    if (!this.#settled) this.#channel.consumed(this.#partial);
     this.#partial = 0;
     this.#items = [];
     this.#head = 0;

@@ -55,62 +55,87 @@ function compress(channel: Channel, size: number): number {
   return Flag.compressed;
 }
 
-/** The frames of one message that have come, while others are still missing. */
+/** The part of a message that has come, while frames of it are still missing. */
 export class Assembly {
-  readonly #parts: Uint8Array[] = [];
-  #bytes = 0;
+  /** Copied together as it grows: a view of each part would keep the whole read that it came in. */
+  #bytes = nothing;
+  /** Bytes that have come. */
+  length = 0;
   readonly flags: number;
 
-  constructor(flags: number) {
+  constructor(channel: Channel, flags: number) {
     this.flags = flags;
+    if ((flags & Flag.compressed) !== 0 && channel.compression === undefined) throw notAgreed();
+    channel.unfinished++;
   }
 
-  add(part: Uint8Array, maxMessageBytes: number): void {
-    this.#bytes += part.length;
-    if (this.#bytes > maxMessageBytes) {
-      throw new RpcError("resource_exhausted", `a message of more than maxMessageBytes ${maxMessageBytes} bytes`,
-        { phase: "decode", retryable: false });
+  add(channel: Channel, bytes: Uint8Array, start: number, end: number): void {
+    const size = end - start;
+    const length = this.length + size;
+    const { maxMessageBytes, maxUnfinishedBytes } = channel.settings;
+    if (length > maxMessageBytes) tooLarge(length, channel);
+    if (channel.side === "server" && channel.unfinishedBytes + size > maxUnfinishedBytes) {
+      throw new RpcError("resource_exhausted", `more than ${maxUnfinishedBytes} bytes of unfinished messages on ` +
+        "one connection (maxUnfinishedBytes)", { phase: "decode", retryable: true });
     }
-    this.#parts.push(part);
+    if (length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.min(Math.max(2 * this.#bytes.length, length), maxMessageBytes));
+      larger.set(this.#bytes.subarray(0, this.length));
+      this.#bytes = larger;
+    }
+    this.#bytes.set(bytes.subarray(start, end), this.length);
+    this.length = length;
+    channel.unfinishedBytes += size;
   }
 
   whole(): Uint8Array {
-    const whole = new Uint8Array(this.#bytes);
-    let offset = 0;
-    for (const part of this.#parts) {
-      whole.set(part, offset);
-      offset += part.length;
-    }
-    return whole;
+    return this.#bytes.subarray(0, this.length);
   }
 }
+
+const nothing = new Uint8Array(0);
 
 /** What a call keeps between the frames of one message. */
 export interface Assembling {
   assembly: Assembly | undefined;
 }
 
+/** Forgets a message that will not be completed. */
+export function dropAssembly(channel: Channel, call: Assembling): void {
+  const { assembly } = call;
+  if (assembly === undefined) return;
+  call.assembly = undefined;
+  channel.unfinished--;
+  channel.unfinishedBytes -= assembly.length;
+}
+
 /** Decodes the message that this frame completes; {@link incomplete} while there is more to come. */
 export function receiveMessage(
   channel: Channel, call: Assembling, coder: Coder, flags: number, bytes: Uint8Array, start: number, end: number,
 ): unknown {
-  if ((flags & (Flag.more | Flag.compressed)) === 0 && call.assembly === undefined) {
+  if ((flags & Flag.more) === 0 && call.assembly === undefined) {
     if (end - start > channel.settings.maxMessageBytes) tooLarge(end - start, channel);
-    return coder.decode(bytes, start, end);
+    if ((flags & Flag.compressed) === 0) return coder.decode(bytes, start, end);
+    return decodeCompressed(channel, coder, bytes.subarray(start, end));
   }
-  const assembly = call.assembly ??= new Assembly(flags);
-  assembly.add(bytes.subarray(start, end), channel.settings.maxMessageBytes);
+  const assembly = call.assembly ??= new Assembly(channel, flags);
+  assembly.add(channel, bytes, start, end);
   if ((flags & Flag.more) !== 0) return incomplete;
-  call.assembly = undefined;
-  let whole = assembly.whole();
-  if ((assembly.flags & Flag.compressed) !== 0) {
-    if (channel.compression === undefined) {
-      throw new RpcError("invalid_argument", "a compressed message, but no compression was agreed",
-        { phase: "decode" });
-    }
-    whole = channel.compression.decompress(whole, channel.settings.maxMessageBytes);
-  }
+  dropAssembly(channel, call);
+  const whole = assembly.whole();
+  if ((assembly.flags & Flag.compressed) !== 0) return decodeCompressed(channel, coder, whole);
   return coder.decode(whole, 0, whole.length);
+}
+
+function decodeCompressed(channel: Channel, coder: Coder, bytes: Uint8Array): unknown {
+  if (channel.compression === undefined) throw notAgreed();
+  const whole = channel.compression.decompress(bytes, channel.settings.maxMessageBytes);
+  return coder.decode(whole, 0, whole.length);
+}
+
+function notAgreed(): RpcError {
+  return new RpcError("invalid_argument", "a compressed message, but no compression was agreed in the hellos",
+    { phase: "decode" });
 }
 
 function tooLarge(size: number, channel: Channel): never {

@@ -2,6 +2,7 @@
 import { RpcError } from "../../core/error.ts";
 import { isPromise } from "../../core/service.ts";
 import type { Coder } from "../../contract/codec.ts";
+import { frameHeaderBytes } from "../../wire/frame-reader.ts";
 import type { Channel } from "./channel.ts";
 import { Flag, FrameType } from "./frame-types.ts";
 import { sendMessage } from "./message.ts";
@@ -10,6 +11,8 @@ export class Sender {
   readonly #channel: Channel;
   readonly #id: number;
   #credit: number;
+  /** What this call has sent in data frames, by which progress shows. */
+  sentBytes = 0;
   #resume: (() => void) | undefined = undefined;
   /** Set when the call has ended: whoever waits is released and must stop. */
   stopped = false;
@@ -27,7 +30,7 @@ export class Sender {
   }
 
   credited(bytes: number): void {
-    this.#credit += bytes;
+    this.#credit = Math.min(this.#credit + bytes, Number.MAX_SAFE_INTEGER);
     this.wake();
   }
 
@@ -79,9 +82,12 @@ export class Sender {
     }
   }
 
-  #spend(bytes: number): void {
-    this.#credit -= bytes;
-    this.#channel.sendCredit -= bytes;
+  /** A data frame costs its header too: empty messages are not free to whoever must keep them. */
+  #spend(payloadBytes: number): void {
+    const cost = payloadBytes + frameHeaderBytes;
+    this.sentBytes += cost;
+    this.#credit -= cost;
+    this.#channel.sendCredit -= cost;
   }
 }
 

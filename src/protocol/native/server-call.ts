@@ -4,12 +4,13 @@ import type { Context } from "../../core/context.ts";
 import { codeFromNumber } from "../../core/code.ts";
 import { expected, RpcError } from "../../core/error.ts";
 import { isPromise } from "../../core/service.ts";
+import { frameHeaderBytes } from "../../wire/frame-reader.ts";
 import type { Route } from "../router.ts";
 import { sendFailure } from "./failure.ts";
-import { Flag, FrameType } from "./frame-types.ts";
+import { Flag, frameName, FrameType } from "./frame-types.ts";
 import { writeExtras } from "./extras.ts";
 import { Inbox } from "./inbox.ts";
-import { type Assembly, incomplete, receiveMessage } from "./message.ts";
+import { type Assembly, dropAssembly, incomplete, receiveMessage } from "./message.ts";
 import { sendAll, Sender } from "./sender.ts";
 import type { NativeServerConnection } from "./server.ts";
 
@@ -27,6 +28,9 @@ export class ServerCall extends Alarm {
   /** Whether the caller has been told, or is gone: nothing more is sent. */
   #over = false;
   assembly: Assembly | undefined = undefined;
+  /** How long the unfinished message was when it last grew, and when that was seen. */
+  #grownTo = -1;
+  #grownMs = 0;
 
   constructor(connection: NativeServerConnection, route: Route, context: Context, id: number) {
     super();
@@ -63,47 +67,66 @@ export class ServerCall extends Alarm {
         this.#receive(type, flags, bytes, start, end);
         break;
       case FrameType.end:
-        this.#inbox?.close();
+        if (this.assembly === undefined) this.#inbox?.close();
+        else this.#refuse(new RpcError("invalid_argument", "the stream ended within a message", { phase: "decode" }));
         break;
       case FrameType.cancel: {
         const code = codeFromNumber(this.#connection.channel.cursor.over(bytes, start, end).varint());
         this.#stop(expected(code, "the caller cancelled the call", { remote: true }), false);
         break;
       }
+      default:
+        refuseDirection(type);
     }
   }
 
   #receive(type: number, flags: number, bytes: Uint8Array, start: number, end: number): void {
     const { channel } = this.#connection;
-    const size = type === FrameType.data ? end - start : 0;
+    const inbox = this.#inbox;
+    const cost = type === FrameType.data ? end - start + frameHeaderBytes : 0;
+    if (inbox === undefined && cost > 0) channel.consumed(cost);
     try {
+      inbox?.arrived(cost);
+      if (inbox === undefined && this.#running) throw superfluous();
       const value = receiveMessage(channel, this, this.#route.coders.request, flags, bytes, start, end);
       if (value === incomplete) {
-        if (this.#inbox !== undefined) this.#inbox.partial(size);
-        else if (size > 0) this.#creditNow(size);
-      } else if (this.#inbox !== undefined) {
-        this.#inbox.push(value, size);
+        if (inbox !== undefined) inbox.partial(cost);
+        else if (cost > 0) channel.sendCreditFrame(this.#id, cost);
+      } else if (inbox !== undefined) {
+        inbox.push(value, cost);
       } else {
-        if (size > 0) channel.consumed(size);
-        if (!this.#running) this.#run(value);
+        this.#run(value);
       }
     } catch (error) {
-      const failure = RpcError.from(error, "internal");
-      if (this.#running) {
-        this.#inbox?.close(failure);
-        this.#stop(failure, true);
-      } else {
-        this.#over = true;
-        this.#connection.failed(this.#route, this.#context, this.#id, failure, this.#startedMs);
-        this.#leave();
-      }
+      if (inbox !== undefined) channel.consumed(cost);
+      this.#refuse(RpcError.from(error, "internal"));
     }
   }
 
-  #creditNow(size: number): void {
+  /** Ends the call because of what its caller sent. */
+  #refuse(failure: RpcError): void {
+    if (this.#running) {
+      this.#stop(failure, true);
+      return;
+    }
+    this.#over = true;
+    this.#connection.failed(this.#route, this.#context, this.#id, failure, this.#startedMs);
+    this.#leave();
+  }
+
+  /** Ends the call if a message of it has begun and not grown for stallTimeoutMs, though it might have. */
+  sweep(nowMs: number): void {
     const { channel } = this.#connection;
-    channel.consumed(size);
-    channel.sendCreditFrame(this.#id, size);
+    if (this.assembly === undefined) return;
+    const isStarving = channel.starving || this.#inbox?.starving === true;
+    if (this.assembly.length !== this.#grownTo || isStarving) {
+      this.#grownTo = this.assembly.length;
+      this.#grownMs = nowMs;
+    } else if (nowMs - this.#grownMs >= channel.settings.stallTimeoutMs) {
+      this.#refuse(expected("unavailable",
+        `a message of the call was left unfinished for ${channel.settings.stallTimeoutMs} ms (stallTimeoutMs)`,
+        { phase: "network" }));
+    }
   }
 
   #run(request: unknown): void {
@@ -201,9 +224,22 @@ export class ServerCall extends Alarm {
   }
 
   #leave(): void {
-    if (this.isSet) this.#connection.channel.clock.clear(this);
+    const { channel } = this.#connection;
+    if (this.isSet) channel.clock.clear(this);
     this.#sender?.stop();
+    dropAssembly(channel, this);
+    this.#inbox?.settle();
     this.#connection.release(this.#id);
   }
 }
 
+function superfluous(): RpcError {
+  return new RpcError("invalid_argument", "data came after the request was complete", { phase: "decode" });
+}
+
+/** Throws for frames that only servers send. */
+export function refuseDirection(type: number): void {
+  if (type === FrameType.response || type === FrameType.error || type === FrameType.header) {
+    throw new RpcError("invalid_argument", `a client sent a frame of type ${type} (${frameName(type)})`);
+  }
+}

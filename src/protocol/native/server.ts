@@ -4,15 +4,17 @@ import { expected, RpcError } from "../../core/error.ts";
 import { emptyMetadata } from "../../core/metadata.ts";
 import type { ByteSink, ByteStream } from "../../core/runtime.ts";
 import { isPromise } from "../../core/service.ts";
+import type { Cursor } from "../../wire/cursor.ts";
+import { frameHeaderBytes } from "../../wire/frame-reader.ts";
 import type { Route, Serving } from "../router.ts";
 import { Channel, type Role } from "./channel.ts";
 import { readExtras, writeExtras } from "./extras.ts";
 import { sendFailure } from "./failure.ts";
 import { criticalityByNumber, Flag, FrameType, idempotencyByNumber, kindsByNumber } from "./frame-types.ts";
 import { type Assembly, receiveMessage, sendMessage } from "./message.ts";
-import { ServerCall } from "./server-call.ts";
+import { refuseDirection, ServerCall } from "./server-call.ts";
 import { Sender } from "./sender.ts";
-import { defaultSettings, type NativeSettings } from "./settings.ts";
+import { type NativeSettings, resolveSettings } from "./settings.ts";
 
 /** What the server keeps of each accepted connection. */
 export interface ServedConnection {
@@ -30,13 +32,15 @@ export interface AcceptOptions {
   readonly settings?: Partial<NativeSettings> | undefined;
   /** Called once, when the connection is over. */
   readonly ended: (connection: ServedConnection, error: RpcError | undefined) => void;
+  /** Called once after that, when its stream is closed too. */
+  readonly gone?: ((connection: ServedConnection) => void) | undefined;
 }
 
 /** Makes the acceptor of native connections of one server. */
 export function nativeAccept(serving: Serving, options: AcceptOptions): (stream: ByteStream) => Accepted {
-  const settings = { ...defaultSettings, ...options.settings };
+  const settings = resolveSettings(options.settings);
   return (stream) => {
-    const connection = new NativeServerConnection(serving, settings, stream, options.ended);
+    const connection = new NativeServerConnection(serving, settings, stream, options);
     return { connection, sink: connection.channel };
   };
 }
@@ -60,12 +64,15 @@ export class NativeServerConnection implements Role, ServedConnection {
   readonly side = "server";
   readonly serving: Serving;
   readonly channel: Channel;
-  readonly #ended: AcceptOptions["ended"];
+  readonly #owner: AcceptOptions;
   readonly #bindings: Bound[] = [];
   /** Only calls that did not end within the turn they came in. */
   readonly calls = new Map<number, ServerCall>();
   /** Replies of several frames that are still going out; their calls are over. */
-  readonly tails = new Map<number, Sender>();
+  readonly tails = new Map<number, Tail>();
+  #tailBytes = 0;
+  /** Handlers at work: also those whose callers have gone, which `calls` no longer has. */
+  #handling = 0;
   #lastId = 0;
   #draining: RpcError | undefined = undefined;
   #reportedMs = -Infinity;
@@ -75,10 +82,10 @@ export class NativeServerConnection implements Role, ServedConnection {
   assembly: Assembly | undefined = undefined;
 
   constructor(
-    serving: Serving, settings: NativeSettings, stream: ByteStream, ended: AcceptOptions["ended"],
+    serving: Serving, settings: NativeSettings, stream: ByteStream, owner: AcceptOptions,
   ) {
     this.serving = serving;
-    this.#ended = ended;
+    this.#owner = owner;
     this.channel = new Channel(serving.runtime.clock, settings, () => stream, this);
   }
 
@@ -110,7 +117,9 @@ export class NativeServerConnection implements Role, ServedConnection {
     } else {
       const call = this.calls.get(id);
       if (call !== undefined) call.frame(type, flags, bytes, start, end);
-      else if (type === FrameType.data) this.channel.consumed(end - start);
+      else if (type === FrameType.data) this.channel.consumed(end - start + frameHeaderBytes);
+      else if (type === FrameType.cancel) this.tails.get(id)?.sender.stop();
+      else refuseDirection(type);
     }
   }
 
@@ -145,20 +154,20 @@ export class NativeServerConnection implements Role, ServedConnection {
     const timeoutMs = cursor.varint();
     const deadline = timeoutMs === 0 ? Infinity : channel.receivedMs + timeoutMs;
     let fields: ContextFields | undefined;
-    if ((flags & Flag.extras) !== 0) {
-      const { header, routeKey, idempotencyKey, hops, attempt } = readExtras(cursor);
-      fields = {
-        routeKey, idempotencyKey, metadata: header ?? emptyMetadata, hops: hops ?? 0, attempt: attempt ?? 0,
-      };
+    let refusal = this.#refusal(bound, deadline);
+    if ((flags & Flag.extras) !== 0 && refusal === undefined) {
+      const extras = extrasOf(cursor);
+      if (RpcError.is(extras)) refusal = extras;
+      else fields = extras;
     }
-    const refusal = this.#refusal(bound, deadline);
     if (refusal !== undefined) {
-      sendFailure(channel.outbox, id, refusal, undefined, undefined);
+      this.#refuse(id, bound, refusal);
       return;
     }
     const route = bound.route as Route;
     const context = new Context(route.method, channel.receivedMs, deadline, fields);
     this.serving.admission.inFlight++;
+    this.#handling++;
     if (route.method.kind === "unary" && (flags & Flag.more) === 0) {
       this.#unary(route, context, flags, id, bytes, cursor.position, end);
     } else {
@@ -168,13 +177,22 @@ export class NativeServerConnection implements Role, ServedConnection {
     }
   }
 
+  #refuse(id: number, { route }: Bound, refusal: RpcError): void {
+    sendFailure(this.channel.outbox, id, refusal, undefined, undefined);
+    this.serving.observer.event?.("server.call.refused", {
+      peer: this.peer, method: RpcError.is(route) ? undefined : route.method.path,
+      code: refusal.code, error: refusal.message,
+    });
+  }
+
   /** Why a request is not even decoded. All of these are certain not to have reached a handler. */
   #refusal(bound: Bound, deadline: number): RpcError | undefined {
     const { channel, serving } = this;
     if (this.#draining !== undefined) {
       return expected("unavailable", this.#draining.message, { neverStarted: true });
     }
-    if (this.calls.size >= channel.settings.maxConcurrentCalls) {
+    // Handlers, not open calls: or whoever cancels what it began could begin without end.
+    if (this.#handling >= channel.settings.maxConcurrentCalls) {
       return expected("resource_exhausted",
         `more than ${channel.settings.maxConcurrentCalls} calls on one connection (maxConcurrentCalls)`,
         { neverStarted: true });
@@ -226,6 +244,7 @@ export class NativeServerConnection implements Role, ServedConnection {
         const rest = sendMessage(channel, FrameType.response, flags, id, route.coders.response, answer);
         if (rest !== undefined) this.#sendRest(id, rest);
       } catch (error) {
+        channel.outbox.abort();
         const failure = RpcError.from(error, "internal");
         this.failed(route, context, id, new RpcError("internal", `the reply cannot be encoded: ${failure.message}`,
           { cause: error, phase: "encode", retryable: false }), startedMs);
@@ -237,12 +256,26 @@ export class NativeServerConnection implements Role, ServedConnection {
 
   /** A reply of several frames goes on under the call's credit, though the call is over. */
   #sendRest(id: number, rest: Uint8Array): void {
+    const { maxUnfinishedBytes } = this.channel.settings;
+    if (this.#tailBytes + rest.length > maxUnfinishedBytes) {
+      this.#cut(id, `${maxUnfinishedBytes} bytes of replies wait for the caller to take them (maxUnfinishedBytes)`);
+      return;
+    }
     const sender = new Sender(this.channel, id);
-    this.tails.set(id, sender);
+    this.tails.set(id, { sender, sentBytes: -1, sentMs: 0 });
+    this.#tailBytes += rest.length;
     void sender.continue(rest).then(() => {
       this.tails.delete(id);
+      this.#tailBytes -= rest.length;
       this.release(id);
     });
+  }
+
+  /** Ends a call whose reply has begun to leave. */
+  #cut(id: number, why: string): void {
+    const failure = expected("resource_exhausted", why, { phase: "server" });
+    sendFailure(this.channel.outbox, id, failure, undefined, undefined);
+    this.serving.observer.event?.("server.reply.cut", { peer: this.peer, error: why });
   }
 
   /** Metadata that the handler set, and the load report when it is due. */
@@ -267,6 +300,7 @@ export class NativeServerConnection implements Role, ServedConnection {
   /** The handler of a call has finished, whether or not anybody still waits for it. */
   count(context: Context, startedMs: number, error: RpcError | undefined): void {
     this.serving.admission.inFlight--;
+    this.#handling--;
     this.#nowMs = this.channel.clock.now();
     this.serving.observer.handled?.(context, this.#nowMs - startedMs, error);
   }
@@ -277,7 +311,7 @@ export class NativeServerConnection implements Role, ServedConnection {
   }
 
   credited(id: number, bytes: number): void {
-    (this.calls.get(id) ?? this.tails.get(id))?.credited(bytes);
+    (this.calls.get(id) ?? this.tails.get(id)?.sender)?.credited(bytes);
   }
 
   drain(reason: RpcError): void {
@@ -288,21 +322,61 @@ export class NativeServerConnection implements Role, ServedConnection {
   }
 
   close(reason: RpcError): void {
+    this.#draining ??= reason;
     for (const call of [...this.calls.values()]) call.abort(reason);
-    for (const tail of this.tails.values()) tail.stop();
+    for (const { sender } of this.tails.values()) sender.stop();
     this.channel.end();
   }
 
   sweep(nowMs: number): void {
-    this.channel.sweep(nowMs);
+    const { channel } = this;
+    channel.sweep(nowMs);
+    if (channel.unfinished > 0) for (const call of [...this.calls.values()]) call.sweep(nowMs);
+    for (const [id, tail] of this.tails) {
+      if (tail.sender.sentBytes !== tail.sentBytes || channel.sendCredit <= 0) {
+        tail.sentBytes = tail.sender.sentBytes;
+        tail.sentMs = nowMs;
+      } else if (nowMs - tail.sentMs >= channel.settings.stallTimeoutMs) {
+        const { stallTimeoutMs } = channel.settings;
+        this.#cut(id, `no credit for the rest of the reply for ${stallTimeoutMs} ms (stallTimeoutMs)`);
+        tail.sender.stop();
+      }
+    }
   }
 
   closed(error: RpcError | undefined): void {
-    for (const tail of this.tails.values()) tail.stop();
-    const reason = expected("cancelled", "the caller's connection is gone", { cause: error });
+    for (const { sender } of this.tails.values()) sender.stop();
+    const { size } = this.calls;
+    const isOrderly = size === 0 || this.#draining !== undefined;
+    const why = error ?? (isOrderly ? undefined : expected("unavailable",
+      `the caller closed the connection with calls in flight (${size})`, { phase: "network" }));
+    const reason = expected("cancelled", "the caller's connection is gone", { cause: why });
     for (const call of [...this.calls.values()]) call.abort(reason);
     this.calls.clear();
-    this.#ended(this, error);
+    this.#owner.ended(this, why);
+  }
+
+  gone(): void {
+    this.#owner.gone?.(this);
+  }
+}
+
+/** A reply on its way, and how far it had come when that was last looked at. */
+interface Tail {
+  readonly sender: Sender;
+  sentBytes: number;
+  sentMs: number;
+}
+
+/** What a context takes from a request's extras. What is wrong with them concerns that call alone. */
+function extrasOf(cursor: Cursor): ContextFields | RpcError {
+  try {
+    const { header, routeKey, idempotencyKey, hops, attempt } = readExtras(cursor);
+    return { routeKey, idempotencyKey, metadata: header ?? emptyMetadata, hops: hops ?? 0, attempt: attempt ?? 0 };
+  } catch (error) {
+    const { code, message } = RpcError.from(error, "internal");
+    return expected(code, `the extras of the request cannot be read: ${message}`,
+      { neverStarted: true, retryable: false, phase: "decode" });
   }
 }
 
