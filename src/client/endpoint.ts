@@ -213,6 +213,11 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
     this.#link = { state: "waiting", error: reason, timer: this.#reconnectLater() };
     this.#draining = false;
     this.#update(reason.message);
+    if (error !== undefined) {
+      // The status need not change: a server that never answers well stays "connecting".
+      this.#owner.observer.event?.("client.connection.failed",
+        { endpoint: describeEndpoint(this.address), code: error.code, error: reason.message });
+    }
     this.#waiters.fail(reason);
   }
 

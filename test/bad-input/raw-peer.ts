@@ -172,7 +172,7 @@ export class RawPeer implements ByteSink {
       this.frames.find((one) => one.type === type && (id === undefined || one.id === id));
     // What cannot come any more is not waited for: a call has one end.
     const over = (): boolean => id !== undefined && this.frames.some((one) => one.id === id &&
-      (one.type === Type.response || one.type === Type.error || one.type === Type.end));
+      ((one.type === Type.response && (one.flags & more) === 0) || one.type === Type.error || one.type === Type.end));
     await this.until(() => find() !== undefined || over());
     const found = find();
     if (found === undefined) {
