@@ -8,6 +8,7 @@ import { usage } from "./harness/options.ts";
 const benches: Readonly<Record<string, string>> = {
   unary: "unary calls beside five RPC libraries and the platform's ceilings",
   stream: "messages of one stream, from the server and to it, beside grpc-js",
+  stack: "what each part of the default stack costs over the bare wire",
   gateway: "calls through nginx, HAProxy and our gateway, beside the same calls without",
   codec: "encoding and decoding one record",
   picker: "choosing an endpoint",

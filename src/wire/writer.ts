@@ -15,12 +15,12 @@ export class Writer {
     this.bytes = allocateBytes(initialBytes);
   }
 
-  /** Makes room for `count` more bytes; `bytes` may be another array afterwards. */
+  /** Makes room for `count` more bytes. Both `bytes` and `position` may be others afterwards: keep neither. */
   ensure(count: number): void {
     if (this.position + count > this.bytes.length) this.grow(count);
   }
 
-  /** Called when there is no room: keeps `bytes[0, position)`. */
+  /** Called when there is no room: keeps what belongs to the value being written. */
   protected grow(count: number): void {
     const larger = allocateBytes(Math.max(this.bytes.length * 2, this.position + count));
     larger.set(this.bytes.subarray(0, this.position));
