@@ -6,7 +6,7 @@ import { type EndpointAddress, sameEndpoint } from "../core/endpoint.ts";
 import { expected, type RpcError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Picker } from "../core/picker.ts";
-import type { Runtime } from "../core/runtime.ts";
+import type { Clock, Runtime } from "../core/runtime.ts";
 import type { Service } from "../core/service.ts";
 import { ClientEndpoint, type EndpointOptions, type EndpointOwner } from "./endpoint.ts";
 import {
@@ -172,6 +172,8 @@ export class Balancer implements EndpointOwner, Watcher {
     const fallen = [...this.#endpoints.values()].filter((other) => other === endpoint ||
       (other.address.region === endpoint.address.region && other.quietMs(nowMs) >= enoughMs));
     for (const one of fallen) one.suspect(error.message);
+    // With nobody left to turn to, waiting is the better chance: everybody silent is more likely a stall than a death.
+    if (!this.endpoints.some((one) => one.status === "ready")) return;
     for (const one of fallen) one.failRepeatable(error);
   }
 
@@ -196,11 +198,11 @@ function closedError(): RpcError {
     { neverStarted: true, retryable: false });
 }
 
-/** One guard for all balancers of a runtime: they share its event loop. */
-const guards = new WeakMap<Runtime, LoopGuard>();
+/** One guard for all balancers of a clock, which share its event loop: runtimes may come and go, and guards stay. */
+const guards = new WeakMap<Clock, LoopGuard>();
 
-function guardOf(runtime: Runtime): LoopGuard {
-  let guard = guards.get(runtime);
-  if (guard === undefined) guards.set(runtime, guard = loopGuard(runtime));
+function guardOf({ clock }: Runtime): LoopGuard {
+  let guard = guards.get(clock);
+  if (guard === undefined) guards.set(clock, guard = loopGuard({ clock }));
   return guard;
 }
