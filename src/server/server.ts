@@ -9,7 +9,7 @@ import type { Timer } from "../core/alarm.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { AnyContract } from "../contract/service.ts";
 import type { Handlers } from "../contract/types.ts";
-import { nativeAccept, type NativeSettings, type ServedConnection } from "../protocol/native/index.ts";
+import { nativeAccept, nativeRefuse, type NativeSettings, type ServedConnection } from "../protocol/native/index.ts";
 import type { Admission, Router, Serving } from "../protocol/router.ts";
 import { Routes } from "./routes.ts";
 
@@ -27,7 +27,7 @@ export interface ServerOptions {
   readonly registerAs?: readonly string[] | undefined;
   /** Most calls handled at once, over all connections; more are refused, certain not to have started. 10,000. */
   readonly maxInFlight?: number | undefined;
-  /** Most connections; more are closed at once. Default 10,000. */
+  /** Most connections; more are told so and closed. Default 10,000. */
   readonly maxConnections?: number | undefined;
   /** Layers over every handler, outermost first. */
   readonly stack?: Stack | undefined;
@@ -77,6 +77,8 @@ export function createServerOn(runtime: Runtime, options: ServerOptions = {}): S
 }
 
 const sweepMs = 1_000;
+/** Most refused connections that are still being told why; more are closed without a word. */
+const maxRefusals = 256;
 
 class ListeningServer implements Server {
   readonly #runtime: Runtime;
@@ -87,6 +89,9 @@ class ListeningServer implements Server {
   readonly #maxConnections: number;
   readonly #accept: ReturnType<typeof nativeAccept>;
   readonly #connections = new Set<ServedConnection>();
+  /** Accepted streams that are not closed: also those of connections that are over, whose peers still hold on. */
+  #streams = 0;
+  #refusals = 0;
   readonly #listeners: Listener[] = [];
   readonly #registrations: Registration[] = [];
   #sweepTimer: Timer | undefined = undefined;
@@ -112,6 +117,9 @@ class ListeningServer implements Server {
     this.#accept = nativeAccept(serving, {
       settings: { region: options.region ?? "", zone: options.zone ?? "", ...options.settings },
       ended: (connection, error) => this.#ended(connection, error),
+      gone: () => {
+        this.#streams--;
+      },
     });
   }
 
@@ -158,18 +166,26 @@ class ListeningServer implements Server {
   }
 
   #accepted(stream: ByteStream): ByteSink {
+    if (this.#closing !== undefined) return this.#refuse(stream, "the server is closing");
     const most = this.#maxConnections;
-    if (this.#connections.size >= most || this.#closing !== undefined) {
-      this.#observer.event?.("server.connection.refused", {
-        peer: stream.peer,
-        why: this.#closing === undefined ? `${most} connections are open (maxConnections)` : "the server is closing",
-      });
-      stream.destroy();
-      return { received: () => undefined, closed: () => undefined };
-    }
+    if (this.#streams >= most) return this.#refuse(stream, `${most} connections are open (maxConnections)`);
+    this.#streams++;
     const { connection, sink } = this.#accept(stream);
     this.#connections.add(connection);
     return sink;
+  }
+
+  #refuse(stream: ByteStream, why: string): ByteSink {
+    this.#observer.event?.("server.connection.refused", { peer: stream.peer, why });
+    if (this.#refusals >= maxRefusals) {
+      stream.destroy();
+      return { received: () => undefined, closed: () => undefined };
+    }
+    this.#refusals++;
+    const reason = expected("unavailable", why, { neverStarted: true });
+    return nativeRefuse(this.#runtime.clock, stream, reason, () => {
+      this.#refusals--;
+    });
   }
 
   #ended(connection: ServedConnection, error: RpcError | undefined): void {
