@@ -130,12 +130,12 @@ function print(
       bench: "stack", case: `S@${outstanding}`, system: "meridian", part: name, unit: "ns of processor time a call",
       value: Math.round(client), serverValue: Math.round(server),
     };
-    process.stdout.write(json
-      ? `${JSON.stringify(row)}\n`
-      : `${name.padEnd(46)} client ${String(row.value).padStart(5)} ns   server ${String(row.serverValue).padStart(5)} ns\n`);
+    const [c, v] = [row.value, row.serverValue].map((ns) => String(ns).padStart(5));
+    process.stdout.write(json ? `${JSON.stringify(row)}\n` : `${name.padEnd(46)} client ${c} ns   server ${v} ns\n`);
   }
   const goal = {
-    bench: "stack", case: `S@${outstanding}`, system: "meridian", goal: "< 25 % over the bare wire, both sides together",
+    bench: "stack", case: `S@${outstanding}`, system: "meridian",
+    goal: "< 25 % over the bare wire, both sides together",
     value: Math.round(over * 10) / 10, unit: "%", met: over < 25,
   };
   process.stdout.write(json ? `${JSON.stringify(goal)}\n` : `\n${goal.goal}: ${goal.value} %\n`);

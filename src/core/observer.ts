@@ -27,7 +27,7 @@ export function observeAll(...observers: readonly (Observer | undefined)[]): Obs
   for (const name of ["callEnded", "attemptEnded", "handled", "endpointChanged", "event"] as const) {
     const members = observers.flatMap((observer) => {
       const member = observer?.[name] as Member | undefined;
-      return member === undefined ? [] : [member.bind(observer) as Member];
+      return member === undefined ? [] : [member.bind(observer)];
     });
     if (members.length === 1) all[name] = members[0] as Member;
     else if (members.length > 1) all[name] = toAll(members);
