@@ -1,0 +1,26 @@
+// A million calls over ten thousand connections that are cut at random moments.
+//
+//   node test/soak/soak.ts [CALLS CONNECTIONS]
+//
+// Prints one JSON object; exits 1 if anything was lost, settled twice, or grew.
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { type SoakOptions, soak } from "./run.ts";
+import { faultsOf } from "./verdict.ts";
+
+if (globalThis.gc === undefined) {
+  const args = ["--expose-gc", fileURLToPath(import.meta.url), ...process.argv.slice(2)];
+  process.exit(spawnSync(process.execPath, args, { stdio: "inherit" }).status ?? 1);
+}
+
+const faults: string[] = [];
+process.on("unhandledRejection", (reason) => void faults.push(`unhandled rejection: ${String(reason)}`));
+process.on("uncaughtException", (error) => void faults.push(`uncaught exception: ${error.stack ?? String(error)}`));
+
+const options: SoakOptions = {
+  calls: Number(process.argv[2] ?? 1_000_000), connections: Number(process.argv[3] ?? 10_000),
+};
+const result = await soak(options);
+faults.push(...faultsOf(result, options));
+console.log(JSON.stringify({ ...result, faults }, null, 2));
+process.exitCode = faults.length > 0 ? 1 : 0;
