@@ -138,7 +138,7 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
     if (this.isSet) connection.channel.clock.clear(this);
     this.#context.offCancel(this);
     this.#sender?.stop();
-    dropAssembly(connection.channel, this);
+    if (this.assembly !== undefined) dropAssembly(connection.channel, this);
     const id = this.#id;
     this.#id = 0;
     connection.release(id);
