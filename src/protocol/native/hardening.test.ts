@@ -50,7 +50,7 @@ test("an error whose push-back or metadata cannot be said loses that, not the co
   assert.ok(RpcError.is(error) && error.message === "odd" && error.metadata === undefined);
 });
 
-test("a load report that throws fails the reply, not the process; odd numbers are cut to what can be said", async () => {
+test("a load report that throws fails the reply alone, and odd numbers are cut to what can be said", async () => {
   const throwing = await call((how) => ({ how }), {
     load: () => {
       throw new Error("no figures");
