@@ -6,6 +6,7 @@
  * Times are processor time of this thread, so that a busy machine does not distort them much.
  * `value` of a size is the best of five rounds, in nanoseconds a pick, with calls in flight that come and go. `change`
  * is one endpoint changing its status in a snapshot, then the first pick from it: the mean of 100, in milliseconds.
+ * `snapshot` is a client's balancer given a complete set of which one endpoint is another, and its first pick.
  * The first row of each size, `none`, is the loop without a picker.
  */
 import { parseArgs } from "node:util";
@@ -13,8 +14,9 @@ import {
   avoidTried, consistentHash, dynamicWeighted, errorAware, geographic, leastRequests, nearest, peakEwma, primaryBackup,
   random, roundRobin, slowStart, smoothWeighted, weightedRandom,
 } from "../src/balance/index.ts";
+import { Balancer } from "../src/client/balancer.ts";
 import {
-  type Candidate, Context, createLoad, endpointAddress, type EndpointStatus, type MethodInfo, type Picker,
+  type Candidate, Context, createLoad, type EndpointAddress, endpointAddress, type EndpointStatus, type MethodInfo, type Picker,
 } from "../src/core/index.ts";
 import { preferRegion } from "../src/region/index.ts";
 import { nodeRuntime } from "../src/runtime/node/index.ts";
@@ -107,6 +109,50 @@ function timeChange(picker: Picker, all: readonly Endpoint[]): number {
   return (cpuMs() - started) / 100;
 }
 
+/** A whole balancer: a discovery snapshot in which one endpoint of all is new, and the first pick after it. */
+function timeSnapshot(size: number): number {
+  const addresses = endpoints(size, false).map((each) => each.address);
+  let tell: (snapshot: readonly EndpointAddress[]) => void = () => undefined;
+  let seen = 0;
+  const balancer = new Balancer(runtime, {
+    name: "bench.Picker", observer: {}, connect: () => fail("nobody calls"),
+    picker: preferRegion(runtime, { region: "r0" })(() => undefined),
+    discovery: {
+      watch(_name, watcher) {
+        tell = (snapshot) => watcher.snapshot(snapshot);
+        return () => undefined;
+      },
+    },
+  });
+  const pick = balancer.serviceBy((candidates) => {
+    seen = candidates.length;
+    return undefined;
+  });
+  const [call] = contexts() as [Context];
+  const change = (times: number): void => {
+    for (let i = 0; i < times; i++) {
+      tell(addresses.with(size >> 1, endpointAddress({ address: `new-${i % 2}:443`, region: "r2" })));
+      try {
+        void pick(undefined, call);
+      } catch {
+        // Nobody may take the call; what is measured is how that was found.
+      }
+      if (seen !== size) fail(`the picker saw ${seen} of ${size}`);
+    }
+  };
+  tell(addresses);
+  change(20);
+  const started = cpuMs();
+  change(100);
+  const tookMs = (cpuMs() - started) / 100;
+  balancer.close(0);
+  return tookMs;
+}
+
+function fail(why: string): never {
+  throw new Error(why);
+}
+
 function cpuMs(): number {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1_000;
@@ -144,3 +190,5 @@ for (const name of names) {
   const value = round(timeChange((pickers[name] as () => Picker)(), all));
   show({ case: `change ${largest}`, picker: name, value, unit: "ms" });
 }
+const snapshotMs = round(timeSnapshot(largest));
+show({ case: `snapshot ${largest}`, picker: "the balancer of a client", value: snapshotMs, unit: "ms" });

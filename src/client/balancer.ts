@@ -43,6 +43,8 @@ export class Balancer implements EndpointOwner, Watcher {
   /** What the picker chooses from; undefined after a change until the next pick. */
   #candidates: readonly ClientEndpoint[] | undefined = undefined;
   #known = false;
+  /** Snapshots so far: endpoints bear the number of the last that named them. */
+  #snapshots = 0;
   #lastFailure: RpcError | undefined = undefined;
   #closed = false;
 
@@ -121,13 +123,15 @@ export class Balancer implements EndpointOwner, Watcher {
 
   snapshot(addresses: readonly EndpointAddress[]): void {
     if (this.#closed) return;
-    const gone = new Map(this.#endpoints);
+    const snapshot = ++this.#snapshots;
     let changed = !this.#known;
+    let named = 0;
     const added: ClientEndpoint[] = [];
     for (const address of addresses) {
       const present = this.#endpoints.get(address.id);
-      gone.delete(address.id);
       if (present !== undefined) {
+        if (present.snapshot !== snapshot) named++;
+        present.snapshot = snapshot;
         if (sameEndpoint(present.address, address)) continue;
         changed = true;
         if (present.address.address === address.address && present.address.region === address.region) {
@@ -135,26 +139,39 @@ export class Balancer implements EndpointOwner, Watcher {
           continue;
         }
         present.close(this.#options.removalGraceMs ?? 10_000);
+      } else {
+        named++;
       }
-      const endpoint = new ClientEndpoint(this.#runtime, this.#options.connect, address, this, this.#options);
-      endpoint.outlier = this.#outliers?.member(address.id);
-      this.#endpoints.set(address.id, endpoint);
-      added.push(endpoint);
+      added.push(this.#add(address, snapshot));
     }
-    for (const [id, endpoint] of gone) {
-      this.#endpoints.delete(id);
-      endpoint.close(this.#options.removalGraceMs ?? 10_000);
-    }
+    const removed = this.#endpoints.size - named;
+    if (removed > 0) this.#removeUnnamed(snapshot);
     this.#known = true;
     this.#lastFailure = undefined;
-    if (changed || added.length > 0 || gone.size > 0) {
+    if (changed || added.length > 0 || removed > 0) {
       this.#candidates = undefined;
-      this.#outliers?.retain(this.#endpoints.keys());
       this.observer.event?.("discovery.snapshot",
-        { name: this.#options.name, endpoints: this.#endpoints.size, added: added.length, removed: gone.size });
+        { name: this.#options.name, endpoints: this.#endpoints.size, added: added.length, removed });
     }
     if (this.#endpoints.size <= (this.#options.eagerConnections ?? 64)) for (const one of added) one.connect();
     this.#waiters.release();
+  }
+
+  #add(address: EndpointAddress, snapshot: number): ClientEndpoint {
+    const endpoint = new ClientEndpoint(this.#runtime, this.#options.connect, address, this, this.#options);
+    endpoint.snapshot = snapshot;
+    endpoint.outlier = this.#outliers?.member(address.id);
+    this.#endpoints.set(address.id, endpoint);
+    return endpoint;
+  }
+
+  #removeUnnamed(snapshot: number): void {
+    for (const [id, endpoint] of this.#endpoints) {
+      if (endpoint.snapshot === snapshot) continue;
+      this.#endpoints.delete(id);
+      this.#outliers?.forget(id);
+      endpoint.close(this.#options.removalGraceMs ?? 10_000);
+    }
   }
 
   failed(error: RpcError): void {

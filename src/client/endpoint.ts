@@ -53,6 +53,8 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
   address: EndpointAddress;
   status: EndpointStatus = "idle";
   readonly load: Load = createLoad();
+  /** The number of the last snapshot that named it. */
+  snapshot = 0;
   /** What the outlier detector keeps of this endpoint, if there is one. */
   outlier: OutlierMember | undefined = undefined;
   #link: Link = idle;

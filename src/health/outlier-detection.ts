@@ -54,6 +54,8 @@ export interface OutlierDetector {
   isEjected(id: string): boolean;
   /** Forgets everybody else. Call it with each snapshot. */
   retain(ids: Iterable<string>): void;
+  /** Forgets one. */
+  forget(id: string): void;
   /** How many are out now. */
   readonly ejectedCount: number;
   /** Stops the timer. Nobody is let back by it. */
@@ -124,11 +126,16 @@ class Detector extends Alarm implements OutlierDetector {
   retain(ids: Iterable<string>): void {
     const kept = new Set(ids);
     for (const member of this.#members.values()) {
-      if (kept.has(member.id)) continue;
-      this.#members.delete(member.id);
-      this.#ejected.delete(member);
+      if (!kept.has(member.id)) this.forget(member.id);
     }
     for (const id of kept) this.member(id);
+  }
+
+  forget(id: string): void {
+    const member = this.#members.get(id);
+    if (member === undefined) return;
+    this.#members.delete(id);
+    this.#ejected.delete(member);
   }
 
   close(): void {
