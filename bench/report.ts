@@ -28,7 +28,49 @@ function readRows(path: string): AnyRow[] {
 /** One section a benchmark, in the order of the rows. */
 function sections(rows: readonly AnyRow[]): string {
   const benches = [...new Set(rows.map((row) => row.bench))];
-  return benches.map((bench) => `### ${bench}\n\n${tables(rows.filter((row) => row.bench === bench))}`).join("\n\n");
+  return benches.map((bench) => {
+    const its = rows.filter((row) => row.bench === bench);
+    return `### ${bench}\n\n${its.some((row) => isPlain(row)) ? plainTable(its) : tables(its)}`;
+  }).join("\n\n");
+}
+
+/** Rows of benchmarks that compare parts, pickers or codecs by one figure each. */
+interface PlainRow {
+  readonly bench: string;
+  readonly case: string;
+  readonly system: string;
+  readonly value: number | null;
+  readonly unit: string;
+  readonly part?: string;
+  readonly picker?: string;
+  readonly serverValue?: number;
+  readonly goal?: string;
+}
+
+function isPlain(row: AnyRow): boolean {
+  const plain: PlainRow = row;
+  return plain.part !== undefined || plain.picker !== undefined || ["codec", "typecheck"].includes(row.bench);
+}
+
+/** One line for each thing measured, one column for each case; goals below. */
+function plainTable(rows: readonly PlainRow[]): string {
+  const figures = rows.filter((row) => row.goal === undefined);
+  const nameOf = (row: PlainRow): string => row.part ?? row.picker ?? row.system;
+  const columns = [...new Set(figures.flatMap((row) => row.serverValue === undefined
+    ? [`${row.case}, ${row.unit}`]
+    : [`${row.case}, client, ${row.unit}`, `${row.case}, server`]))];
+  const lines = [...new Set(figures.map(nameOf))].map((name) => {
+    const cells = columns.map((column) => {
+      const row = figures.find((one) => nameOf(one) === name && column.startsWith(`${one.case}, `));
+      const value = column.endsWith(", server") ? row?.serverValue : row?.value;
+      return value === undefined || value === null ? "" : value.toLocaleString("en", { maximumSignificantDigits: 4 });
+    });
+    return `| ${[name, ...cells].join(" | ")} |`;
+  });
+  const goals = rows.filter((row) => row.goal !== undefined)
+    .map((row) => `Goal at ${row.case}: ${row.goal ?? ""}; found ${row.value ?? ""} ${row.unit}.`);
+  return [`| | ${columns.join(" | ")} |`, `| --- |${" ---: |".repeat(columns.length)}`, ...lines, "", ...goals]
+    .join("\n").trimEnd();
 }
 
 function replaceBetweenMarkers(path: string, text: string): void {
