@@ -17,7 +17,7 @@ import {
 import { Balancer } from "../src/client/balancer.ts";
 import {
   type Candidate, Context, createLoad,
-   type EndpointAddress, endpointAddress, type EndpointStatus, type MethodInfo, type Picker,
+  type EndpointAddress, endpointAddress, type EndpointStatus, type MethodInfo, type Picker,
 } from "../src/core/index.ts";
 import { preferRegion } from "../src/region/index.ts";
 import { nodeRuntime } from "../src/runtime/node/index.ts";
