@@ -9,7 +9,7 @@ import { createProtobufCodec, protobuf } from "./codec.ts";
 import { generateDecoder } from "./decode-source.ts";
 import { generateEncoder } from "./encode-source.ts";
 import { fits } from "./fits.ts";
-import { field, list, map, models, nullable, runs, scalar, struct, valuesOfModel } from "./models.test.ts";
+import { field, list, map, models, nullable, runs, scalar, struct, valuesOfModel } from "../../../test/codec/models.ts";
 import { planMessage } from "./plan.ts";
 import { permitsCodegen } from "./source.ts";
 

@@ -7,7 +7,7 @@ import type { Model } from "../../contract/model.ts";
 import { Writer } from "../../wire/writer.ts";
 import { createProtobufCodec } from "./codec.ts";
 import { fits } from "./fits.ts";
-import { models, randomModel, runs, valuesOfModel } from "./models.test.ts";
+import { models, randomModel, runs, valuesOfModel } from "../../../test/codec/models.ts";
 
 const generated = createProtobufCodec({ codegen: true });
 const interpreted = createProtobufCodec({ codegen: false });

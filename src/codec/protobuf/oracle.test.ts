@@ -6,7 +6,7 @@ import protobufjs from "protobufjs";
 import type { FieldModel, Model, StructModel } from "../../contract/model.ts";
 import { Writer } from "../../wire/writer.ts";
 import { createProtobufCodec } from "./codec.ts";
-import { models, randomModel, runs, valuesOfModel } from "./models.test.ts";
+import { models, randomModel, runs, valuesOfModel } from "../../../test/codec/models.ts";
 
 interface FieldJson {
   type: string;

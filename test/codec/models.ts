@@ -1,6 +1,6 @@
 /** Models that together hold everything the model can say, and values of any model at random. */
 import fc from "fast-check";
-import type { EnumModel, FieldModel, Model, ScalarKind, ScalarModel, StructModel } from "../../contract/model.ts";
+import type { EnumModel, FieldModel, Model, ScalarKind, ScalarModel, StructModel } from "../../src/contract/model.ts";
 
 export const runs = Number(process.env["MERIDIAN_FUZZ_RUNS"] ?? 100);
 
