@@ -114,11 +114,16 @@ function quantiles(latency: Histogram): Pick<Measured, "p50Ms" | "p99Ms"> {
 async function measured(offered: Offered, timing: Timing, work: Promise<unknown>): Promise<Measured> {
   await Promise.race([work, sleep(timing.warmUpMs)]);
   offered.meter.begin();
-  await Promise.race([work, sleep(timing.measureMs)]);
+  await Promise.race([work, sleepUntil(performance.now() + timing.measureMs)]);
   const result = offered.meter.end();
   offered.stopped = true;
   await work;
   return result;
+}
+
+/** A native timer may ring up to a millisecond early; a measurement is never shorter than it says. */
+async function sleepUntil(atMs: number): Promise<void> {
+  for (let leftMs = atMs - performance.now(); leftMs > 0; leftMs = atMs - performance.now()) await sleep(leftMs);
 }
 
 async function callInTurn(offered: Offered): Promise<void> {
