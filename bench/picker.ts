@@ -47,7 +47,7 @@ const pickers: Readonly<Record<string, () => Picker>> = {
 };
 
 const method: MethodInfo = {
-  service: "bench.Picker", name: "pick", path: "bench.Picker/pick", kind: "unary", idempotent: true,
+  service: "bench.Picker", name: "pick", wireName: "Pick", path: "bench.Picker/pick", kind: "unary", idempotent: true,
   criticality: "default", timeoutMs: undefined, routeKey: undefined, ordinal: 0,
 };
 

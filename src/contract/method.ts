@@ -45,6 +45,7 @@ class DeclaredMethod implements Method {
   readonly service: string;
   readonly name: string;
   readonly path: string;
+  readonly wireName: string;
   readonly kind: CallKind;
   readonly idempotent: Idempotency;
   readonly criticality: Criticality;
@@ -61,6 +62,7 @@ class DeclaredMethod implements Method {
     this.service = service;
     this.name = name;
     this.path = `${service}/${name}`;
+    this.wireName = declaration.wireName ?? name.slice(0, 1).toUpperCase() + name.slice(1);
     this.kind = declaration.kind;
     this.idempotent = declaration.idempotent;
     this.criticality = declaration.criticality;

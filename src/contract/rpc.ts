@@ -20,6 +20,11 @@ export interface RpcOptions<
 > {
   /** Default `unary`. */
   readonly kind?: Kind;
+  /**
+   * The method's name in `.proto` and in the paths of gRPC, gRPC-Web and Connect. Default: its name in the
+   * contract with an upper-case first letter. Servers take both.
+   */
+  readonly wireName?: string;
   /** The type of the request, or of each message of a request stream. */
   readonly input: Input;
   /** The type of the response, or of each message of a response stream. */
@@ -52,6 +57,7 @@ export interface Rpc<
   /** Marks what `rpc` made. */
   readonly "~rpc": true;
   readonly kind: Kind;
+  readonly wireName: string | undefined;
   readonly input: Input;
   readonly output: Output;
   readonly errors: Errors;
@@ -65,6 +71,7 @@ export interface Rpc<
 const kinds: readonly string[] = ["unary", "server_stream", "client_stream", "bidi_stream"];
 const criticalities: readonly string[] = ["critical", "default", "sheddable"];
 const idempotencies: readonly unknown[] = [true, false, "keyed"];
+const wireNamePattern = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
 const errorNamePattern = /^[A-Za-z][A-Za-z0-9_]{0,127}$/;
 /** 24.8 days: what fits a 32-bit number of milliseconds. */
 const maxTimeoutMs = 2 ** 31 - 1;
@@ -90,12 +97,15 @@ export function rpc<
     refuse("timeoutMs", timeoutMs, `milliseconds, above 0 and at most ${maxTimeoutMs}`);
   }
   if (routeKey !== undefined && typeof routeKey !== "function") refuse("routeKey", routeKey, "a function");
+  if (options.wireName !== undefined && !wireNamePattern.test(options.wireName)) {
+    refuse("wireName", options.wireName, "an identifier of at most 255 letters, digits and _");
+  }
   requireType("input", options.input);
   requireType("output", options.output);
   const errors = options.errors ?? ({} as Errors);
   for (const [name, declaration] of Object.entries(errors)) checkError(name, declaration);
   return Object.freeze({
-    "~rpc": true as const, kind, input: options.input, output: options.output, errors: Object.freeze({ ...errors }),
+    "~rpc": true as const, kind, wireName: options.wireName, input: options.input, output: options.output, errors: Object.freeze({ ...errors }),
     idempotent, criticality, timeoutMs, routeKey, description: options.description,
   });
 }

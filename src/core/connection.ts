@@ -5,6 +5,7 @@
  * synchronously, before its promise settles, so that load figures cost no promise of their own.
  */
 import type { Context } from "./context.ts";
+import type { ByteSink, ByteStream } from "./runtime.ts";
 import type { LoadReport } from "./load.ts";
 import type { RpcError } from "./error.ts";
 import type { Runtime } from "./runtime.ts";
@@ -47,3 +48,33 @@ export interface ConnectionEvents {
 
 /** How an endpoint gets its connections: the client half of a protocol. */
 export type Connect = (runtime: Runtime, address: string, events: ConnectionEvents) => Connection;
+
+/** What a server keeps of each accepted connection, whatever it speaks. */
+export interface ServedConnection {
+  readonly peer: string;
+  /** Calls whose callers still wait. */
+  readonly inFlight: number;
+  /** Refuses new calls, and ends when those in flight have. */
+  drain(reason: RpcError): void;
+  /** Ends now: calls in flight are cancelled and their callers told. */
+  close(reason: RpcError): void;
+  /** Once a second: ends a connection whose peer leaves something half sent, or what we sent unread. */
+  sweep(nowMs: number): void;
+}
+
+/** Who accepted a connection, and wants to hear of its end. */
+export interface AcceptOwner {
+  /** Called once, when the connection is over. */
+  readonly ended: (connection: ServedConnection, error: RpcError | undefined) => void;
+  /** Called once after that, when its stream is closed too. */
+  readonly gone?: ((connection: ServedConnection) => void) | undefined;
+}
+
+/** An accepted connection, and what hears its bytes. */
+export interface Accepted {
+  readonly connection: ServedConnection;
+  readonly sink: ByteSink;
+}
+
+/** The server half of a protocol on a byte stream. */
+export type Accept = (stream: ByteStream) => Accepted;

@@ -26,12 +26,21 @@ export interface RpcErrorOptions {
   /** The name of an error declared in the contract, and its typed data. */
   readonly reason?: string | undefined;
   readonly data?: unknown;
+  /** Further details in Protobuf, as in google.rpc.Status: what a foreign peer attached, or a handler for one. */
+  readonly details?: readonly ErrorDetail[] | undefined;
   /** How long to wait before a retry, in milliseconds; negative forbids it (gRFC A6 push-back). */
   readonly retryAfterMs?: number | undefined;
   /** Trailing metadata that came with the failure. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** What caused it here. Never serialised. */
   readonly cause?: unknown;
+}
+
+/** One detail of an error: a Protobuf message with its type (google.protobuf.Any). */
+export interface ErrorDetail {
+  /** The message's full name, e.g. `google.rpc.ErrorInfo`. */
+  readonly type: string;
+  readonly value: Uint8Array;
 }
 
 const brand = Symbol.for("meridian.RpcError");
@@ -48,6 +57,7 @@ export class RpcError extends Error {
   candidate: unknown = undefined;
   readonly reason: string | undefined;
   readonly data: unknown;
+  readonly details: readonly ErrorDetail[] | undefined;
   readonly retryAfterMs: number | undefined;
   readonly metadata: Readonly<Record<string, string>> | undefined;
 
@@ -63,6 +73,7 @@ export class RpcError extends Error {
     this.region = options.region;
     this.reason = options.reason;
     this.data = options.data;
+    this.details = options.details;
     this.retryAfterMs = options.retryAfterMs;
     this.metadata = options.metadata;
   }

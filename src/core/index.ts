@@ -1,14 +1,16 @@
 /** The seven words of Meridian, as types and the little code that belongs to them. No I/O, no dependency. */
 export { Alarm, type Timer } from "./alarm.ts";
 export { type Code, codeFromNumber, codeNumber } from "./code.ts";
-export type { AttemptObserver, Connect, Connection, ConnectionEvents } from "./connection.ts";
+export type {
+  Accept, Accepted, AcceptOwner, AttemptObserver, Connect, Connection, ConnectionEvents, ServedConnection,
+} from "./connection.ts";
 export { type Cancellable, Context, type ContextFields, type MetadataListener, type ReplyMetadata } from "./context.ts";
 export type { Discovery, Registrar, Registration, Watcher } from "./discovery.ts";
 export {
   type Candidate, describeEndpoint, type Endpoint, type EndpointAddress, endpointAddress, type EndpointFields,
   type EndpointStatus, sameEndpoint,
 } from "./endpoint.ts";
-export { expected, expectedErrors, type Phase, RpcError, type RpcErrorOptions } from "./error.ts";
+export { type ErrorDetail, expected, expectedErrors, type Phase, RpcError, type RpcErrorOptions } from "./error.ts";
 export type { FileSource } from "./file-source.ts";
 export { createLoad, type Load, type LoadReport, recordAttempt } from "./load.ts";
 export { createMetadata, emptyMetadata, type Metadata, metadataLimits } from "./metadata.ts";
@@ -17,5 +19,7 @@ export {
 } from "./method.ts";
 export { type Observer, observeAll } from "./observer.ts";
 export type { Picker } from "./picker.ts";
-export type { ByteSink, ByteStream, Clock, Listener, Network, Random, Runtime } from "./runtime.ts";
+export type {
+  ByteSink, ByteStream, Clock, Listener, ListenSecurity, Network, Random, Runtime, SecureSession, Security,
+} from "./runtime.ts";
 export { type Awaitable, compose, isPromise, type Layer, type Service, settle, type Stack } from "./service.ts";

@@ -17,8 +17,10 @@ export interface MethodInfo {
   /** Fully qualified service name, e.g. `calc.v1.Calculator`. */
   readonly service: string;
   readonly name: string;
-  /** `service/name`: the method's name on every wire, in metrics and in logs. */
+  /** `service/name`: the method's name on the native wire, in metrics and in logs. */
   readonly path: string;
+  /** The method's name in `.proto` and in HTTP paths: `/service/Name`. */
+  readonly wireName: string;
   readonly kind: CallKind;
   readonly idempotent: Idempotency;
   readonly criticality: Criticality;

@@ -40,16 +40,52 @@ export interface Random {
  * A simulated network accepts the same strings.
  */
 export interface Network {
-  /** Begins to connect; `sink.opened` or `sink.closed` follows, never synchronously. */
-  connect(address: string, sink: ByteSink): ByteStream;
-  /** Resolves once the port is bound; rejects with an RpcError naming the address otherwise. Port 0 picks one. */
-  listen(address: string, accept: (stream: ByteStream) => ByteSink): Promise<Listener>;
+  /**
+   * Begins to connect; `sink.opened` or `sink.closed` follows, never synchronously. With `security` it opens once
+   * the peer's identity is proven.
+   */
+  connect(address: string, sink: ByteSink, security?: Security): ByteStream;
+  /**
+   * Resolves once the port is bound; rejects with an RpcError naming the address otherwise. Port 0 picks one. With
+   * `security`, streams are accepted once their first bytes showed whether they are secured, and then secured.
+   */
+  listen(address: string, accept: (stream: ByteStream) => ByteSink, security?: ListenSecurity): Promise<Listener>;
+}
+
+/** How one side of a stream is secured. Made by a runtime (`tls` in `meridian-rpc/runtime/node`), opaque to all others. */
+export interface Security {
+  /** What made it, e.g. `tls`. */
+  readonly kind: string;
+  /** Names of application protocols in the order of preference (ALPN, RFC 7301). */
+  readonly protocols: readonly string[];
+  /** The same, offering other application protocols. */
+  offering(protocols: readonly string[]): Security;
+}
+
+export interface ListenSecurity {
+  readonly security: Security;
+  /** Whether streams that are not secured are accepted on the same port. */
+  readonly plaintext: boolean;
+  /** How long a peer may take to become secure, or to say its first byte, in milliseconds. */
+  readonly openingTimeoutMs: number;
+  /** Hears of streams that were never accepted, and why. */
+  refused(peer: string, error: Error): void;
+}
+
+/** What is known of a secured stream. */
+export interface SecureSession {
+  /** The application protocol agreed on; undefined if the peer offered none. */
+  readonly protocol: string | undefined;
+  /** The subject of the peer's certificate, when it showed one that was verified, e.g. `CN=orders`. */
+  readonly peerSubject: string | undefined;
 }
 
 /** The half of a connection that we hold. */
 export interface ByteStream {
   /** The peer's address, as far as it is known. */
   readonly peer: string;
+  /** Set on a secured stream once it is open. */
+  readonly secure?: SecureSession | undefined;
   /** Bytes accepted by `write` that the peer's host has not taken yet. */
   readonly bufferedBytes: number;
   /**

@@ -108,7 +108,8 @@ interface ForwardedMethod extends MethodInfo {
 
 function forwardedMethod(shape: MethodShape, slash: number): ForwardedMethod {
   return Object.freeze({
-    service: shape.path.slice(0, slash), name: shape.path.slice(slash + 1), path: shape.path, kind: shape.kind,
+    service: shape.path.slice(0, slash), name: shape.path.slice(slash + 1), path: shape.path,
+    wireName: shape.path.slice(slash + 1), kind: shape.kind ?? "bidi_stream",
     idempotent: shape.idempotent, criticality: shape.criticality, codec: shape.codec,
     timeoutMs: undefined, routeKey: undefined, ordinal: nextMethodOrdinal(),
   });

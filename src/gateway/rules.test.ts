@@ -11,7 +11,7 @@ import { byRules, createRules, type Rule } from "./index.ts";
 function method(path: string): MethodInfo {
   const [service = "", name = ""] = path.split("/");
   return {
-    service, name, path, kind: "unary", idempotent: true, criticality: "default", timeoutMs: undefined,
+    service, name, path, wireName: name, kind: "unary", idempotent: true, criticality: "default", timeoutMs: undefined,
     routeKey: undefined, ordinal: nextMethodOrdinal(),
   };
 }

@@ -16,11 +16,12 @@ export interface Route {
 
 /** What a caller says of a method before its first call. A gateway knows no more of it than this. */
 export interface MethodShape {
-  /** `service/method`. */
+  /** `service/method`; the method as its contract or its wire names it. */
   readonly path: string;
   /** Name of the codec of its messages. */
   readonly codec: string;
-  readonly kind: CallKind;
+  /** Undefined where the wire does not tell (gRPC): only the contract knows. */
+  readonly kind: CallKind | undefined;
   readonly idempotent: Idempotency;
   readonly criticality: Criticality;
 }

@@ -26,6 +26,7 @@ export interface RoutesOptions {
 export class Routes {
   readonly #options: RoutesOptions;
   readonly #served = new Map<string, Served>();
+  readonly #byWireName = new Map<string, Served>();
   readonly #services = new Set<string>();
 
   constructor(options: RoutesOptions) {
@@ -57,16 +58,18 @@ export class Routes {
           `${method.path} has no handler: expected a function named ${name}, got ${typeof handler}`);
       }
       const service = compose(this.#options.stack, handler.bind(handlers) as Service);
-      this.#served.set(method.path, { method, service, byCodec: new Map() });
+      const one: Served = { method, service, byCodec: new Map() };
+      this.#served.set(method.path, one);
+      this.#byWireName.set(`${method.service}/${method.wireName}`, one);
     }
     this.#services.add(contract.name);
   }
 
   readonly route: Router = (shape) => {
     const { path, codec, kind } = shape;
-    const served = this.#served.get(path);
+    const served = this.#served.get(path) ?? this.#byWireName.get(path);
     if (served === undefined) return this.#missing(shape);
-    if (served.method.kind !== kind) {
+    if (kind !== undefined && served.method.kind !== kind) {
       return expected("unimplemented", `${path} is ${served.method.kind}, not ${kind}: the contracts differ`);
     }
     const known = served.byCodec.get(codec);

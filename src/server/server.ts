@@ -1,4 +1,5 @@
 /** A server listens, serves handlers under their contracts, and makes itself known to a registry. */
+import type { ServedConnection } from "../core/connection.ts";
 import type { Registrar, Registration } from "../core/discovery.ts";
 import { expected, RpcError } from "../core/error.ts";
 import type { LoadReport } from "../core/load.ts";
@@ -9,7 +10,7 @@ import type { Timer } from "../core/alarm.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { AnyContract } from "../contract/service.ts";
 import type { Handlers } from "../contract/types.ts";
-import { nativeAccept, nativeRefuse, type NativeSettings, type ServedConnection } from "../protocol/native/index.ts";
+import { nativeAccept, nativeRefuse, type NativeSettings } from "../protocol/native/index.ts";
 import type { Admission, Router, Serving } from "../protocol/router.ts";
 import { Routes } from "./routes.ts";
 

@@ -12,7 +12,7 @@ const numRuns = Number(process.env["MERIDIAN_FUZZ_RUNS"] ?? 300);
 function method(ordinal: number, path = `geo.v1.Cities/m${ordinal}`): MethodInfo {
   const [service = "", name = ""] = path.split("/");
   return {
-    service, name, path, kind: "unary", idempotent: true, criticality: "default", timeoutMs: undefined,
+    service, name, path, wireName: name, kind: "unary", idempotent: true, criticality: "default", timeoutMs: undefined,
     routeKey: undefined, ordinal,
   };
 }

@@ -100,7 +100,7 @@ export function candidates(n: number, fields: (i: number) => Partial<EndpointFie
 
 export function context(fields: ContextFields = {}, method: Partial<MethodInfo> = {}): Context {
   return new Context({
-    service: "test.Service", name: "call", path: "test.Service/call", kind: "unary", idempotent: true,
+    service: "test.Service", name: "call", wireName: "Call", path: "test.Service/call", kind: "unary", idempotent: true,
     criticality: "default", timeoutMs: undefined, routeKey: undefined, ordinal: nextMethodOrdinal(), ...method,
   }, fields.startedMs ?? 0, fields.deadline ?? Infinity, fields);
 }

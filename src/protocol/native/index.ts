@@ -1,6 +1,6 @@
 /** The native wire: many calls of every shape over one connection, specified in docs/protocol.md. */
 export { nativeConnect, type NativeClientOptions } from "./client.ts";
 export { nativeRefuse } from "./refuse.ts";
-export { type Accepted, type AcceptOptions, nativeAccept, type ServedConnection } from "./server.ts";
+export { type AcceptOptions, nativeAccept } from "./server.ts";
 export type { Compression } from "../../wire/compression.ts";
 export { defaultSettings, leastMaxFrameBytes, type NativeSettings } from "./settings.ts";

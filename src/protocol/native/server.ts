@@ -1,8 +1,9 @@
 /** The server half of the native protocol: one accepted connection and the calls it carries. */
+import type { Accept, AcceptOwner, ServedConnection } from "../../core/connection.ts";
 import { Context, type ContextFields } from "../../core/context.ts";
 import { expected, RpcError } from "../../core/error.ts";
 import { emptyMetadata } from "../../core/metadata.ts";
-import type { ByteSink, ByteStream } from "../../core/runtime.ts";
+import type { ByteStream } from "../../core/runtime.ts";
 import { isPromise } from "../../core/service.ts";
 import type { Cursor } from "../../wire/cursor.ts";
 import { frameHeaderBytes } from "../../wire/frame-reader.ts";
@@ -16,39 +17,17 @@ import { refuseDirection, ServerCall } from "./server-call.ts";
 import { Sender } from "./sender.ts";
 import { type NativeSettings, resolveSettings } from "./settings.ts";
 
-/** What the server keeps of each accepted connection. */
-export interface ServedConnection {
-  readonly peer: string;
-  readonly inFlight: number;
-  /** Refuses new calls, and ends when those in flight have. */
-  drain(reason: RpcError): void;
-  /** Ends now: calls in flight are cancelled and their callers told. */
-  close(reason: RpcError): void;
-  /** Once a second: ends a connection whose peer leaves a frame half sent, or our frames unread. */
-  sweep(nowMs: number): void;
-}
-
-export interface AcceptOptions {
+export interface AcceptOptions extends AcceptOwner {
   readonly settings?: Partial<NativeSettings> | undefined;
-  /** Called once, when the connection is over. */
-  readonly ended: (connection: ServedConnection, error: RpcError | undefined) => void;
-  /** Called once after that, when its stream is closed too. */
-  readonly gone?: ((connection: ServedConnection) => void) | undefined;
 }
 
 /** Makes the acceptor of native connections of one server. */
-export function nativeAccept(serving: Serving, options: AcceptOptions): (stream: ByteStream) => Accepted {
+export function nativeAccept(serving: Serving, options: AcceptOptions): Accept {
   const settings = resolveSettings(options.settings);
   return (stream) => {
     const connection = new NativeServerConnection(serving, settings, stream, options);
     return { connection, sink: connection.channel };
   };
-}
-
-/** An accepted connection, and what hears its bytes. */
-export interface Accepted {
-  readonly connection: ServedConnection;
-  readonly sink: ByteSink;
 }
 
 interface Bound {
