@@ -4,3 +4,4 @@ export { createFileSource, type FileSourceOptions } from "./file-source.ts";
 export type { NodeNetworkOptions } from "./network.ts";
 export { type ProcessLoad, processLoad } from "./process-load.ts";
 export { createNodeRuntime, nodeRuntime, type NodeRuntimeOptions } from "./runtime.ts";
+export { type Pem, tls, type TlsOptions } from "./tls.ts";

@@ -5,12 +5,15 @@
  * that ends its half has closed: we flush what is queued and close ours.
  */
 import { lstatSync, unlinkSync } from "node:fs";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, isIP, type Server, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { RpcError } from "../../core/error.ts";
-import type { ByteSink, ByteStream, Listener, Network } from "../../core/runtime.ts";
+import type { ByteSink, ByteStream, Listener, ListenSecurity, Network, Security } from "../../core/runtime.ts";
 import { formatAddress, parseAddress, type SocketAddress } from "./address.ts";
 import { listenError, systemCode } from "./error.ts";
+import { opening } from "./opening.ts";
 import { SocketStream } from "./stream.ts";
+import { nodeSecurity } from "./tls.ts";
 
 export interface NodeNetworkOptions {
   /** Queued bytes from which `write` returns false. Default 1 MiB. */
@@ -42,8 +45,8 @@ export function createNetwork(options: NodeNetworkOptions = {}): Network {
     backlog: options.backlog ?? 4_096,
   };
   return {
-    connect: (address, sink) => dial(address, sink, settings),
-    listen: (address, accept) => listen(address, accept, settings),
+    connect: (address, sink, security) => dial(address, sink, settings, security),
+    listen: (address, accept, security) => listen(address, accept, settings, security),
   };
 }
 
@@ -58,11 +61,14 @@ function socketOptions(settings: Settings) {
   };
 }
 
-function dial(address: string, sink: ByteSink, settings: Settings): ByteStream {
+function dial(address: string, sink: ByteSink, settings: Settings, security: Security | undefined): ByteStream {
   let socket: Socket;
   try {
     const options = { ...socketOptions(settings), autoSelectFamilyAttemptTimeout: addressAttemptMs };
-    socket = connect({ ...options, ...parseAddress(address) });
+    const target = parseAddress(address);
+    socket = security === undefined
+      ? connect({ ...options, ...target })
+      : connectTls({ ...options, ...target, ...tlsOptions(security, "host" in target ? target.host : "") });
   } catch (error) {
     return new FailedStream(address, sink, RpcError.from(error, "invalid_argument"));
   }
@@ -71,19 +77,31 @@ function dial(address: string, sink: ByteSink, settings: Settings): ByteStream {
   return stream;
 }
 
+/** How a client proves the server's identity, and its own. */
+function tlsOptions(security: Security, host: string) {
+  const { options, protocols, material } = nodeSecurity(security);
+  const serverName = options.serverName ?? (isIP(host) === 0 ? host : "");
+  return {
+    secureContext: material.context, rejectUnauthorized: options.verify ?? true, ALPNProtocols: [...protocols],
+    ...(serverName === "" ? undefined : { servername: serverName }),
+  };
+}
+
 async function listen(
   address: string,
   accept: (stream: ByteStream) => ByteSink,
   settings: Settings,
+  security: ListenSecurity | undefined,
 ): Promise<Listener> {
   const target = parseAddress(address);
-  const server = createServer(socketOptions(settings), (socket) => {
-    const { remoteAddress, remotePort } = socket;
-    const peer = "path" in target ? address
-      : remoteAddress === undefined ? "unknown" : formatAddress(remoteAddress, remotePort ?? 0);
-    const stream = new SocketStream(socket, peer, true, settings.highWaterBytes);
+  const peerOf = ({ remoteAddress, remotePort }: Socket): string => "path" in target ? address
+    : remoteAddress === undefined ? "unknown" : formatAddress(remoteAddress, remotePort ?? 0);
+  const accepted = (socket: Socket): void => {
+    const stream = new SocketStream(socket, peerOf(socket), true, settings.highWaterBytes);
     stream.sink = accept(stream);
-  });
+  };
+  const open = security === undefined ? accepted : opening(security, peerOf, accepted);
+  const server = createServer(socketOptions(settings), open);
   try {
     await bind(server, target, settings.backlog).catch(async (error: unknown) => {
       if (!("path" in target) || systemCode(error) !== "EADDRINUSE" || await isTaken(target.path)) throw error;

@@ -5,8 +5,9 @@
  * arrives as its `error` event and is told once, with its `close` event; nothing escapes as an uncaught error.
  */
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { RpcError } from "../../core/error.ts";
-import type { ByteSink, ByteStream } from "../../core/runtime.ts";
+import type { ByteSink, ByteStream, SecureSession } from "../../core/runtime.ts";
 import { connectionError } from "./error.ts";
 
 const owner = Symbol("meridian.stream");
@@ -18,6 +19,7 @@ export class SocketStream implements ByteStream {
   /** Set right after construction; an accepted stream exists before its sink. */
   sink: ByteSink | undefined = undefined;
   error: Error | undefined = undefined;
+  secure: SecureSession | undefined = undefined;
   isOpen: boolean;
   isBlocked = false;
   /** Nothing more will be written: one side ended or destroyed it. */
@@ -31,7 +33,8 @@ export class SocketStream implements ByteStream {
     this.#socket = socket;
     this.#highWaterBytes = highWaterBytes;
     (socket as OwnedSocket)[owner] = this;
-    if (!isOpen) socket.on("connect", connected);
+    if (!isOpen) socket.on(socket instanceof TLSSocket ? "secureConnect" : "connect", connected);
+    else if (socket instanceof TLSSocket) this.secure = sessionOf(socket);
     socket.on("data", received);
     socket.on("end", endedByPeer);
     socket.on("drain", drained);
@@ -83,7 +86,17 @@ export class SocketStream implements ByteStream {
 function connected(this: Socket): void {
   const stream = (this as OwnedSocket)[owner];
   stream.isOpen = true;
+  if (this instanceof TLSSocket) stream.secure = sessionOf(this);
   stream.sink?.opened?.();
+}
+
+function sessionOf(socket: TLSSocket): SecureSession {
+  const subject = socket.authorized ? socket.getPeerCertificate().subject : undefined;
+  return {
+    protocol: typeof socket.alpnProtocol === "string" && socket.alpnProtocol !== "" ? socket.alpnProtocol : undefined,
+    peerSubject: subject === undefined ? undefined
+      : Object.entries(subject).map(([name, value]) => `${name}=${String(value)}`).join(","),
+  };
 }
 
 function received(this: Socket, bytes: Uint8Array): void {

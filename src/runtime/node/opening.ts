@@ -1,0 +1,89 @@
+/**
+ * An opening is a connection of which nobody knows yet whether it is secured: its first byte tells (22 begins a
+ * TLS record), and it then goes through a handshake or on as it is. Who does neither in time is closed.
+ */
+import type { Socket } from "node:net";
+import { createServer, type Server, type TLSSocket } from "node:tls";
+import type { ListenSecurity } from "../../core/runtime.ts";
+import { type Material, nodeSecurity } from "./tls.ts";
+
+/** The first byte of a TLS record that begins a handshake (RFC 8446, section 5.1). */
+const handshakeRecord = 22;
+
+/** Returns what to give accepted sockets to; those that open in order go on to `accepted`. */
+export function opening(
+  listen: ListenSecurity, peerOf: (socket: Socket) => string, accepted: (socket: Socket) => void,
+): (socket: Socket) => void {
+  const handshakes = new WeakMap<Material, Server>();
+  const security = nodeSecurity(listen.security);
+
+  const handshakesOf = (material: Material): Server => {
+    let server = handshakes.get(material);
+    if (server === undefined) handshakes.set(material, server = createHandshakes(material));
+    return server;
+  };
+
+  /** A TLS server that listens nowhere: it is given connections that have begun. */
+  const createHandshakes = (material: Material): Server => {
+    const { clientCertificate = "none" } = security.options;
+    const server = createServer({
+      ...material.pem, ALPNProtocols: [...security.protocols], handshakeTimeout: listen.openingTimeoutMs,
+      requestCert: clientCertificate !== "none", rejectUnauthorized: false, allowHalfOpen: false,
+    }, (socket) => {
+      const refusal = refusalOf(socket, clientCertificate);
+      if (refusal === undefined) {
+        accepted(socket);
+      } else {
+        listen.refused(peerOf(socket), refusal);
+        socket.destroy();
+      }
+    });
+    server.on("tlsClientError", (error, socket) => {
+      listen.refused(peerOf(socket), new Error(`TLS: ${error.message}`, { cause: error }));
+      socket.destroy();
+    });
+    return server;
+  };
+
+  return (socket) => {
+    const peer = peerOf(socket);
+    const timer = setTimeout(() => {
+      listen.refused(peer, new Error(`nothing came within ${listen.openingTimeoutMs} ms (openingTimeoutMs)`));
+      socket.destroy();
+    }, listen.openingTimeoutMs);
+    timer.unref();
+    const gone = (): void => clearTimeout(timer);
+    socket.on("error", ignored);
+    socket.once("close", gone);
+    socket.once("data", (bytes) => {
+      clearTimeout(timer);
+      socket.off("close", gone);
+      socket.pause();
+      socket.unshift(bytes);
+      if (bytes[0] === handshakeRecord) {
+        handshakesOf(security.material).emit("connection", socket);
+      } else if (listen.plaintext) {
+        socket.off("error", ignored);
+        accepted(socket);
+        socket.resume();
+      } else {
+        listen.refused(peer, new Error("it is not secured, and this port takes TLS only"));
+        socket.destroy();
+      }
+    });
+  };
+}
+
+/** Why a peer whose handshake is done is refused nevertheless. */
+function refusalOf(socket: TLSSocket, wanted: "none" | "request" | "require"): Error | undefined {
+  if (wanted === "none") return undefined;
+  const has = Object.keys(socket.getPeerCertificate()).length > 0;
+  if (!has) return wanted === "require" ? new Error("TLS: the client showed no certificate") : undefined;
+  if (socket.authorized) return undefined;
+  return new Error(`TLS: the client's certificate is refused: ${String(socket.authorizationError)}`);
+}
+
+/** What goes wrong with a socket shows in its `close`. */
+function ignored(): void {
+  // Without a listener the process would end.
+}
