@@ -1,6 +1,6 @@
 /** The tagged objects of the JSON codec, written and read: `{"$":["Date","2026-01-31T12:00:00.000Z"]}`. */
 import { RpcError } from "../core/error.ts";
-import { fromBase64, toBase64 } from "./base64.ts";
+import { fromBase64, toBase64 } from "../wire/base64.ts";
 import { maxBigintBits, maxDepth, pathText, type Rewriting } from "./rewrite.ts";
 
 /** How the JSON codec writes what JSON has no word for. */

@@ -1,4 +1,5 @@
 /** Bytes without I/O: writers, text, varints and frames that codecs and protocols share. */
+export { fromAnyBase64, fromBase64, toBase64, toBase64Unpadded, toBase64Url } from "./base64.ts";
 export type { Compression } from "./compression.ts";
 export { Cursor } from "./cursor.ts";
 export { frameHeaderBytes, frameLengthLimit, FrameReader, type FrameSink } from "./frame-reader.ts";
