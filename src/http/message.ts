@@ -45,8 +45,20 @@ export function requestHead(method: string, path: string, scheme: string, author
 /** Why one side ends an exchange before its end: the HTTP/2 error codes that people use. */
 export type ResetReason = "cancel" | "refused" | "protocol" | "internal" | "calm" | "none";
 
+/** What the exchanges of one connection share, as far as a protocol may know. */
+export interface Carrier {
+  /** The peer's address. */
+  readonly peer: string;
+  /** Clock time at which anything last came from the peer: when the exchange now told of something heard it. */
+  readonly lastReceivedMs: number;
+  /** What the protocol above keeps of the connection (limits over all its exchanges). */
+  memo: unknown;
+}
+
 /** The half of an exchange that we hold. */
 export interface Exchange {
+  /** The connection it is on. */
+  readonly carrier: Carrier;
   /** 1 for HTTP/1.1, which has no trailers that a browser would see and no full duplex to rely on; 2 for HTTP/2. */
   readonly version: 1 | 2;
   /** The peer's address. */
@@ -66,7 +78,10 @@ export interface Exchange {
   trailers(trailers: Head): void;
   /** Whether the next piece would leave at once. If not, wait for `sink.writable`. */
   readonly writable: boolean;
-  /** Lets the peer send so many body bytes more: those of `data` that need be kept no longer. */
+  /**
+   * Lets the peer send so many body bytes more: those of `data` that need be kept no longer. Each byte is given
+   * back once, also when the exchange is over meanwhile, since the connection's other exchanges need the room.
+   */
   consumed(bytes: number): void;
   /** Ends it now, both ways. The sink hears nothing more. Does nothing on an exchange that is over. */
   reset(reason: ResetReason): void;
@@ -113,7 +128,7 @@ export interface HttpConnection {
   close(graceMs: number): void;
 }
 
-/** What an HTTP connection tells its owner. As in ConnectionEvents, every exchange in flight is told before `closed`. */
+/** What an HTTP connection tells its owner. Every exchange in flight is told before `closed`. */
 export interface HttpConnectionEvents {
   opened(): void;
   /** `available` became true again after it was false. */

@@ -2,11 +2,14 @@
  * A dialect is one protocol's way of saying a call in HTTP messages: everything in which gRPC, gRPC-Web and
  * Connect differ. What they share (exchanges, envelopes, deadlines, cancellation, limits) is written once, in
  * `http-server*.ts` and `http-client*.ts` beside this file, against this interface.
+ *
+ * Both halves are pure: given heads and bytes, they give heads and bytes. What they give for the same question
+ * should be the same object, since a connection keeps a head's compressed form by the head's identity.
  */
 import type { RpcError } from "../core/error.ts";
 import type { Metadata } from "../core/metadata.ts";
 import type { CallKind, MethodInfo } from "../core/method.ts";
-import type { Context } from "../core/context.ts";
+import type { Context, ReplyMetadata } from "../core/context.ts";
 import type { MethodCoders } from "../contract/coders.ts";
 import type { Head } from "../http/message.ts";
 
@@ -16,11 +19,15 @@ import type { Head } from "../http/message.ts";
  */
 export type Framing = "enveloped" | "enveloped-base64" | "bare";
 
-/** What a request's head says of its call. Read once per distinct head of a connection: keep nothing of a call in it. */
+/**
+ * What a request's head says of its call. Read once per distinct head of a connection, so nothing of a single call
+ * may be kept in it. A dialect may add fields of its own, e.g. response heads that it keeps ready.
+ */
 export interface RequestHead {
   /** `service/Method`, as in the HTTP path. */
   readonly path: string;
   readonly codec: string;
+  /** Of the request's body and of the response's. */
   readonly framing: Framing;
   /** Undefined where the wire does not tell. */
   readonly kind: CallKind | undefined;
@@ -44,30 +51,40 @@ export interface RequestHead {
 /** What of the contract an error's declared data need on a wire: undefined where the call's route is not known. */
 export type ErrorCoders = MethodCoders | undefined;
 
-/** The server's half of a protocol over HTTP. Pure: it is given heads and gives heads and bytes. */
+/** The server's half of a protocol over HTTP. */
 export interface ServerDialect {
   /** For logs: `grpc`, `grpc-web`, `connect`. */
   readonly name: string;
-  /** Whether a request is in this dialect, by its method and content type. */
+  /** Media types of its requests, for the answer to one that no dialect claims (`Accept-Post`). */
+  readonly contentTypes: readonly string[];
+  /** Whether HTTP/1.1 can carry it. If not, such a request is answered with 505. */
+  readonly http1: boolean;
+  /** Whether a request is in this dialect, by its method and content type. The first that claims it has it. */
   claims(request: Head): boolean;
-  /** Reads a head; an RpcError for one that breaks the protocol's rules. May also answer at once with a whole reply. */
-  read(request: Head): RequestHead | RpcError | Reply;
   /**
-   * The head of a successful response. `compression` is what its messages are compressed with; for a bare body
-   * only if this body really is (`bodyBytes` is then its length).
+   * Reads a head; an RpcError for one that breaks the protocol's rules. May also answer at once with a whole reply
+   * (a CORS preflight, a method other than POST). `compressions` are what this server can decompress, by name.
    */
-  head(request: RequestHead, header: Metadata | undefined, compression: string | undefined, bodyBytes?: number): Head;
-  /** The end of an enveloped response that began. */
+  read(request: Head, compressions: readonly string[]): RequestHead | RpcError | Reply;
+  /**
+   * The head of a successful response. `compression` is what its messages are compressed with; of a bare body
+   * only if this body really is. `bodyBytes` is the length of a bare body, undefined for enveloped ones; a bare
+   * body's head must carry `reply.trailer` too. Throws `invalid_argument` for metadata that it cannot say.
+   */
+  head(
+    request: RequestHead, compression: string | undefined, reply: ReplyMetadata | undefined,
+    bodyBytes: number | undefined,
+  ): Head;
+  /** The end of an enveloped response that began. Throws `invalid_argument` for metadata that it cannot say. */
   end(request: RequestHead, error: RpcError | undefined, trailer: Metadata | undefined, coders: ErrorCoders): End;
-  /** A failure before any message: a whole reply. `request` is undefined when the head itself could not be read. */
-  refusal(
-    request: RequestHead | undefined, head: Head, error: RpcError, header: Metadata | undefined,
-    trailer: Metadata | undefined, coders: ErrorCoders,
-  ): Reply;
   /**
-   * Bare bodies carry trailing metadata in their head: what `head` is given for them. Identity for the others.
+   * A failure before any message: a whole reply. `request` is undefined when the head itself could not be read.
+   * Leaves out metadata that it cannot say: the error matters more.
    */
-  readonly trailersInHead: boolean;
+  refusal(
+    request: RequestHead | undefined, head: Head, error: RpcError, reply: ReplyMetadata | undefined,
+    coders: ErrorCoders,
+  ): Reply;
 }
 
 /** A whole response. */
@@ -81,49 +98,60 @@ export type End =
   | { readonly trailers: Head }
   | { readonly flags: number; readonly payload: Uint8Array };
 
+/** A method as one connection calls it. */
+export interface Target {
+  readonly method: MethodInfo;
+  readonly coders: MethodCoders;
+  /** `http` or `https`. */
+  readonly scheme: string;
+  readonly authority: string;
+  /** What request messages are compressed with, where it helps; undefined for nothing. */
+  readonly compression: string | undefined;
+  /** What can be decompressed here, in order of preference. */
+  readonly accepts: readonly string[];
+  /** What the dialect keeps of it, e.g. the head it made last. */
+  memo: unknown;
+}
+
 /** The client's half. */
 export interface ClientDialect {
   readonly name: string;
-  /** The head of a call's request, and how its body will lie. `timeoutMs` is what is left of the deadline, or undefined. */
-  request(call: OutgoingCall): { readonly head: Head; readonly framing: Framing };
+  /** How the bodies of a method's requests lie. */
+  framing(method: MethodInfo): Framing;
   /**
-   * Reads a response's head. With `last` the whole response is this head. `failed`: an RpcError that already says all
-   * (a trailers-only response, a bare HTTP error); `body`: how to read on; `error`: the body is an error's text, to be
-   * collected and given to `readError`.
+   * The head of a request. `timeoutMs` is what is left of the deadline, at least 1; undefined for none. `message`
+   * is given for bare bodies only: the encoded message, which is compressed if `compressed`, valid during this
+   * call. With the method GET the dialect has put it into the head, and no body follows. Throws
+   * `invalid_argument` for metadata that it cannot say.
    */
-  response(head: Head, last: boolean, call: OutgoingCall): ResponseHead;
-  /** The error whose text was the body. */
-  readError?(head: Head, body: Uint8Array, coders: MethodCoders): RpcError;
-  /** How the call ended, by HTTP trailers. */
-  readTrailers(trailers: Head, coders: MethodCoders): CallEnd;
-  /** How the call ended, by the last envelope; undefined if `flags` are those of a message. */
-  readEnd(flags: number, bytes: Uint8Array, start: number, end: number, coders: MethodCoders): CallEnd | undefined;
-}
-
-export interface OutgoingCall {
-  readonly method: MethodInfo;
-  readonly coders: MethodCoders;
-  readonly context: Context;
-  readonly timeoutMs: number | undefined;
-  readonly scheme: string;
-  readonly authority: string;
-  /** What request messages are compressed with; undefined for nothing. */
-  readonly compression: string | undefined;
-  /** What can be decompressed here. */
-  readonly accepts: readonly string[];
-  /** The encoded request, where the dialect asked to put it into the head (Connect GET). */
-  readonly message?: Uint8Array | undefined;
+  request(
+    target: Target, context: Context, timeoutMs: number | undefined, compressed: boolean,
+    message: Uint8Array | undefined,
+  ): Head;
+  /** Reads a response's head. With `last` the whole response is this head. */
+  response(head: Head, last: boolean, target: Target): ResponseHead;
+  /** How the call ended, by the body of a response whose head said `error`. */
+  readError?(head: Head, body: Uint8Array, target: Target): CallEnd;
+  /** How an enveloped response ended, by HTTP trailers; undefined when there were none. */
+  readTrailers(trailers: Head | undefined, target: Target): CallEnd;
+  /** How the call ended, by an envelope; undefined if its `flags` are those of a message. */
+  readEnd(flags: number, bytes: Uint8Array, start: number, end: number, target: Target): CallEnd | undefined;
 }
 
 export type ResponseHead =
-  | { readonly kind: "failed"; readonly error: RpcError; readonly header: Metadata; readonly trailer: Metadata }
+  /** The call has failed, and all is said (a trailers-only response, a bare HTTP error). */
+  | { readonly kind: "failed"; readonly error: RpcError; readonly header: Metadata }
+  /** Messages follow, or one bare message, whose trailing metadata is then here. */
   | {
     readonly kind: "body"; readonly header: Metadata; readonly trailer: Metadata | undefined;
     readonly framing: Framing; readonly compression: string | undefined;
+    /** What the server can decompress, where it says so. */
+    readonly accepts: readonly string[] | undefined;
   }
-  | { readonly kind: "error"; readonly header: Metadata; readonly trailer: Metadata | undefined;
-    readonly compression: string | undefined };
+  /** The body is an error's text, to be collected (at most 64 KiB of it) and given to `readError`. */
+  | { readonly kind: "error"; readonly header: Metadata; readonly compression: string | undefined };
 
+/** How a call ended. An error carries its trailing metadata itself (`RpcError.metadata`). */
 export interface CallEnd {
   readonly error: RpcError | undefined;
   readonly trailer: Metadata;
