@@ -1,4 +1,4 @@
-/** Types that Zod has no word for: a field with a number of its own, and bytes. */
+/** Types that Zod has no word for: a field with a number of its own, bytes, and a oneof. */
 import * as z from "zod";
 import { RpcError } from "../core/error.ts";
 import type { AnyType } from "./standard.ts";
@@ -24,4 +24,37 @@ export function field<T extends AnyType>(number: number, type: T): T {
 /** Binary data: a Uint8Array. The same as `z.instanceof(Uint8Array)`. */
 export function bytes(): z.ZodType<Uint8Array, Uint8Array> {
   return z.instanceof(Uint8Array);
+}
+
+type OneofCase<Name extends string, Value> = { case: Name; value: Value };
+type Variants = Readonly<Record<string, z.ZodType>>;
+
+/** What {@link oneof} makes: an optional property of `{ case, value }`. */
+export type Oneof<V extends Variants> = z.ZodOptional<z.ZodType<
+  { [Name in keyof V & string]: OneofCase<Name, z.output<V[Name]>> }[keyof V & string],
+  { [Name in keyof V & string]: OneofCase<Name, z.input<V[Name]>> }[keyof V & string]
+>>;
+
+/**
+ * A Protobuf `oneof`: at most one of several fields of the object around it.
+ *
+ * ```ts
+ * z.object({ id: z.string(), paidBy: oneof({ card: field(4, Card), note: field(5, z.string()) }) })
+ * ```
+ *
+ * The property is `{ case: "card", value: Card } | { case: "note", value: string } | undefined`. Numbers are
+ * those of the object's fields: unique in it, counting on where none is named. A variant that refers back to its
+ * own object stands behind a getter, as in `z.object`. Throws `invalid_argument` for no variant at all. A union
+ * (`z.discriminatedUnion`) is a message of its own instead.
+ */
+export function oneof<V extends Variants>(variants: V): Oneof<V> {
+  const [first, ...rest] = Object.keys(variants).map((name) => z.object({
+    case: z.literal(name),
+    get value() {
+      return variants[name] as z.ZodType;
+    },
+  }));
+  if (first === undefined) throw new RpcError("invalid_argument", "a oneof needs at least one variant");
+  const union = z.discriminatedUnion("case", [first, ...rest]).meta({ oneof: true });
+  return union.optional() as unknown as Oneof<V>;
 }

@@ -1,13 +1,13 @@
 /** The contract: what a service's methods are called, take, return and promise, with types end to end. */
 export type { Codec, Coder } from "./codec.ts";
-export { bytes, field } from "./field.ts";
+export { bytes, field, type Oneof, oneof } from "./field.ts";
 export {
   type AnyMethod, type ErrorInput, type ErrorOutput, type ErrorsOf, type HandlerInputOf, type HandlerOutputOf,
   type InputOf, isError, type Method, type OutputOf, type TypesOf,
 } from "./method.ts";
 export type {
-  EnumModel, FieldModel, ListModel, MapModel, Model, NullableModel, ScalarKind, ScalarModel, StructModel, UnionModel,
-  UnknownModel, VariantModel,
+  EnumModel, FieldModel, ListModel, MapModel, Model, NullableModel, OneofModel, OneofVariantModel, ScalarKind,
+  ScalarModel, StructModel, UnionModel, UnknownModel, VariantModel,
 } from "./model.ts";
 export { type ErrorDeclaration, type ErrorDeclarations, type NoErrors, type Rpc, rpc, type RpcOptions } from "./rpc.ts";
 export { requireModel, type Schema } from "./schema.ts";

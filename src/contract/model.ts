@@ -6,7 +6,8 @@
  */
 
 export type Model =
-  | ScalarModel | EnumModel | StructModel | ListModel | MapModel | UnionModel | NullableModel | UnknownModel;
+  | ScalarModel | EnumModel | StructModel | ListModel | MapModel | UnionModel | OneofModel | NullableModel
+  | UnknownModel;
 
 export type ScalarKind =
   | "bool" | "string" | "bytes" | "int32" | "uint32" | "sint32" | "int64" | "uint64" | "sint64"
@@ -29,6 +30,8 @@ export interface EnumModel {
   /** Type name within its service's package; unique per contract. */
   readonly name: string;
   readonly values: readonly { readonly name: string; readonly number: number }[];
+  /** Numbers that name no value are values too, as themselves: 32-bit integers beside the strings. */
+  readonly open?: boolean;
 }
 
 export interface StructModel {
@@ -44,7 +47,7 @@ export interface StructModel {
 export interface FieldModel {
   /** The property name in JavaScript. */
   readonly name: string;
-  /** 1 to 536870911, unique in its struct, stable for ever. */
+  /** 1 to 536870911, unique in its struct, stable for ever. Of a oneof the least of its variants' numbers. */
   readonly number: number;
   readonly model: Model;
   /**
@@ -55,6 +58,30 @@ export interface FieldModel {
   readonly presence: "required" | "optional" | "default";
   readonly defaultValue?: () => unknown;
   readonly description?: string | undefined;
+  /** The name in `.proto`. Default: `name`. */
+  readonly protoName?: string | undefined;
+  /** The name in JSON. Default: the name in `.proto` in lowerCamelCase, as Protocol Buffers makes it. */
+  readonly jsonName?: string | undefined;
+}
+
+/**
+ * One of several fields of the struct around it, or none (`oneof` of Protocol Buffers); only ever the model of a
+ * field, whose name it has. In JavaScript `{ case: "card", value }`, where `case` is the variant's name.
+ */
+export interface OneofModel {
+  readonly kind: "oneof";
+  /** Fields of the struct around: their numbers and names are unique in it. */
+  readonly variants: readonly OneofVariantModel[];
+}
+
+export interface OneofVariantModel {
+  readonly name: string;
+  readonly number: number;
+  readonly model: Model;
+  readonly description?: string | undefined;
+  /** As of a {@link FieldModel}. */
+  readonly protoName?: string | undefined;
+  readonly jsonName?: string | undefined;
 }
 
 export interface ListModel {

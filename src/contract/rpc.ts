@@ -105,8 +105,8 @@ export function rpc<
   const errors = options.errors ?? ({} as Errors);
   for (const [name, declaration] of Object.entries(errors)) checkError(name, declaration);
   return Object.freeze({
-    "~rpc": true as const, kind, wireName: options.wireName, input: options.input, output: options.output, errors: Object.freeze({ ...errors }),
-    idempotent, criticality, timeoutMs, routeKey, description: options.description,
+    "~rpc": true as const, kind, wireName: options.wireName, input: options.input, output: options.output,
+    errors: Object.freeze({ ...errors }), idempotent, criticality, timeoutMs, routeKey, description: options.description,
   });
 }
 

@@ -4,14 +4,16 @@ import type { Registrar, Registration } from "../core/discovery.ts";
 import { expected, RpcError } from "../core/error.ts";
 import type { LoadReport } from "../core/load.ts";
 import type { Observer } from "../core/observer.ts";
-import type { ByteSink, ByteStream, Listener, Runtime } from "../core/runtime.ts";
+import type { ByteSink, ByteStream, Listener, Runtime, Security } from "../core/runtime.ts";
 import type { Stack } from "../core/service.ts";
 import type { Timer } from "../core/alarm.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { AnyContract } from "../contract/service.ts";
 import type { Handlers } from "../contract/types.ts";
-import { nativeAccept, nativeRefuse, type NativeSettings } from "../protocol/native/index.ts";
+import { nativeAccept, type NativeSettings } from "../protocol/native/index.ts";
 import type { Admission, Router, Serving } from "../protocol/router.ts";
+import { applicationProtocols } from "./detect.ts";
+import { Arrival, type ReceptionOptions } from "./reception.ts";
 import { Routes } from "./routes.ts";
 
 export interface ServerOptions {
@@ -42,6 +44,12 @@ export interface ServerOptions {
   readonly settings?: Partial<NativeSettings> | undefined;
   /** Finds a route where no handler is registered. */
   readonly fallback?: Router | undefined;
+  /** Our certificate, and whom we trust: `tls(...)` of `meridian-rpc/runtime/node`. Default: no TLS. */
+  readonly tls?: Security | undefined;
+  /** With `tls`: whether connections without it are served on the same port. Default false. */
+  readonly plaintext?: boolean | undefined;
+  /** How long a connection may take to become secure and to show what it speaks, in milliseconds. Default 5,000. */
+  readonly openingTimeoutMs?: number | undefined;
 }
 
 export interface ListenOptions {
@@ -78,6 +86,7 @@ export function createServerOn(runtime: Runtime, options: ServerOptions = {}): S
 }
 
 const sweepMs = 1_000;
+const defaultOpeningTimeoutMs = 5_000;
 /** Most refused connections that are still being told why; more are closed without a word. */
 const maxRefusals = 256;
 
@@ -88,11 +97,10 @@ class ListeningServer implements Server {
   readonly #routes: Routes;
   readonly #admission: Admission;
   readonly #maxConnections: number;
-  readonly #accept: ReturnType<typeof nativeAccept>;
+  readonly #reception: ReceptionOptions;
   readonly #connections = new Set<ServedConnection>();
   /** Accepted streams that are not closed: also those of connections that are over, whose peers still hold on. */
   #streams = 0;
-  #refusals = 0;
   readonly #listeners: Listener[] = [];
   readonly #registrations: Registration[] = [];
   #sweepTimer: Timer | undefined = undefined;
@@ -115,13 +123,24 @@ class ListeningServer implements Server {
       runtime, admission, observer: this.#observer, router: this.#routes.route,
       load: load === undefined || load === false ? () => undefined : () => load(admission.inFlight),
     };
-    this.#accept = nativeAccept(serving, {
-      settings: { region: options.region ?? "", zone: options.zone ?? "", ...options.settings },
-      ended: (connection, error) => this.#ended(connection, error),
+    const ended = (connection: ServedConnection, error: RpcError | undefined): void => this.#ended(connection, error);
+    this.#reception = {
+      clock: runtime.clock, observer: this.#observer,
+      openingTimeoutMs: options.openingTimeoutMs ?? defaultOpeningTimeoutMs,
+      wires: {
+        native: nativeAccept(serving, {
+          settings: { region: options.region ?? "", zone: options.zone ?? "", ...options.settings }, ended,
+        }),
+      },
+      settled: (arrival, connection) => {
+        this.#connections.delete(arrival);
+        this.#connections.add(connection);
+      },
+      left: (arrival) => this.#ended(arrival, undefined),
       gone: () => {
         this.#streams--;
       },
-    });
+    };
   }
 
   get services(): readonly string[] {
@@ -146,7 +165,12 @@ class ListeningServer implements Server {
     const wanted = options.path === undefined
       ? hostPort(options.host ?? "127.0.0.1", options.port ?? 0)
       : `unix:${options.path}`;
-    const listener = await this.#runtime.network.listen(wanted, (stream) => this.#accepted(stream));
+    const { tls, plaintext = false } = this.#options;
+    const listener = await this.#runtime.network.listen(wanted, (stream) => this.#accepted(stream), tls && {
+      security: tls.offering(applicationProtocols), plaintext, openingTimeoutMs: this.#reception.openingTimeoutMs,
+      refused: (peer, error) =>
+        this.#observer.event?.("server.connection.refused", { peer, why: error.message }),
+    });
     if (this.#closing !== undefined) {
       await listener.close();
       throw closedError();
@@ -167,26 +191,25 @@ class ListeningServer implements Server {
   }
 
   #accepted(stream: ByteStream): ByteSink {
-    if (this.#closing !== undefined) return this.#refuse(stream, "the server is closing");
-    const most = this.#maxConnections;
-    if (this.#streams >= most) return this.#refuse(stream, `${most} connections are open (maxConnections)`);
-    this.#streams++;
-    const { connection, sink } = this.#accept(stream);
-    this.#connections.add(connection);
-    return sink;
-  }
-
-  #refuse(stream: ByteStream, why: string): ByteSink {
-    this.#observer.event?.("server.connection.refused", { peer: stream.peer, why });
-    if (this.#refusals >= maxRefusals) {
+    const refusal = this.#refusal();
+    if (refusal !== undefined && this.#streams >= this.#maxConnections + maxRefusals) {
+      this.#observer.event?.("server.connection.refused", { peer: stream.peer, why: refusal.message });
       stream.destroy();
       return { received: () => undefined, closed: () => undefined };
     }
-    this.#refusals++;
-    const reason = expected("unavailable", why, { neverStarted: true });
-    return nativeRefuse(this.#runtime.clock, stream, reason, () => {
-      this.#refusals--;
-    });
+    this.#streams++;
+    const arrival = new Arrival(this.#reception, stream, refusal);
+    this.#connections.add(arrival);
+    arrival.start();
+    return arrival;
+  }
+
+  /** Why a connection cannot stay. */
+  #refusal(): RpcError | undefined {
+    const most = this.#maxConnections;
+    const why = this.#closing !== undefined ? "the server is closing"
+      : this.#streams >= most ? `${most} connections are open (maxConnections)` : undefined;
+    return why === undefined ? undefined : expected("unavailable", why, { neverStarted: true });
   }
 
   #ended(connection: ServedConnection, error: RpcError | undefined): void {

@@ -20,7 +20,8 @@ export function memoryNetwork(clock: Clock): Network {
   const listeners = new Map<string, (stream: ByteStream) => ByteSink>();
   let lastPort = 49_151;
   return {
-    connect(address, sink) {
+    connect(address, sink, security) {
+      if (security !== undefined) throw unsecured();
       const near = new MemoryStream(clock, address);
       near.sink = sink;
       clock.defer(() => {
@@ -40,7 +41,8 @@ export function memoryNetwork(clock: Clock): Network {
       });
       return near;
     },
-    async listen(address, accept): Promise<Listener> {
+    async listen(address, accept, security): Promise<Listener> {
+      if (security !== undefined) throw unsecured();
       const wrong = addressError(address);
       if (wrong !== undefined) throw wrong;
       const bound = address.endsWith(":0") ? `${address.slice(0, -1)}${++lastPort}` : address;
@@ -186,4 +188,8 @@ class MemoryStream implements ByteStream {
     this.#isClosed = true;
     this.#clock.defer(() => this.sink?.closed(error));
   }
+}
+
+function unsecured(): RpcError {
+  return new RpcError("unimplemented", "the network in memory has no TLS: leave `tls` out here");
 }

@@ -1,18 +1,18 @@
-/** Bad beginnings: what opens a connection and is not the native wire, or not our version of it. */
+/** Bad beginnings: what opens a connection and is no wire that is served, or not our version of it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inSimulator, onSockets } from "./harness.ts";
 import { frame, helloOf, join, opening, prefaceOf, RawPeer, run, Type } from "./raw-peer.ts";
 
 const failed = "server.connection.failed";
+const refused = "server.connection.refused";
 
 const foreign: readonly [string, Uint8Array, RegExp][] = [
   ["garbage", Uint8Array.from({ length: 5_000 }, (_, i) => (i * 7919 + 13) & 255), /opened with 0d/],
-  ["HTTP/1.1", join("GET / HTTP/1.1\r\nhost: x\r\n\r\n"), /47 45 54 20 2f 20, which looks like HTTP$/],
-  ["HTTP/2", join("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), /looks like HTTP\/2/],
-  ["a TLS ClientHello", join([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3], new Uint8Array(500)), /looks like TLS/],
-  ["SSH", join("SSH-2.0-OpenSSH_9.6\r\n"), /looks like SSH/],
+  ["a TLS ClientHello", join([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3], new Uint8Array(500)), /speaks TLS, which/],
+  ["SSH", join("SSH-2.0-OpenSSH_9.6\r\n"), /speaks SSH/],
   ["our first five bytes only", join("MRDN\r!"), /4d 52 44 4e 0d 21/],
+  ["a word that goes on and on", join("A".repeat(50)), /41 41 41/],
 ];
 
 for (const [name, bytes, says] of foreign) {
@@ -20,20 +20,20 @@ for (const [name, bytes, says] of foreign) {
     const peer = await RawPeer.connect(harness.runtime, harness.address, bytes);
     await peer.closing();
     assert.equal(peer.receivedBytes, 0);
-    await harness.event(failed, says);
+    await harness.event(refused, says);
   }));
 }
 
 test("a connection without a byte is nobody's fault: ended quietly if it closes, in time if it stays", async () => {
-  await onSockets({ settings: { helloTimeoutMs: 200 } }, async (harness) => {
+  await onSockets({ openingTimeoutMs: 200 }, async (harness) => {
     const prober = await RawPeer.connect(harness.runtime, harness.address);
     prober.end();
     await prober.closing();
     await harness.sleep(50);
-    assert.deepEqual(harness.events.filter((one) => one.name === failed), []);
+    assert.deepEqual(harness.events.filter((one) => [failed, refused].includes(one.name)), []);
     const silent = await RawPeer.connect(harness.runtime, harness.address);
     await silent.closing();
-    await harness.event(failed, /no complete hello within 200 ms/);
+    await harness.event(refused, /did not show what it speaks within 200 ms/);
   });
 });
 
@@ -43,12 +43,14 @@ for (const length of [1, 5, 7, 8, 12, opening.length - 1]) {
     await harness.sleep(20);
     peer.end();
     await peer.closing();
-    await harness.event(failed, length > 8 ? /in the middle of a frame/ : /before its hello was complete/);
+    if (length <= 5) await harness.event(refused, /closed before it had shown what it speaks/);
+    else await harness.event(failed, length > 8 ? /in the middle of a frame/ : /before its hello was complete/);
   }));
   test(`${length} bytes of an opening, then silence: ended in time`, () => inSimulator({}, async (harness) => {
     const peer = await RawPeer.connect(harness.runtime, harness.address, opening.subarray(0, length));
     await peer.closing();
-    await harness.event(failed, /no complete hello within 5000 ms/);
+    if (length <= 5) await harness.event(refused, /did not show what it speaks within 5000 ms/);
+    else await harness.event(failed, /no complete hello within 5000 ms/);
   }));
 }
 
@@ -60,7 +62,7 @@ test("an opening of one byte a second is not waited for", () => inSimulator({}, 
     await harness.sleep(1_000);
   }
   assert.ok(harness.runtime.clock.now() - beganMs < 8_000);
-  await harness.event(failed, /no complete hello/);
+  await harness.event(refused, /did not show what it speaks/);
 }));
 
 const versions = [[2, 3, /upgrade this side/], [0, 0, /upgrade the peer/], [9, 1, /no sense/]] as const;
@@ -118,16 +120,16 @@ test("unknown entries of a hello are skipped, and an absurd limit is taken for w
 test("a peer that is told to go and does not close is cut off, and counts until it is", async () => {
   await inSimulator({ maxConnections: 3 }, async (harness) => {
     const peers = [
-      await RawPeer.connect(harness.runtime, harness.address, "nonsense"),
-      await RawPeer.connect(harness.runtime, harness.address, "nonsense"),
+      await RawPeer.connect(harness.runtime, harness.address, prefaceOf(2, 3), helloOf()),
+      await RawPeer.connect(harness.runtime, harness.address, prefaceOf(2, 3), helloOf()),
     ];
     for (const peer of peers) peer.pause();
-    await harness.event(failed, /opened with/);
-    const refused = await RawPeer.connect(harness.runtime, harness.address, opening);
+    await harness.event(failed, /upgrade this side/);
+    const excess = await RawPeer.connect(harness.runtime, harness.address, opening);
     const told = { code: "unavailable", text: "3 connections are open (maxConnections)" };
-    assert.deepEqual(await refused.farewell(), told);
-    await refused.closing();
-    await harness.event("server.connection.refused", /maxConnections/);
+    assert.deepEqual(await excess.farewell(), told);
+    await excess.closing();
+    await harness.event(refused, /maxConnections/);
     await harness.sleep(3_000);
     const next = await RawPeer.connect(harness.runtime, harness.address, opening);
     await next.frame(Type.hello);

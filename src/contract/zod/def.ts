@@ -1,4 +1,5 @@
 /** The parts of a Zod 4 schema that we read, structurally: no copy of Zod is loaded to read a schema. */
+import type { ScalarKind } from "../model.ts";
 
 export interface ZodType {
   readonly _zod: {
@@ -52,6 +53,15 @@ export interface ZodMeta {
   readonly id?: string;
   /** Field number, or number of a union's variant. */
   readonly field?: number;
+  /** Names in `.proto` and in JSON, where they differ from the property's. */
+  readonly protoName?: string;
+  readonly jsonName?: string;
+  /** The variants of this union are fields of the object around it. */
+  readonly oneof?: boolean;
+  /** The kind of a number or bigint on the wire, where Zod has no word for it. */
+  readonly scalar?: ScalarKind;
+  /** Whether an enum has values beyond its names: numbers. */
+  readonly open?: boolean;
   /** Numbers of an enum's values. */
   readonly numbers?: Readonly<Record<string, number>>;
   readonly description?: string;
@@ -120,6 +130,12 @@ export function findMeta<K extends keyof ZodMeta>(schema: ZodType, key: K): ZodM
     if (value !== undefined) return value;
   }
   return undefined;
+}
+
+/** What a field is called on wires, where the user said so. */
+export function wireNames(schema: ZodType): { readonly protoName?: string; readonly jsonName?: string } {
+  const [protoName, jsonName] = [findMeta(schema, "protoName"), findMeta(schema, "jsonName")];
+  return { ...(protoName === undefined ? {} : { protoName }), ...(jsonName === undefined ? {} : { jsonName }) };
 }
 
 /** The width of a number or bigint: its own format, or that of a `.int()` or `.check(...)` added to it. */

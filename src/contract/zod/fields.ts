@@ -1,8 +1,9 @@
 /** The fields of a struct: their numbers, and what an absent one reads as. */
-import type { FieldModel } from "../model.ts";
+import type { FieldModel, Model } from "../model.ts";
 import { fieldHasChecks } from "./checks.ts";
-import { findMeta, unwrap, type ZodType } from "./def.ts";
-import { assignNumbers, fieldNumbers } from "./numbers.ts";
+import { findMeta, unwrap, wireNames, type ZodType } from "./def.ts";
+import { assignNumbers, fieldNumbers, type Numbered } from "./numbers.ts";
+import { isOneof, oneofVariants, readOneof } from "./oneof.ts";
 import { below, type Place, readAt } from "./place.ts";
 import { refuse } from "./refuse.ts";
 
@@ -10,17 +11,32 @@ import { refuse } from "./refuse.ts";
 export function readFields(shape: Readonly<Record<string, ZodType>>, place: Place): FieldModel[] {
   const names = Object.keys(shape);
   if (names.includes("__proto__")) refuse(place.path, "a property named __proto__", "choose another name");
-  const numbers = assignNumbers(place.path,
-    names.map((name) => ({ name, number: findMeta(shape[name] as ZodType, "field") })), fieldNumbers);
-  const fields = names.map((name, i) => readField(name, numbers[i] as number, shape[name] as ZodType, place));
+  const numbered = names.map((name) => numberedOf(name, shape[name] as ZodType));
+  const numbers = assignNumbers(place.path, numbered.flat(), fieldNumbers);
+  const fields: FieldModel[] = [];
+  for (const [i, name] of names.entries()) {
+    const count = (numbered[i] as Numbered[]).length;
+    fields.push(readField(name, numbers.splice(0, count), shape[name] as ZodType, place));
+  }
   return fields.sort((a, b) => a.number - b.number);
 }
 
-function readField(name: string, number: number, schema: ZodType, place: Place): FieldModel {
+/** What a property needs numbers for: itself, or the variants of its oneof. */
+function numberedOf(name: string, schema: ZodType): Numbered[] {
+  if (!isOneof(schema)) return [{ name, number: findMeta(schema, "field") }];
+  return oneofVariants(schema).map((variant) => (
+    { name: `${name}.${variant.name}`, number: findMeta(variant.schema, "field") }));
+}
+
+function readField(name: string, numbers: readonly number[], schema: ZodType, place: Place): FieldModel {
   const { optin, def } = schema._zod;
   const isRequired = optin === undefined && def.type !== "unknown" && def.type !== "any";
-  const model = readAt(schema, below(place, memberPath(name), name, !isRequired));
-  const field = { name, number, model, description: findMeta(schema, "description") };
+  const model: Model = isOneof(schema)
+    ? readOneof(schema, numbers, memberPath(name), place)
+    : readAt(schema, below(place, memberPath(name), name, !isRequired));
+  const field = {
+    name, number: Math.min(...numbers), model, description: findMeta(schema, "description"), ...wireNames(schema),
+  };
   if (isRequired) return { ...field, presence: "required" };
   const defaulted = findDefault(schema);
   // Where the receiver's validation runs, it fills the default in itself: a default is the *result* of what

@@ -20,6 +20,9 @@ interface Option {
 
 export function readUnion(schema: ZodType, place: Place): Model {
   const { discriminator } = schema._zod.def;
+  if (findMeta(schema, "oneof") === true) {
+    refuse(place.path, "a oneof that is no property of an object", "wrap it in z.object(), or use a union");
+  }
   if (discriminator !== undefined) return readTagged(schema, discriminator, place);
   const all = flatten(schema);
   const options = all.filter((option) => option._zod.def.type !== "null" &&
@@ -123,6 +126,7 @@ function variantName(model: Model): string {
     case "list": return `${variantName(model.of)}List`;
     case "map": return `${variantName(model.value)}Map`;
     case "unknown": return "value";
+    case "oneof": return "oneof";
     default: return model satisfies never;
   }
 }

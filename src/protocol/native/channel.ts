@@ -11,7 +11,7 @@ import type { Timer } from "../../core/alarm.ts";
 import type { Compression } from "../../wire/compression.ts";
 import { Cursor } from "../../wire/cursor.ts";
 import { frameHeaderBytes, FrameReader, type FrameSink } from "../../wire/frame-reader.ts";
-import { Outbox } from "../../wire/outbox.ts";
+import { FrameOutbox } from "../../wire/frame-outbox.ts";
 import type { Writer } from "../../wire/writer.ts";
 import { FrameType, maxVersion, minVersion, prefaceBytes } from "./frame-types.ts";
 import { type Peer, readHello, writeHello } from "./hello.ts";
@@ -45,7 +45,7 @@ const dribbleBytes = 256;
 export class Channel implements ByteSink, FrameSink {
   readonly clock: Clock;
   readonly settings: NativeSettings;
-  readonly outbox: Outbox;
+  readonly outbox: FrameOutbox;
   readonly cursor = new Cursor();
   readonly #role: Role;
   readonly #stream: ByteStream;
@@ -89,7 +89,7 @@ export class Channel implements ByteSink, FrameSink {
     this.settings = settings;
     this.#role = role;
     this.#stream = stream(this);
-    this.outbox = new Outbox(this.#stream, clock);
+    this.outbox = new FrameOutbox(this.#stream, clock);
     this.#reader = new FrameReader(this, settings.maxFrameBytes);
     this.receivedMs = this.heardMs = clock.now();
     this.#receiveCredit = settings.connectionWindowBytes;

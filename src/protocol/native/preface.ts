@@ -2,6 +2,9 @@
 import { RpcError } from "../../core/error.ts";
 import { maxVersion, minVersion, prefaceBytes, prefaceMagic } from "./frame-types.ts";
 
+/** What every connection of this protocol begins with. */
+export const nativePreface: Uint8Array = Uint8Array.from(prefaceMagic);
+
 /** The preface of a side that speaks versions `least` to `most`. */
 export function preface(least: number, most: number): Uint8Array {
   return new Uint8Array([...prefaceMagic, least, most]);

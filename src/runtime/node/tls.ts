@@ -49,7 +49,7 @@ export class NodeSecurity implements Security {
   readonly protocols: readonly string[];
   readonly #certificates: Certificates;
 
-  constructor(options: TlsOptions, certificates: Certificates, protocols: readonly string[]) {
+  constructor(options: TlsOptions, certificates: Certificates, protocols: Security["protocols"]) {
     this.options = options;
     this.#certificates = certificates;
     this.protocols = protocols;
@@ -152,7 +152,7 @@ function read(name: string, file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw new RpcError("invalid_argument", `tls: ${name} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw unreadable(name, error);
   }
 }
 
@@ -161,8 +161,12 @@ function stampOf(file: string, look: () => { mtimeMs: number; size: number; ino:
     const { mtimeMs, size, ino } = look();
     return `${mtimeMs} ${size} ${ino}`;
   } catch (error) {
-    throw new RpcError("invalid_argument", `tls: ${file} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw unreadable(file, error);
   }
+}
+
+function unreadable(what: string, cause: unknown): RpcError {
+  return new RpcError("invalid_argument", `tls: ${what} cannot be read: ${(cause as Error).message}`, { cause });
 }
 
 function isFile(pem: Pem | undefined): pem is { readonly file: string } {

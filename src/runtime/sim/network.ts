@@ -17,9 +17,19 @@ export const firstEphemeralPort = 32_768;
 
 export function createNetwork(program: Program): Network {
   return {
-    connect: (address, sink) => dial(program, address, sink),
-    listen: (address, accept) => listen(program, address, accept),
+    connect(address, sink, security) {
+      if (security !== undefined) throw unsecured();
+      return dial(program, address, sink);
+    },
+    async listen(address, accept, security) {
+      if (security !== undefined) throw unsecured();
+      return listen(program, address, accept);
+    },
   };
+}
+
+function unsecured(): RpcError {
+  return new RpcError("unimplemented", "the simulated network has no TLS: leave `tls` out of simulations");
 }
 
 interface Target {
