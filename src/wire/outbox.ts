@@ -1,13 +1,12 @@
 /**
  * An Outbox is the Writer of one connection: frames are encoded straight into it, and everything written
- * within a turn leaves in one write to the stream.
+ * within a turn leaves in one write to the stream. What a frame's header looks like is for those who extend it.
  *
  * Memory comes in segments that are used again once the stream has taken them, because a fresh 64 KiB array
  * costs more than a thousand frames.
  */
 import type { ByteStream, Clock } from "../core/runtime.ts";
 import { RpcError } from "../core/error.ts";
-import { frameHeaderBytes } from "./frame-reader.ts";
 import { allocateBytes } from "./text.ts";
 import { Writer } from "./writer.ts";
 
@@ -37,16 +36,18 @@ class Segment {
   };
 }
 
-export class Outbox extends Writer {
+export abstract class Outbox extends Writer {
   readonly #stream: ByteStream;
   readonly #clock: Clock;
+  readonly #headerBytes: number;
   #segment: Segment;
   /** Whether `bytes` is the segment's memory, rather than a large array made for one frame. */
   #inSegment = true;
   #flushedTo = 0;
   #flushPlanned = false;
   #open = false;
-  #closed = false;
+  /** Whether frames go nowhere, since the connection is gone. */
+  protected isClosed = false;
   /** Where the frame being written begins. */
   frameStart = 0;
   /** Bytes of payload of the frame ended last. */
@@ -54,50 +55,37 @@ export class Outbox extends Writer {
   /** Whether the stream has asked us to wait. */
   full = false;
 
-  constructor(stream: ByteStream, clock: Clock) {
+  /** Every frame begins with `headerBytes`. */
+  constructor(stream: ByteStream, clock: Clock, headerBytes: number) {
     super(0);
     this.#stream = stream;
     this.#clock = clock;
+    this.#headerBytes = headerBytes;
     this.#segment = freeSegments.pop() ?? new Segment();
     this.bytes = this.#segment.bytes;
   }
 
-  /** Reserves a frame's header. Everything written until `end` is its payload. */
+  /** Reserves a frame's header. Everything written until the frame is ended is its payload. */
   begin(): void {
     if (this.#open) {
       throw new RpcError("internal", "a call was made from a getter or toJSON of a value being encoded",
         { phase: "encode" });
     }
-    this.ensure(frameHeaderBytes + 64);
+    this.ensure(this.#headerBytes + 64);
     this.#open = true;
     this.frameStart = this.position;
-    this.position += frameHeaderBytes;
+    this.position += this.#headerBytes;
   }
 
   /** Bytes of payload written since `begin`. */
   get payloadBytes(): number {
-    return this.position - this.frameStart - frameHeaderBytes;
+    return this.position - this.frameStart - this.#headerBytes;
   }
 
-  /** Completes the frame and plans its departure. */
-  end(type: number, flags: number, id: number): void {
-    if (this.#closed) {
-      this.abort();
-      return;
-    }
-    const bytes = this.bytes;
-    const at = this.frameStart;
-    const length = this.position - at - frameHeaderBytes;
-    bytes[at] = length;
-    bytes[at + 1] = length >> 8;
-    bytes[at + 2] = length >> 16;
-    bytes[at + 3] = type | flags << 4;
-    bytes[at + 4] = id;
-    bytes[at + 5] = id >> 8;
-    bytes[at + 6] = id >> 16;
-    bytes[at + 7] = id >>> 24;
+  /** The header of the frame begun last is in place: plans its departure. */
+  protected completed(payloadBytes: number): void {
     this.#open = false;
-    this.lastPayloadBytes = length;
+    this.lastPayloadBytes = payloadBytes;
     if (this.position - this.#flushedTo >= flushEarlyBytes) {
       this.flush();
     } else if (!this.#flushPlanned) {
@@ -127,7 +115,7 @@ export class Outbox extends Writer {
   /** Hands everything complete to the stream now. */
   flush(): void {
     const upTo = this.#open ? this.frameStart : this.position;
-    if (upTo === this.#flushedTo || this.#closed) return;
+    if (upTo === this.#flushedTo || this.isClosed) return;
     const chunk = this.bytes.subarray(this.#flushedTo, upTo);
     this.#flushedTo = upTo;
     if (this.#inSegment) {
@@ -141,7 +129,7 @@ export class Outbox extends Writer {
 
   /** After the connection is gone, frames go nowhere. */
   close(): void {
-    this.#closed = true;
+    this.isClosed = true;
   }
 
   /** Starts again at the front of free memory, unless there is room enough behind. */

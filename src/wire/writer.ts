@@ -29,7 +29,8 @@ export class Writer {
 
   /** A copy of what was written. */
   finish(): Uint8Array {
-    return this.bytes.slice(0, this.position);
+    // A Buffer's own slice would be a view of memory that is written to again.
+    return Uint8Array.prototype.slice.call(this.bytes, 0, this.position);
   }
 
   writeByte(value: number): void {

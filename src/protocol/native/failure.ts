@@ -4,7 +4,7 @@ import { expected, type RpcError } from "../../core/error.ts";
 import type { MethodCoders } from "../../contract/coders.ts";
 import { createMetadata, type Metadata } from "../../core/metadata.ts";
 import type { Cursor } from "../../wire/cursor.ts";
-import type { Outbox } from "../../wire/outbox.ts";
+import type { FrameOutbox } from "../../wire/frame-outbox.ts";
 import { writeText } from "../../wire/text.ts";
 import { Writer } from "../../wire/writer.ts";
 import { ErrorFlag, Flag, FrameType } from "./frame-types.ts";
@@ -16,7 +16,7 @@ const maxDataBytes = 8_192;
 
 /** Sends `error` as the end of call `id`. Only what the peer may know leaves: never the cause. */
 export function sendFailure(
-  outbox: Outbox, id: number, error: RpcError, coders: MethodCoders | undefined, trailer: Metadata | undefined,
+  outbox: FrameOutbox, id: number, error: RpcError, coders: MethodCoders | undefined, trailer: Metadata | undefined,
 ): void {
   const extras: Extras = {};
   if (error.reason !== undefined) {

@@ -7,7 +7,7 @@ import { rpc, service } from "../../contract/index.ts";
 import { Context, type LoadReport, RpcError } from "../../core/index.ts";
 import { createSimulation } from "../../runtime/sim/index.ts";
 import { createServerOn, type ServerOptions } from "../../server/index.ts";
-import { Cursor, Outbox, Writer } from "../../wire/index.ts";
+import { Cursor, FrameOutbox, Writer } from "../../wire/index.ts";
 import { CallTable } from "./call-table.ts";
 import { readExtras, writeExtras } from "./extras.ts";
 import { readHello, writeHello } from "./hello.ts";
@@ -99,7 +99,7 @@ test("an outbox forgets only the frame that is open", () => {
     peer: "", bufferedBytes: 0, pause: () => undefined, resume: () => undefined, end: () => undefined,
     destroy: () => undefined, write: (bytes: Uint8Array) => sent.push(bytes.slice()) > 0,
   };
-  const outbox = new Outbox(stream, createSimulation({ seed: 1 }).host("one").clock);
+  const outbox = new FrameOutbox(stream, createSimulation({ seed: 1 }).host("one").clock);
   outbox.begin();
   outbox.writeByte(7);
   outbox.end(5, 0, 1);

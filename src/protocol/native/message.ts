@@ -31,7 +31,8 @@ export function sendMessage(
     return undefined;
   }
   const excess = outbox.payloadBytes - most;
-  const rest = outbox.bytes.slice(outbox.position - excess, outbox.position);
+  // A copy, which a Buffer's own slice is not: the outbox uses its memory again.
+  const rest = Uint8Array.prototype.slice.call(outbox.bytes, outbox.position - excess, outbox.position);
   outbox.position -= excess;
   outbox.end(type, flags | Flag.more, id);
   return rest;
