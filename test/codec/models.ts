@@ -1,6 +1,8 @@
 /** Models that together hold everything the model can say, and values of any model at random. */
 import fc from "fast-check";
-import type { EnumModel, FieldModel, Model, ScalarKind, ScalarModel, StructModel } from "../../src/contract/model.ts";
+import type {
+  EnumModel, FieldModel, Model, OneofModel, ScalarKind, ScalarModel, StructModel,
+} from "../../src/contract/model.ts";
 
 export const runs = Number(process.env["MERIDIAN_FUZZ_RUNS"] ?? 100);
 
@@ -14,6 +16,12 @@ export const field = (
   name: string, number: number, model: Model, presence: FieldModel["presence"] = "required",
   defaultValue?: () => unknown,
 ): FieldModel => ({ name, number, model, presence, ...(defaultValue === undefined ? {} : { defaultValue }) });
+
+/** Each variant's name with its number and model. */
+export const oneof = (variants: Readonly<Record<string, readonly [number, Model]>>): OneofModel => ({
+  kind: "oneof",
+  variants: Object.entries(variants).map(([name, [number, model]]) => ({ name, number, model })),
+});
 
 export const scalarKinds: readonly ScalarKind[] = [
   "bool", "string", "bytes", "int32", "uint32", "sint32", "int64", "uint64", "sint64", "fixed32", "sfixed32",
@@ -74,6 +82,9 @@ const maps: readonly Model[] = [
   map(scalar("uint32"), map(scalar("string"), scalar("bytes"))), map(scalar("string"), nullable(scalar("string"))),
 ];
 
+const everyCase = (from: number): OneofModel =>
+  oneof(Object.fromEntries([...values, ...maps, nullable(point)].map((model, i) => [`c${i}`, [from + i, model]])));
+
 /** At the edges of what a tag of one, two, three, four and five bytes can say. */
 const farNumbers = [1, 15, 16, 17, 2047, 2048, 262_143, 262_144, 33_554_432, 536_870_911];
 
@@ -102,6 +113,18 @@ export const models: Readonly<Record<string, Model>> = {
   names: struct("Names", ["constructor", "toString", "a b", "\"];throw 1;//", "\u2028", "class", "${v}", "length"]
     .map((name, i) => field(name, i + 1, scalar("string"), i % 2 === 0 ? "optional" : "required"))),
   empty: struct("Empty", []),
+  oneofs: struct("Oneofs", [
+    field("first", 1, everyCase(1), "optional"), field("between", 70, scalar("string")),
+    // Numbers around those of other fields, so that its cases are written in several places.
+    field("around", 69,
+      oneof({ low: [69, scalar("int32")], high: [71, named], far: [90_000, scalar("string")] }), "optional"),
+    field("needed", 72, oneof({ a: [72, scalar("sint64")], "b\"": [73, colour] })),
+    field("defaulted", 74, oneof({ length: [74, scalar("double")], free: [75, { kind: "unknown" }] }), "default",
+      () => ({ case: "length", value: 1 })),
+  ]),
+  smallOneof: struct("SmallOneof", [
+    field("x", 1, scalar("int32")), field("of", 2, oneof({ y: [2, point], z: [3, scalar("bool")] }), "optional"),
+  ]),
   tree, shape, either,
   ...Object.fromEntries(values.map((model, i) => [`bare${i}`, model])),
   ...Object.fromEntries(maps.map((model, i) => [`bareMap${i}`, model])),
@@ -161,6 +184,8 @@ export function valuesOfModel(model: Model, fuel = 4): fc.Arbitrary<unknown> {
         ? value
         : value.map((inner) => ({ ...inner as object, [model.discriminator as string]: tag }));
     }));
+    case "oneof": return fc.oneof(...model.variants.map((variant) =>
+      valuesOfModel(variant.model, fuel - 1).map((value) => ({ case: variant.name, value }))));
     default: return model satisfies never;
   }
 }

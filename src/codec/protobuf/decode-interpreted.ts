@@ -6,8 +6,8 @@ import { Cursor } from "./cursor.ts";
 import { readJson } from "./json.ts";
 import { setProperty } from "./keys.ts";
 import {
-  type FieldPlan, isMessage, type KeyPlan, type MapPlan, type MessagePlan, type ShapePlan, type StructPlan,
-  type UnionPlan, type ValuePlan, wireType,
+  type CasePlan, type FieldPlan, isMessage, type KeyPlan, type MapPlan, type MessagePlan, type ShapePlan, type Slot,
+  slotsOf, type StructPlan, type UnionPlan, type ValuePlan, wireType,
 } from "./plan.ts";
 import { zeroOf } from "./scalars.ts";
 import { timestampDate } from "./timestamp.ts";
@@ -72,19 +72,43 @@ class Parts {
   }
 }
 
+/** What came of a oneof so far: the last case wins; only parts of the same one are merged. */
+class Chosen {
+  readonly plan: CasePlan;
+  readonly value: unknown;
+
+  constructor(plan: CasePlan, value: unknown) {
+    this.plan = plan;
+    this.value = value;
+  }
+
+  read(cursor: Cursor): unknown {
+    const { plan, value } = this;
+    return { case: plan.name, value: value instanceof Parts ? value.read(plan.value as MessagePlan, cursor) : value };
+  }
+}
+
 function readFields(fields: readonly FieldPlan[], cursor: Cursor, end: number, named: boolean): unknown[] {
   const { trail } = cursor;
+  const slots = slotsOf(fields);
   const values: unknown[] = fields.map(() => undefined);
   while (cursor.position < end) {
     const tag = cursor.tag(end);
-    const index = findField(fields, tag >>> 3);
-    const field = fields[index];
-    if (field === undefined || !accepts(field.shape, tag & 7)) {
+    const slot = findSlot(slots, tag >>> 3);
+    if (slot === undefined || !accepts(slot, tag & 7)) {
       cursor.skip(tag, end);
       continue;
     }
+    const { field, index } = slot;
     if (named) trail.steps.push(field.name);
-    values[index] = readOccurrence(field.shape, values[index], tag & 7, cursor, end);
+    if (slot.case === undefined) {
+      values[index] = readOccurrence(field.shape, values[index], tag & 7, cursor, end);
+    } else {
+      const before = values[index];
+      const same = before instanceof Chosen && before.plan === slot.case ? before.value : undefined;
+      const shape = { type: "single", value: slot.case.value } as const;
+      values[index] = new Chosen(slot.case, readOccurrence(shape, same, tag & 7, cursor, end));
+    }
     if (named) trail.steps.pop();
   }
   for (const [i, field] of fields.entries()) {
@@ -92,6 +116,8 @@ function readFields(fields: readonly FieldPlan[], cursor: Cursor, end: number, n
     const value = values[i];
     if (value instanceof Parts) {
       values[i] = value.read((field.shape as { value: MessagePlan }).value, cursor);
+    } else if (value instanceof Chosen) {
+      values[i] = value.read(cursor);
     } else if (value === undefined) {
       cursor.position = end;
       values[i] = absent(field, cursor);
@@ -102,18 +128,20 @@ function readFields(fields: readonly FieldPlan[], cursor: Cursor, end: number, n
   return values;
 }
 
-/** Fields are sorted by number. */
-function findField(fields: readonly FieldPlan[], number: number): number {
-  let [from, to] = [0, fields.length];
+/** Slots are sorted by number. */
+function findSlot(slots: readonly Slot[], number: number): Slot | undefined {
+  let [from, to] = [0, slots.length];
   while (from < to) {
     const middle = (from + to) >>> 1;
-    if ((fields[middle] as FieldPlan).number < number) from = middle + 1;
+    if ((slots[middle] as Slot).number < number) from = middle + 1;
     else to = middle;
   }
-  return fields[from]?.number === number ? from : -1;
+  return slots[from]?.number === number ? slots[from] : undefined;
 }
 
-function accepts(shape: ShapePlan, wire: number): boolean {
+function accepts({ field: { shape }, case: one }: Slot, wire: number): boolean {
+  if (one !== undefined) return wire === wireType(one.value);
+  if (shape.type === "oneof") return false;
   if (shape.type === "map") return wire === 2;
   if (shape.type === "single") return wire === wireType(shape.value);
   return wire === wireType(shape.of) || (shape.packed && wire === 2);
@@ -142,6 +170,7 @@ function readOccurrence(shape: ShapePlan, before: unknown, wire: number, cursor:
       return list;
     }
     case "map": return readEntry(shape, before, cursor, end);
+    case "oneof": throw new TypeError("a oneof is read case by case");
     default: return shape satisfies never;
   }
 }
@@ -249,6 +278,9 @@ function absent({ absent, shape, defaultValue }: FieldPlan, cursor: Cursor): unk
   }
   if (shape.type === "list") return [];
   if (shape.type === "map") return shape.as === "Map" ? new Map() : {};
+  if (shape.type === "oneof") {
+    throw cursor.malformed(`none of ${shape.cases.map(({ name }) => name).join(", ")} came`);
+  }
   const { value } = shape;
   if (value.type === "scalar") return zeroOf(value.scalar);
   if (value.type === "json") return null;

@@ -98,7 +98,7 @@ function writeFields(generator: Generator, plan: MessagePlan & { fields: readonl
     cases.push(...casesOf(generator, shape, number, `f${i}`));
   }
   // A tag can be that of two cases only if numbers were doubled, which planning refuses.
-  writeLoop(generator, cases);
+  writeLoop(generator, cases.sort((a, b) => (tagNumber(a.tag) >>> 3) - (tagNumber(b.tag) >>> 3)));
   for (const [i, field] of plan.fields.entries()) writeAbsent(generator, field, `f${i}`);
   if (plan.type === "wrapper") source.add("return f0;", "}");
   else if (plan.type === "struct") writeStruct(source, plan);
@@ -124,10 +124,11 @@ function writeStruct(source: Source, { fields, fixed }: StructPlan): void {
 
 function writeAbsent(generator: Generator, { absent, shape, defaultValue }: FieldPlan, target: string): void {
   const { source } = generator;
-  if (shape.type !== "single" || absent === "undefined") return;
+  if (shape.type === "list" || shape.type === "map" || absent === "undefined") return;
   let value: string;
   if (absent === "null") value = "null";
   else if (absent === "default") value = `${source.constant(defaultValue)}()`;
+  else if (shape.type === "oneof") value = "";
   else value = zero(generator, shape.value);
   source.add(`if (${target} === undefined) ${value === "" ? "throw gaveUp" : `${target} = ${value}`};`);
 }
@@ -182,6 +183,15 @@ function casesOf(generator: Generator, shape: ShapePlan, number: number, target:
         repeats: true,
       }];
     }
+    case "oneof": return shape.cases.map(({ name, number: its, value }): Case => ({
+      tag: tagBytes(its, wireType(value)),
+      // Of several, the last wins, or parts of one are merged: rare enough for the interpreter.
+      body: [
+        `if (${target} !== undefined) throw gaveUp;`, "{", ...read(generator, value, "const y", "end"),
+        `${target} = {"case": ${literal(name)}, "value": y};`, "}",
+      ],
+      repeats: false,
+    }));
     default: return shape satisfies never;
   }
 }

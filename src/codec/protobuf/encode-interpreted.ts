@@ -8,8 +8,8 @@ import { jsonOf } from "./json.ts";
 import { keyOfProperty } from "./keys.ts";
 import { closeLength } from "./lengths.ts";
 import {
-  type FieldPlan, isMessage, type KeyPlan, type MapPlan, type MessagePlan, type StructPlan, type UnionPlan,
-  type ValuePlan, wireType,
+  type FieldPlan, isMessage, type KeyPlan, type MapPlan, type MessagePlan, type OneofPlan, type Slot, slotsOf,
+  type StructPlan, type UnionPlan, type ValuePlan, wireType,
 } from "./plan.ts";
 import { fitsScalar, isZero, writeHalves, writeScalar } from "./scalars.ts";
 import { timestampMs } from "./timestamp.ts";
@@ -39,11 +39,33 @@ function writeMessage(plan: MessagePlan, value: unknown, writer: Writer, trail: 
 
 function writeStruct(plan: StructPlan, value: unknown, writer: Writer, trail: Trail): void {
   if (!isRecord(value)) throw trail.mismatch(plan.name, value);
-  for (const field of plan.fields) {
+  for (const { field, case: one } of slotsOf(plan.fields)) {
     trail.steps.push(field.name);
-    writeField(field, readField(value, field.name), writer, trail);
+    const part = readField(value, field.name);
+    if (one === undefined) writeField(field, part, writer, trail);
+    else if (part !== undefined || field.absent === "zero") {
+      writeCase(field.shape as OneofPlan, one, part, writer, trail);
+    }
     trail.steps.pop();
   }
+}
+
+/** Writes the value of a oneof if it is of this case. */
+function writeCase(
+  plan: OneofPlan, one: NonNullable<Slot["case"]>, value: unknown, writer: Writer, trail: Trail,
+): void {
+  const chosen = isRecord(value) ? value["case"] : undefined;
+  if (chosen !== one.name) {
+    if (plan.cases.some(({ name }) => name === chosen)) return;
+    throw trail.mismatch(`a case of ${plan.cases.map(({ name }) => JSON.stringify(name)).join(", ")}`,
+      isRecord(value) && chosen !== undefined ? chosen : value);
+  }
+  trail.steps.push("value");
+  const inner = (value as Record<string, unknown>)["value"];
+  checkValue(one.value, inner, trail);
+  writeTag(writer, one.number, one.value);
+  writeValue(one.value, inner, writer, trail);
+  trail.steps.pop();
 }
 
 function writeUnion(plan: UnionPlan, value: unknown, writer: Writer, trail: Trail): void {
@@ -90,6 +112,8 @@ function writeField(field: FieldPlan, value: unknown, writer: Writer, trail: Tra
     }
     case "list": writeList(field.number, shape.of, shape.packed, value, writer, trail); break;
     case "map": writeMap(field.number, shape, value, writer, trail); break;
+    // Written case by case, each at its number.
+    case "oneof": break;
   }
 }
 

@@ -9,8 +9,8 @@
  */
 import { encodeSupport } from "./encode-support.ts";
 import {
-  type FieldPlan, isMessage, type MapPlan, type MessagePlan, messagesOf, needsDepthCheck, type ScalarPlan,
-  type UnionPlan, type ValuePlan, wireType,
+  type CasePlan, type FieldPlan, isMessage, type MapPlan, type MessagePlan, messagesOf, needsDepthCheck,
+  type OneofPlan, type ScalarPlan, slotsOf, type UnionPlan, type ValuePlan, wireType,
 } from "./plan.ts";
 import { largestFloat } from "./scalars.ts";
 import { literal, property, Source, tagBytes } from "./source.ts";
@@ -53,14 +53,33 @@ function writeFunction(generator: Generator, plan: MessagePlan): void {
   if (plan.type === "union") writeUnion(generator, plan);
   else {
     if (plan.type === "struct") writeStructCheck(source, plan.fields);
-    const rooms = roomsAfter(plan.fields);
+    const steps = stepsOf(plan.fields);
+    const rooms = roomsAfter(steps);
     if (boundOf(plan) === undefined) source.add(ensure(rooms[0] as number));
-    for (const [i, field] of plan.fields.entries()) {
+    for (const [i, { field, cases }] of steps.entries()) {
       const value = plan.type === "struct" ? property("v", field.name) : "v";
-      writeField(generator, field, value, rooms[i + 1] as number);
+      if (field.shape.type === "oneof") writeOneof(generator, field, cases, value, rooms[i + 1] as number);
+      else writeField(generator, field, value, rooms[i + 1] as number);
     }
   }
   source.add("return p;", "}");
+}
+
+/** A field, or cases of a oneof whose numbers no other field comes between. */
+interface Step {
+  readonly field: FieldPlan;
+  readonly cases: readonly CasePlan[];
+}
+
+function stepsOf(fields: readonly FieldPlan[]): readonly Step[] {
+  const steps: { field: FieldPlan; cases: CasePlan[] }[] = [];
+  for (const { field, case: one } of slotsOf(fields)) {
+    const last = steps.at(-1);
+    if (one === undefined) steps.push({ field, cases: [] });
+    else if (last?.field === field) last.cases.push(one);
+    else steps.push({ field, cases: [one] });
+  }
+  return steps;
 }
 
 function ensure(count: number | string): string {
@@ -76,13 +95,13 @@ function writeStructCheck(source: Source, fields: readonly FieldPlan[]): void {
     : "if (!isRecord(v)) throw gaveUp;");
 }
 
-/** For each field, and after the last, the bytes that it and those after it take at most, texts' contents excepted. */
-function roomsAfter(fields: readonly FieldPlan[]): number[] {
+/** For each step, and after the last, the bytes that it and those after it take at most, texts' contents excepted. */
+function roomsAfter(steps: readonly Step[]): number[] {
   const rooms = [0];
-  for (let i = fields.length - 1; i >= 0; i--) {
-    const field = fields[i] as FieldPlan;
-    const { shape, number } = field;
-    const own = shape.type === "single" ? tagBytes(number, 0).length + (boundOf(shape.value) ?? 0) + 5 : 0;
+  for (const { field: { shape, number }, cases } of steps.toReversed()) {
+    const room = (its: number, value: ValuePlan) => tagBytes(its, 0).length + (boundOf(value) ?? 0) + 5;
+    const own = shape.type === "single" ? room(number, shape.value)
+      : Math.max(0, ...cases.map((one) => room(one.number, one.value)));
     rooms.unshift((rooms[0] as number) + own);
   }
   return rooms;
@@ -103,8 +122,11 @@ function boundOf(plan: ValuePlan, within: readonly MessagePlan[] = []): number |
   if (known !== undefined) return known < 0 ? undefined : known;
   let sum = 0;
   for (const { shape, number } of plan.fields) {
-    const bound = shape.type === "single" ? boundOf(shape.value, [...within, plan]) : undefined;
-    sum += bound === undefined ? Infinity : bound + tagBytes(number, 0).length + 1;
+    const field = (its: number, value: ValuePlan) =>
+      (boundOf(value, [...within, plan]) ?? Infinity) + tagBytes(its, 0).length + 1;
+    if (shape.type === "single") sum += field(number, shape.value);
+    else if (shape.type === "oneof") sum += Math.max(...shape.cases.map((one) => field(one.number, one.value)));
+    else sum = Infinity;
   }
   if (sum > mostBounded) sum = -1;
   if (within.length === 0) bounds.set(plan, sum);
@@ -140,6 +162,21 @@ function writeUnion(generator: Generator, plan: UnionPlan): void {
   source.add("throw gaveUp;");
 }
 
+function writeOneof(
+  generator: Generator, field: FieldPlan, cases: readonly CasePlan[], value: string, room: number,
+): void {
+  const { source } = generator;
+  const all = (field.shape as OneofPlan).cases;
+  source.add("{", `const x = ${value};`, field.absent === "zero" ? "{" : "if (x !== undefined) {",
+    'if (typeof x !== "object" || x === null) throw gaveUp;', "const k = x.case, y = x.value;");
+  for (const [i, one] of cases.entries()) {
+    source.add(`${i === 0 ? "" : "} else "}if (k === ${literal(one.name)}) {`);
+    writeChecked(generator, one.value, "y", tagBytes(one.number, wireType(one.value)), room);
+  }
+  const others = all.filter((one) => !cases.includes(one)).map(({ name }) => `k !== ${literal(name)}`);
+  source.add(`} else ${others.length === 0 ? "" : `if (${others.join(" && ")}) `}throw gaveUp;`, "}", "}");
+}
+
 function writeField(generator: Generator, field: FieldPlan, value: string, room: number): void {
   const { source } = generator;
   const { shape, number } = field;
@@ -156,7 +193,7 @@ function writeField(generator: Generator, field: FieldPlan, value: string, room:
     source.add("if (!Array.isArray(x)) throw gaveUp;");
     if (shape.packed) writePacked(generator, shape.of, number, room);
     else writeList(generator, shape.of, number, room);
-  } else writeMap(generator, shape, number, room);
+  } else if (shape.type === "map") writeMap(generator, shape, number, room);
   source.add("}", "}");
 }
 

@@ -47,6 +47,9 @@ export function fits(model: Model, value: unknown, look = 0): boolean {
       return model.variants.some((variant) => (model.discriminator === undefined || variant.tag === undefined
         ? fits(variant.model, value, look + 1)
         : isRecord(value) && value[model.discriminator] === variant.tag));
+    case "oneof":
+      return isRecord(value) && model.variants.some((variant) =>
+        value["case"] === variant.name && fits(variant.model, value["value"], look + 1));
     default: return model satisfies never;
   }
 }

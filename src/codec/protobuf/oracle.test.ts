@@ -95,6 +95,7 @@ class Oracle {
           return { [`v${found?.number}`]: found?.convert(value as never) };
         };
       }, model);
+      case "oneof": throw new Error("a oneof is no value by itself");
       default: return model satisfies never;
     }
   }
@@ -112,6 +113,12 @@ class Oracle {
 
   #structField(fields: Record<string, FieldJson>, { number, model, presence }: FieldModel): Convert {
     const name = `f${number}`;
+    if (model.kind === "oneof") {
+      const variants = model.variants.map((variant) => (
+        { ...variant, convert: this.#field(fields, `f${variant.number}`, variant.number, variant.model, false) }));
+      return (chosen: { case: string; value: unknown }) =>
+        variants.find((variant) => variant.name === chosen.case)?.convert(chosen.value as never);
+    }
     if (presence === "required" && model.kind !== "nullable") return this.#field(fields, name, number, model, true);
     if (presence === "required" && model.kind === "nullable") {
       const one = this.#field(fields, name, number, model.of, false);

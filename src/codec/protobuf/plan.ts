@@ -7,7 +7,7 @@
  */
 import { RpcError } from "../../core/error.ts";
 import type {
-  EnumModel, FieldModel, MapModel, Model, ScalarKind, ScalarModel, StructModel, UnionModel,
+  EnumModel, FieldModel, MapModel, Model, OneofModel, ScalarKind, ScalarModel, StructModel, UnionModel,
 } from "../../contract/model.ts";
 
 /** Messages nested deeper than this are refused, in both directions. */
@@ -71,7 +71,8 @@ export interface VariantPlan {
 export type ShapePlan =
   | { readonly type: "single"; readonly value: ValuePlan }
   | { readonly type: "list"; readonly of: ValuePlan; readonly packed: boolean }
-  | MapPlan;
+  | MapPlan
+  | OneofPlan;
 
 export interface MapPlan {
   readonly type: "map";
@@ -80,12 +81,26 @@ export interface MapPlan {
   readonly as: "object" | "Map";
 }
 
+/** One of several fields of the message, or none. */
+export interface OneofPlan {
+  readonly type: "oneof";
+  /** By number. */
+  readonly cases: readonly CasePlan[];
+}
+
+export interface CasePlan {
+  readonly name: string;
+  readonly number: number;
+  readonly value: ValuePlan;
+}
+
 export type KeyPlan =
   | ScalarPlan
   | { readonly type: "enum"; readonly model: EnumModel };
 
 export interface FieldPlan {
   readonly name: string;
+  /** Of a oneof the least of its cases'. */
   readonly number: number;
   readonly shape: ShapePlan;
   /** Whether the type's zero value is written: with implicit presence it is not. */
@@ -135,7 +150,33 @@ export function messagesOf(root: MessagePlan): readonly MessagePlan[] {
 export function valuesOf(message: MessagePlan): readonly ValuePlan[] {
   if (message.type === "timestamp") return [];
   if (message.type === "union") return message.variants.map((variant) => variant.value);
-  return message.fields.map(({ shape }) => (shape.type === "list" ? shape.of : shape.value));
+  return message.fields.flatMap(({ shape }) => {
+    if (shape.type === "oneof") return shape.cases.map(({ value }) => value);
+    return [shape.type === "list" ? shape.of : shape.value];
+  });
+}
+
+/** A field where it stands on the wire: a oneof stands at the number of each of its cases. */
+export interface Slot {
+  readonly number: number;
+  readonly field: FieldPlan;
+  /** Where `field` is among those of the message. */
+  readonly index: number;
+  readonly case: CasePlan | undefined;
+}
+
+const slots = new WeakMap<readonly FieldPlan[], readonly Slot[]>();
+
+/** The slots of a message's fields, by number. */
+export function slotsOf(fields: readonly FieldPlan[]): readonly Slot[] {
+  let found = slots.get(fields);
+  if (found === undefined) {
+    found = fields.flatMap((field, index): Slot[] => (field.shape.type === "oneof"
+      ? field.shape.cases.map((one) => ({ number: one.number, field, index, case: one }))
+      : [{ number: field.number, field, index, case: undefined }])).sort((a, b) => a.number - b.number);
+    slots.set(fields, found);
+  }
+  return found;
 }
 
 /** Whether a value of this plan may nest without bound, or deeper than {@link maxDepth}. */
@@ -175,6 +216,8 @@ class Planner {
         return { type: "enum", model };
       case "unknown":
         return { type: "json" };
+      case "oneof":
+        throw inexpressible("a oneof outside a struct");
       case "struct": case "union": case "list": case "map": case "nullable": {
         const known = this.#messages.get(model);
         return known ?? this.#message(model);
@@ -187,7 +230,7 @@ class Planner {
     return { type: "wrapper", fields: [{ name, number: 1, ...field }] };
   }
 
-  #message(model: Exclude<Model, ScalarModel | EnumModel | { kind: "unknown" }>): MessagePlan {
+  #message(model: Exclude<Model, ScalarModel | EnumModel | { kind: "unknown" | "oneof" }>): MessagePlan {
     // Entered before its parts are planned, so that a part may refer back to it.
     const enter = <P extends MessagePlan>(plan: P, complete: (plan: Mutable<P>) => void): P => {
       this.#messages.set(model, plan);
@@ -226,22 +269,41 @@ class Planner {
 
   #fields(model: StructModel): FieldPlan[] {
     const names = new Set<string>();
+    const numbers = new Set<number>();
     const fields = [...model.fields].sort((a, b) => a.number - b.number);
-    for (const [i, { name, number }] of fields.entries()) {
+    for (const { name, number, model: field } of fields) {
       const where = `field ${JSON.stringify(name)} of ${model.name}`;
       if (name === "__proto__") throw inexpressible(`${where} cannot have that name; rename it`);
       if (names.has(name)) throw inexpressible(`${where} is there twice; rename one`);
-      checkNumber(number, where);
-      if (fields[i - 1]?.number === number) {
-        throw inexpressible(`${where} has the number ${number} of another field; renumber one`);
-      }
       names.add(name);
+      for (const one of field.kind === "oneof" ? field.variants : [{ number }]) {
+        checkNumber(one.number, where);
+        if (numbers.has(one.number)) {
+          throw inexpressible(`${where} has the number ${one.number} of another field; renumber one`);
+        }
+        numbers.add(one.number);
+      }
     }
     return fields.map((field) => this.#field(field));
   }
 
+  #oneof(model: OneofModel): OneofPlan {
+    const cases = model.variants.map((variant) => (
+      { name: variant.name, number: variant.number, value: this.value(variant.model) }));
+    if (cases.length === 0) throw inexpressible("a oneof of nothing");
+    if (new Set(cases.map(({ name }) => name)).size < cases.length) {
+      throw inexpressible(`a oneof with two variants of one name (${cases.map(({ name }) => name).join(", ")})`);
+    }
+    return { type: "oneof", cases: cases.sort((a, b) => a.number - b.number) };
+  }
+
   #field({ name, number, model, presence, defaultValue }: FieldModel): FieldPlan {
     const field = { name, number, defaultValue: presence === "default" ? defaultValue : undefined };
+    if (model.kind === "oneof") {
+      const isDefault = presence === "default" && defaultValue !== undefined;
+      const absent = presence === "required" ? "zero" : isDefault ? "default" : "undefined";
+      return { ...field, shape: this.#oneof(model), presence: "explicit", absent };
+    }
     if (presence === "required") {
       if (model.kind === "nullable") {
         let inner = model.of;
