@@ -282,3 +282,37 @@ test("only some codes speak against a server", () => {
   for (const code of against) assert.equal(speaksAgainstEndpoint(new RpcError(code, "")), true, code);
   for (const code of not) assert.equal(speaksAgainstEndpoint(new RpcError(code, "")), false, code);
 });
+
+test("a connection that is to be replaced is, at once, while its calls go on", async () => {
+  const { simulation, clock, script, endpoint, statuses } = setUp();
+  const before = outcomeOf(endpoint.call("before", callContext(clock, 9_000)));
+  script.last.open();
+  await simulation.run(100);
+  const old = script.last;
+  old.events.draining("the balancer wants another connection", true);
+  assert.equal(endpoint.status, "connecting");
+  assert.equal(script.connections.length, 2);
+  const after = outcomeOf(endpoint.call("after", callContext(clock, 9_000)));
+  script.last.open();
+  await turn(simulation);
+  script.last.calls[0]?.answer("new");
+  old.calls[0]?.answer("old");
+  old.events.closed(undefined);
+  await turn(simulation);
+  assert.deepEqual([before, after], [{ value: "old" }, { value: "new" }]);
+  assert.equal(endpoint.status, "ready", "the end of the old one is not that of the new one");
+  assert.deepEqual(statuses(), ["connecting", "ready", "connecting", "ready"]);
+});
+
+test("a server that has every connection replaced is asked no faster than one out of reach", async () => {
+  const { simulation, script, endpoint } = setUp({}, (connection) => {
+    queueMicrotask(() => {
+      connection.open();
+      connection.events.draining("go away", true);
+    });
+  });
+  endpoint.connect();
+  await simulation.run(1_000);
+  assert.ok(script.connections.length > 5 && script.connections.length < 30, `${script.connections.length}`);
+  endpoint.close();
+});

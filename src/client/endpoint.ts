@@ -2,7 +2,7 @@
  * A ClientEndpoint is one server as a client sees it: it keeps a connection, counts attempts, and knows
  * whether the server is fit to be picked.
  */
-import type { AttemptObserver, Connect, Connection, ConnectionEvents } from "../core/connection.ts";
+import type { AttemptObserver, Connect, Connection } from "../core/connection.ts";
 import type { Context } from "../core/context.ts";
 import { describeEndpoint, type Endpoint, type EndpointAddress, type EndpointStatus } from "../core/endpoint.ts";
 import { expected, RpcError } from "../core/error.ts";
@@ -12,6 +12,7 @@ import type { Runtime } from "../core/runtime.ts";
 import type { Timer } from "../core/alarm.ts";
 import type { LoopGuard, OutlierMember } from "../health/index.ts";
 import { Heart, type HeartOptions, type HeartOwner } from "./heart.ts";
+import { Leg, type LegOwner } from "./leg.ts";
 import { Waiters } from "./waiters.ts";
 
 export interface EndpointOptions extends HeartOptions {
@@ -36,14 +37,15 @@ export interface EndpointOwner {
 
 type Link =
   | { readonly state: "idle" }
-  | { readonly state: "connecting"; readonly connection: Connection; readonly timer: Timer }
-  | { readonly state: "open"; readonly connection: Connection }
+  | { readonly state: "connecting"; readonly leg: Leg; readonly timer: Timer }
+  | { readonly state: "open"; readonly leg: Leg }
   | { readonly state: "waiting"; readonly timer: Timer; readonly error: RpcError }
   | { readonly state: "closed" };
 
 const idle: Link = { state: "idle" };
+const defaultReconnectMinMs = 50;
 
-export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEvents, HeartOwner {
+export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, HeartOwner {
   readonly #runtime: Runtime;
   readonly #connect: Connect;
   readonly #owner: EndpointOwner;
@@ -60,6 +62,8 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
   #link: Link = idle;
   /** The open connection: what a call reads first, so it stands apart from `#link`. */
   #open: Connection | undefined = undefined;
+  /** Connections that were replaced and whose calls go on. */
+  readonly #replaced = new Set<Leg>();
   #failures = 0;
   #draining = false;
   #ejected = false;
@@ -165,19 +169,21 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
     const timeoutMs = this.#options.connectTimeoutMs ?? 3_000;
     const timer = this.#runtime.clock.after(timeoutMs, () => {
       if (this.#link.state === "connecting") {
-        this.#link.connection.abort(expected("unavailable", `no connection within ${timeoutMs} ms`,
+        this.#link.leg.connection.abort(expected("unavailable", `no connection within ${timeoutMs} ms`,
           { neverStarted: true, phase: "connect" }));
       }
     });
-    this.#link = { state: "connecting", timer, connection: this.#connect(this.#runtime, this.address.address, this) };
+    const leg = new Leg(this);
+    this.#link = { state: "connecting", timer, leg };
+    leg.connection = this.#connect(this.#runtime, this.address.address, leg);
     this.#update("connecting");
   }
 
-  opened(): void {
-    if (this.#link.state !== "connecting") return;
+  opened(leg: Leg): void {
+    if (this.#link.state !== "connecting" || this.#link.leg !== leg) return;
     this.#link.timer.cancel();
-    const { connection } = this.#link;
-    this.#link = { state: "open", connection };
+    const { connection } = leg;
+    this.#link = { state: "open", leg };
     this.#open = connection;
     this.#draining = this.#suspect = false;
     this.#failures = 0;
@@ -187,12 +193,30 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
     this.#waiters.release();
   }
 
-  draining(why: string): void {
+  draining(leg: Leg, why: string, reconnect: boolean): void {
+    if (!this.#isCurrent(leg)) return;
+    if (reconnect && this.#link.state === "open") {
+      this.#replaced.add(leg);
+      this.#open = undefined;
+      this.#heart.stop();
+      this.#link = idle;
+      // Of a server that ends every connection at once none is asked for faster than of one that cannot be reached.
+      const openMs = this.#runtime.clock.now() - this.load.readySinceMs;
+      if (openMs >= (this.#options.reconnectMinMs ?? defaultReconnectMinMs)) this.connect();
+      else this.#retryLater(expected("unavailable", why, { neverStarted: true, phase: "connect" }));
+      return;
+    }
     this.#draining = true;
     this.#update(`draining: ${why}`);
   }
 
-  pinged(roundTripMs: number): void {
+  #isCurrent(leg: Leg): boolean {
+    const link = this.#link;
+    return (link.state === "open" || link.state === "connecting") && link.leg === leg;
+  }
+
+  pinged(leg: Leg, roundTripMs: number): void {
+    if (!this.#isCurrent(leg)) return;
     this.#heart.answered(roundTripMs);
     if (this.#open !== undefined) this.#waiters.release();
   }
@@ -202,19 +226,19 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
     this.load.reportAtMs = this.#runtime.clock.now();
   }
 
-  closed(error: RpcError | undefined): void {
+  closed(leg: Leg, error: RpcError | undefined): void {
+    this.#replaced.delete(leg);
+    if (!this.#isCurrent(leg)) return;
     const { state } = this.#link;
     if (state === "connecting") this.#link.timer.cancel();
-    if (state === "closed" || state === "waiting") return;
     this.#open = undefined;
     this.#heart.stop();
     const reason = expected("unavailable", state === "connecting"
       ? `cannot connect: ${error?.message ?? "closed"}`
       : `the connection was lost: ${error?.message ?? "closed by the peer"}`,
       { cause: error, neverStarted: true, phase: "connect" });
-    this.#link = { state: "waiting", error: reason, timer: this.#reconnectLater() };
     this.#draining = false;
-    this.#update(reason.message);
+    this.#retryLater(reason);
     if (error !== undefined) {
       // The status need not change: a server that never answers well stays "connecting".
       this.#owner.observer.event?.("client.connection.failed",
@@ -223,8 +247,13 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
     this.#waiters.fail(reason);
   }
 
+  #retryLater(error: RpcError): void {
+    this.#link = { state: "waiting", error, timer: this.#reconnectLater() };
+    this.#update(error.message);
+  }
+
   #reconnectLater(): Timer {
-    const leastMs = this.#options.reconnectMinMs ?? 50;
+    const leastMs = this.#options.reconnectMinMs ?? defaultReconnectMinMs;
     const mostMs = this.#options.reconnectMaxMs ?? 3_000;
     const delayMs = Math.min(mostMs, leastMs * 1.6 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, 64);
@@ -277,7 +306,9 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, ConnectionEven
     this.#open = undefined;
     this.#heart.stop();
     if (link.state === "connecting" || link.state === "waiting") link.timer.cancel();
-    if (link.state === "connecting" || link.state === "open") link.connection.close(graceMs);
+    if (link.state === "connecting" || link.state === "open") link.leg.connection.close(graceMs);
+    for (const leg of this.#replaced) leg.connection.close(graceMs);
+    this.#replaced.clear();
     this.#update("removed");
     this.#waiters.fail(removed());
   }

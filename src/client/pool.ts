@@ -72,9 +72,9 @@ class SharedConnection implements ConnectionEvents {
     for (const user of [...this.#users]) user.events.opened();
   }
 
-  draining(why: string): void {
+  draining(why: string, reconnect?: boolean): void {
     this.#retire();
-    for (const user of [...this.#users]) user.events.draining(why);
+    for (const user of [...this.#users]) user.events.draining(why, reconnect);
   }
 
   closed(error: RpcError | undefined): void {

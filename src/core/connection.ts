@@ -36,8 +36,11 @@ export interface Connection {
 export interface ConnectionEvents {
   /** The peer is there, speaks our version, and calls may go out. */
   opened(): void;
-  /** The peer wants no new calls here; those in flight go on. */
-  draining(why: string): void;
+  /**
+   * The peer wants no new calls here; those in flight go on. With `reconnect` it says so of this connection alone
+   * (HTTP/2's GOAWAY, which balancers send from time to time): another one may be made at once.
+   */
+  draining(why: string, reconnect?: boolean): void;
   /** It is over; every call in flight has been told. `error` says why, unless we asked for it. */
   closed(error: RpcError | undefined): void;
   /** The peer answered a ping after so long. */

@@ -52,7 +52,7 @@ export interface Network {
   listen(address: string, accept: (stream: ByteStream) => ByteSink, security?: ListenSecurity): Promise<Listener>;
 }
 
-/** How one side of a stream is secured. Made by a runtime (`tls` of `meridian-rpc/runtime/node`), opaque to all else. */
+/** How one side of a stream is secured. Made by a runtime (`tls` of `meridian-rpc/runtime/node`), opaque to others. */
 export interface Security {
   /** What made it, e.g. `tls`. */
   readonly kind: string;

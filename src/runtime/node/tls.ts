@@ -141,7 +141,7 @@ function given(name: "cert" | "key" | "ca", pem: Pem | undefined): { [name: stri
   if (pem === undefined) return {};
   const text = isFile(pem) ? read(name, pem.file) : typeof pem === "string" ? pem : Buffer.from(pem);
   if (!text.includes("-----BEGIN")) {
-    const where = isFile(pem) ? `the file ${pem.file}` : `${name}`;
+    const where = isFile(pem) ? `the file ${pem.file}` : name;
     throw new RpcError("invalid_argument",
       `tls: ${where} is no PEM (-----BEGIN ...); for a path write ${name}: { file: "..." }`);
   }
