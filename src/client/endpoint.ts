@@ -116,7 +116,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
 
   /** After a long silence the connection may be dead without our knowing: ask before risking a call on it. */
   #callWhenAnswered(connection: Connection, request: unknown, context: Context): unknown {
-    connection.ping();
+    if (!connection.ping()) return this.#attempt(connection, request, context);
     return this.#afterWaiting(request, context);
   }
 
@@ -175,7 +175,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
     });
     const leg = new Leg(this);
     this.#link = { state: "connecting", timer, leg };
-    leg.connection = this.#connect(this.#runtime, this.address.address, leg);
+    leg.connection = this.#connect(this.#runtime, this.address.address, leg, this.address.attributes);
     this.#update("connecting");
   }
 

@@ -30,13 +30,20 @@ export interface HeartOwner {
   dead(error: RpcError): void;
 }
 
+/** Between pings of a peer that takes offence at many, in milliseconds. */
+const sparingMs = 1_000;
+/** An idle connection to such a peer is not pinged at all. */
+const neverMs = 2 ** 40;
+
 export class Heart extends Alarm {
   override keepsAlive = false;
   readonly #clock: Clock;
   readonly #guard: LoopGuard;
   readonly #load: Load;
   readonly #owner: HeartOwner;
-  readonly #beats: Heartbeats;
+  readonly #oftenBeats: Heartbeats;
+  readonly #sparingBeats: Heartbeats;
+  #beats: Heartbeats;
   readonly #heartbeatMs: number;
   readonly #deadAfterMs: number;
   #state: HeartbeatState;
@@ -51,10 +58,16 @@ export class Heart extends Alarm {
     this.#owner = owner;
     this.#heartbeatMs = options.heartbeatMs ?? 100;
     this.#deadAfterMs = options.deadAfterMs ?? 3_000;
-    this.#beats = heartbeats({
+    this.#beats = this.#oftenBeats = heartbeats({
       intervalMs: this.#heartbeatMs,
       timeoutMs: options.suspectAfterMs ?? 300,
       idleIntervalMs: options.idleHeartbeatMs ?? 5_000,
+    });
+    // Servers of gRPC end a connection at the third ping without an answer of a call in between (gRFC A8).
+    this.#sparingBeats = heartbeats({
+      intervalMs: Math.max(this.#heartbeatMs, sparingMs),
+      timeoutMs: Math.max(options.suspectAfterMs ?? 300, sparingMs),
+      idleIntervalMs: neverMs,
     });
     this.#state = this.#beats.start(0);
   }
@@ -62,6 +75,7 @@ export class Heart extends Alarm {
   start(connection: Connection): void {
     this.#connection = connection;
     this.#suspectSinceMs = undefined;
+    this.#beats = connection.pingsSparingly ? this.#sparingBeats : this.#oftenBeats;
     this.#state = this.#beats.start(this.#clock.now());
     // At once, since the distance is what regions are chosen by.
     connection.ping();
@@ -117,7 +131,11 @@ export class Heart extends Alarm {
       nowMs, lastReceivedMs: connection.lastReceivedMs, outstanding: this.#load.inFlight,
       roundTripMs: this.#load.pingMs, stalled: this.#guard.stalledRecently(this.#heartbeatMs),
     });
-    if (action === "ping") connection.ping();
+    // What was not asked is not owed.
+    if (action === "ping" && !connection.ping()) {
+      this.#state = this.#beats.start(nowMs);
+      this.#state.dueAtMs = nowMs + sparingMs;
+    }
     this.#clock.set(this, Math.min(this.#state.dueAtMs, nowMs + this.#heartbeatMs * 64));
     if (action === "convict") {
       this.suspect(nowMs);

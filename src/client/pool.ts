@@ -13,17 +13,19 @@ import type { Runtime } from "../core/runtime.ts";
 /** Shares the connections that `connect` makes, per runtime and address. */
 export function pooled(connect: Connect): Connect {
   const pools = new WeakMap<Runtime, Map<string, SharedConnection>>();
-  return (runtime, address, events) => {
+  return (runtime, address, events, attributes) => {
     let pool = pools.get(runtime);
     if (pool === undefined) pools.set(runtime, pool = new Map());
-    let shared = pool.get(address);
+    const { protocol } = attributes ?? {};
+    const key = protocol === undefined ? address : `${address} ${protocol}`;
+    let shared = pool.get(key);
     if (shared === undefined) {
       const addresses = pool;
       shared = new SharedConnection(runtime, () => {
-        if (addresses.get(address) === shared) addresses.delete(address);
+        if (addresses.get(key) === shared) addresses.delete(key);
       });
-      pool.set(address, shared);
-      shared.start(connect, address);
+      pool.set(key, shared);
+      shared.start(connect, address, attributes);
     }
     return shared.join(events);
   };
@@ -42,8 +44,8 @@ class SharedConnection implements ConnectionEvents {
     this.#retire = retire;
   }
 
-  start(connect: Connect, address: string): void {
-    this.#connection = connect(this.#runtime, address, this);
+  start(connect: Connect, address: string, attributes: Readonly<Record<string, string>> | undefined): void {
+    this.#connection = connect(this.#runtime, address, this, attributes);
   }
 
   get connection(): Connection {
@@ -118,8 +120,12 @@ class User implements Connection {
     return this.#connection.lastReceivedMs;
   }
 
-  ping(): void {
-    this.#connection.ping();
+  ping(): boolean {
+    return this.#connection.ping();
+  }
+
+  get pingsSparingly(): boolean {
+    return this.#connection.pingsSparingly;
   }
 
   failRepeatable(error: RpcError): void {

@@ -22,8 +22,13 @@ export interface Connection {
   readonly inFlight: number;
   /** Clock time at which anything last came from the peer. */
   readonly lastReceivedMs: number;
-  /** Asks the peer for a sign of life; the answer shows as `pinged`. */
-  ping(): void;
+  /**
+   * Asks the peer for a sign of life; the answer shows as `pinged`. Returns false when the peer has been asked as often
+   * as it bears: then no answer will come, and none is missing.
+   */
+  ping(): boolean;
+  /** Whether the peer takes offence at many pings, as gRPC servers of others do. */
+  readonly pingsSparingly: boolean;
   /** Fails the calls in flight that bear a repeat, so that they can be made elsewhere; others go on waiting. */
   failRepeatable(error: RpcError): void;
   /** Ends it at once, without a word: the peer is held to be dead. */
@@ -50,7 +55,9 @@ export interface ConnectionEvents {
 }
 
 /** How an endpoint gets its connections: the client half of a protocol. */
-export type Connect = (runtime: Runtime, address: string, events: ConnectionEvents) => Connection;
+export type Connect = (
+  runtime: Runtime, address: string, events: ConnectionEvents, attributes?: Readonly<Record<string, string>>,
+) => Connection;
 
 /** What a server keeps of each accepted connection, whatever it speaks. */
 export interface ServedConnection {

@@ -120,8 +120,14 @@ export interface HttpConnection {
   readonly inFlight: number;
   /** Clock time at which anything last came from the peer. */
   readonly lastReceivedMs: number;
-  /** Asks for a sign of life; the answer shows as `pinged`. */
-  ping(): void;
+  /**
+   * Asks for a sign of life; the answer shows as `pinged`. Returns false, and asks nothing, when the peer has been asked
+   * as often as it bears: gRPC's servers end a connection at the third PING without HEADERS or DATA from them in between
+   * (gRFC A8), so two are sent, unless the peer said in its settings that it takes any number (ours do).
+   */
+  ping(): boolean;
+  /** Whether that bound is in force: known once `opened`. */
+  readonly pingsSparingly: boolean;
   /** Ends it at once: exchanges in flight fail with `error`. */
   abort(error: RpcError): void;
   /** Takes no more requests and closes when those in flight have ended, at the latest after `graceMs`. */

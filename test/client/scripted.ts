@@ -69,8 +69,11 @@ export class ScriptedConnection implements Connection {
     return context.method.kind === "unary" ? answer : items(answer);
   }
 
-  ping(): void {
+  readonly pingsSparingly: boolean = false;
+
+  ping(): boolean {
     this.pings++;
+    return true;
   }
 
   failRepeatable(error: RpcError): void {

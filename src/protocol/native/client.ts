@@ -71,14 +71,17 @@ export class NativeConnection implements Connection, Role {
     return this.channel.heardMs;
   }
 
-  ping(): void {
+  readonly pingsSparingly = false;
+
+  ping(): boolean {
     const { channel } = this;
-    if (channel.peer === undefined || channel.ended) return;
+    if (channel.peer === undefined || channel.ended) return true;
     // One answer serves all who ask at the same time: calls that end a long silence, endpoints that share this.
     const nowMs = channel.clock.now();
-    if (nowMs - this.#pingedMs < leastPingGapMs) return;
+    if (nowMs - this.#pingedMs < leastPingGapMs) return true;
     this.#pingedMs = nowMs;
     channel.ping(nowMs);
+    return true;
   }
 
   call(request: unknown, context: Context, observer: AttemptObserver): unknown {
