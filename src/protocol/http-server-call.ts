@@ -1,0 +1,547 @@
+/** One call as a server sees it over HTTP, whatever its dialect and shape. */
+import { Alarm } from "../core/alarm.ts";
+import type { Context, ReplyMetadata } from "../core/context.ts";
+import { expected, RpcError } from "../core/error.ts";
+import type { Metadata } from "../core/metadata.ts";
+import type { MethodInfo } from "../core/method.ts";
+import { isPromise } from "../core/service.ts";
+import type { Exchange, Head, HttpSink } from "../http/message.ts";
+import { BodyReader } from "./body-reader.ts";
+import type { End, RequestHead } from "./dialect.ts";
+import { compressedFlag, envelopeHeaderBytes, envelopeLength, type EnvelopeSink } from "./envelope.ts";
+import { HttpInbox } from "./http-inbox.ts";
+import { decodeMessage, encodeMessage, sendPiece } from "./http-message.ts";
+import { lingerMs } from "./http-remainder.ts";
+import { HttpSender } from "./http-sender.ts";
+import type { CarrierState, Reading } from "./http-server.ts";
+import type { Route } from "./router.ts";
+
+/** A reply up to so long leaves with its end at once; the end of a longer one waits until the caller has taken it. */
+const tailAboveBytes = 16_384;
+
+export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
+  readonly #state: CarrierState;
+  readonly #reading: Reading;
+  readonly #head: Head;
+  readonly #exchange: Exchange;
+  readonly #context: Context;
+  /** Whether the handler has been started. */
+  #running = false;
+  /** Whether the caller has been told how it ends, or is gone: nothing more is sent. */
+  #over = false;
+  /** Whether the request has ended. */
+  #heard = false;
+  #headSent = false;
+  /** The message of a call that takes one, until its end is there too. */
+  #message: unknown = nothing;
+  /** Only for a body that is not one envelope in one piece. */
+  #reader: BodyReader | undefined = undefined;
+  #inbox: HttpInbox | undefined = undefined;
+  #sender: HttpSender | undefined = undefined;
+  /** What of the piece being read the inbox has been told, and of earlier pieces, of its first message. */
+  #told = 0;
+  #toldBefore = 0;
+  /** Bytes of base64 that were more than what they said. */
+  #surplus = 0;
+  /** When the request last went on, while it must. */
+  #grownMs = 0;
+  /** How a reply ends that waits to be taken, and how long it is. */
+  #tail: End | undefined = undefined;
+  #tailBytes = 0;
+
+  constructor(state: CarrierState, reading: Reading, head: Head, exchange: Exchange, context: Context) {
+    super();
+    this.#state = state;
+    this.#reading = reading;
+    this.#head = head;
+    this.#exchange = exchange;
+    this.#context = context;
+  }
+
+  get #route(): Route {
+    return this.#reading.route as Route;
+  }
+
+  get #request(): RequestHead {
+    return this.#reading.request as RequestHead;
+  }
+
+  /** `last`: the request has no body. */
+  begin(last: boolean): void {
+    const { message, framing } = this.#request;
+    if (sendsStream(this.#route.method)) {
+      // A reader that leaves early stops the messages, not the call.
+      this.#inbox = new HttpInbox(() => this.#exchange, () => undefined);
+      this.#reader = new BodyReader(this, framing, this.#state.server.settings.maxMessageBytes, this.#state);
+      this.#wait();
+      this.#run(this.#inbox);
+    }
+    if (message !== undefined) this.#whole(message);
+    else if (last) this.#end();
+  }
+
+  /** A request without a body has its message in its head. */
+  #whole(message: Uint8Array): void {
+    this.#heard = true;
+    try {
+      this.envelope(0, message, 0, message.length);
+    } catch (error) {
+      this.#refuse(RpcError.from(error, "internal"));
+      return;
+    }
+    if (!this.#over) this.#run(this.#message);
+  }
+
+  data(bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    if (this.#inbox !== undefined || this.#over) {
+      this.#streamed(bytes, start, end);
+    } else {
+      if (end > start) this.#exchange.consumed(end - start);
+      this.#single(bytes, start, end, last);
+    }
+    if (last) this.#end();
+  }
+
+  /** Trailers of a request say nothing in any dialect. */
+  trailers(): void {
+    this.#end();
+  }
+
+  /** The body of a call that takes one message. */
+  #single(bytes: Uint8Array, start: number, end: number, last: boolean): void {
+    const { framing } = this.#request;
+    try {
+      if (this.#reader === undefined && last && this.#message === nothing) {
+        if (framing === "bare") {
+          if (end - start <= this.#state.server.settings.maxMessageBytes) this.envelope(0, bytes, start, end);
+        } else if (framing === "enveloped" && end - start >= envelopeHeaderBytes &&
+          envelopeLength(bytes, start) === end - start - envelopeHeaderBytes &&
+          end - start <= this.#state.server.settings.maxMessageBytes) {
+          this.envelope(bytes[start] as number, bytes, start + envelopeHeaderBytes, end);
+        }
+        if (this.#message !== nothing) return;
+      }
+      this.#grownMs = this.#exchange.carrier.lastReceivedMs;
+      this.#reader ??= new BodyReader(this, framing, this.#state.server.settings.maxMessageBytes, this.#state);
+      this.#reader.push(bytes, start, end);
+      if (!last && !this.isSet) this.#wait();
+    } catch (error) {
+      this.#refuse(RpcError.from(error, "internal"));
+    }
+  }
+
+  /** The body of a call that takes a stream, or that is over. */
+  #streamed(bytes: Uint8Array, start: number, end: number): void {
+    const inbox = this.#inbox;
+    const reader = this.#reader;
+    if (this.#over || inbox === undefined || reader === undefined) {
+      if (end > start) this.#exchange.consumed(end - start);
+      return;
+    }
+    this.#grownMs = this.#exchange.carrier.lastReceivedMs;
+    this.#told = 0;
+    this.#toldBefore = reader.heldBytes;
+    try {
+      this.#account(end - start - reader.push(bytes, start, end));
+      const rest = reader.heldBytes - this.#toldBefore;
+      if (rest > 0 && !this.#over) inbox.partial(rest);
+    } catch (error) {
+      this.#exchange.consumed(Math.max(0, end - start - this.#told));
+      this.#refuse(RpcError.from(error, "internal"));
+    }
+  }
+
+  /** What a text encoding took beyond the bytes it said is room at once. */
+  #account(surplus: number): void {
+    this.#surplus += surplus;
+    if (this.#surplus <= 0) return;
+    this.#exchange.consumed(this.#surplus);
+    this.#surplus = 0;
+  }
+
+  envelope(flags: number, bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.#over) return false;
+    const { framing } = this.#request;
+    const { compression } = this.#reading;
+    if (flags > compressedFlag) {
+      throw new RpcError("internal", `a message has unknown flags (${flags})`, { phase: "decode" });
+    }
+    const isCompressed = framing === "bare" ? compression !== undefined : flags === compressedFlag;
+    const value = decodeMessage(this.#route.coders.request, bytes, start, end, isCompressed, compression,
+      this.#state.server.settings.maxMessageBytes);
+    if (this.#inbox === undefined) {
+      if (this.#message !== nothing) throw cardinality("more than one message");
+      this.#message = value;
+      return true;
+    }
+    // The first of a piece may have begun in earlier ones, whose part the inbox knows.
+    const cost = end - start + (framing === "bare" ? 0 : envelopeHeaderBytes) - this.#toldBefore;
+    this.#toldBefore = 0;
+    this.#told += cost;
+    this.#inbox.push(value, cost);
+    return !this.#over;
+  }
+
+  /** The request has ended. */
+  #end(): void {
+    if (this.#heard) return;
+    this.#heard = true;
+    if (this.#over) {
+      this.#disarm();
+      return;
+    }
+    try {
+      this.#reader?.end();
+      if (this.#inbox !== undefined) {
+        this.#inbox.close();
+        return;
+      }
+      if (this.#message === nothing) {
+        // A bare body of no bytes is a message all the same: one whose fields are all absent.
+        if (this.#request.framing !== "bare") throw cardinality("no message");
+        this.envelope(0, none, 0, 0);
+      }
+    } catch (error) {
+      this.#refuse(RpcError.from(error, "internal"));
+      return;
+    }
+    if (!this.#over) this.#run(this.#message);
+  }
+
+  /** Ends the call because of what its caller sent. */
+  #refuse(failure: RpcError): void {
+    this.#stop(failure, true);
+  }
+
+  #run(request: unknown): void {
+    this.#running = true;
+    this.#message = undefined;
+    const { method, service } = this.#route;
+    let answer: unknown;
+    try {
+      answer = service(request, this.#context);
+    } catch (error) {
+      this.#failed(error);
+      return;
+    }
+    if (method.kind === "server_stream" || method.kind === "bidi_stream") {
+      this.#arm();
+      this.#stream(answer).then(this.#finished, this.#failed);
+    } else if (isPromise(answer)) {
+      this.#arm();
+      answer.then(this.#answered, this.#failed);
+    } else {
+      this.#answered(answer);
+    }
+  }
+
+  async #stream(answer: unknown): Promise<void> {
+    const items = (isPromise(answer) ? await answer : answer) as AsyncIterable<unknown>;
+    this.#sender = new HttpSender(this.#exchange, (value) => this.#send(value));
+    if (this.#over) this.#sender.stop();
+    await this.#sender.sendAll(items);
+  }
+
+  /** Sends one message of a stream. */
+  #send(value: unknown): void {
+    const { framing } = this.#request;
+    const compression = this.#reading.replyCompression;
+    const { compressAboveBytes } = this.#state.server.settings;
+    const { bytes, length } = encodeMessage(this.#route.coders.response, value, framing, compression, compressAboveBytes);
+    if (!this.#headSent) this.#sendHead(this.#replyHead());
+    sendPiece(this.#exchange, framing, bytes, length, false);
+  }
+
+  #sendHead(head: Head): void {
+    this.#headSent = true;
+    this.#exchange.head(head, false);
+  }
+
+  readonly #finished = (): void => {
+    if (this.#over) {
+      this.#count(this.#context.cancelReason);
+      return;
+    }
+    try {
+      const head = this.#headSent ? undefined : this.#replyHead();
+      const end = this.#replyEnd(this.#state.withLoad(this.#context.reply?.trailer));
+      if (head !== undefined) this.#sendHead(head);
+      this.#leave();
+      this.#sendEnd(end);
+    } catch (error) {
+      this.#fail(unsayable(error));
+      return;
+    }
+    this.#count(undefined);
+  };
+
+  readonly #answered = (answer: unknown): void => {
+    if (this.#over) {
+      this.#count(this.#context.cancelReason);
+      return;
+    }
+    try {
+      this.#reply(answer);
+    } catch (error) {
+      this.#fail(unsayable(error));
+      return;
+    }
+    this.#count(undefined);
+  };
+
+  /** Sends the one message of a reply, and its end: head, message and trailers leave in one write. */
+  #reply(answer: unknown): void {
+    const state = this.#state;
+    const { reply } = this.#context;
+    const { framing } = this.#request;
+    const { settings } = state.server;
+    const trailer = state.withLoad(reply?.trailer);
+    const compression = this.#reading.replyCompression;
+    const coder = this.#route.coders.response;
+    if (framing === "bare") {
+      const { bytes, length, compressed } =
+        encodeMessage(coder, answer, framing, compression, settings.compressAboveBytes);
+      const head = this.#bareHead(compressed ? compression?.name : undefined, trailer, length);
+      this.#checkTail(length);
+      this.#leave();
+      this.#sendHead(head);
+      sendPiece(this.#exchange, framing, bytes, length, true);
+      return;
+    }
+    const head = this.#replyHead();
+    const end = this.#replyEnd(trailer);
+    const { bytes, length } = encodeMessage(coder, answer, framing, compression, settings.compressAboveBytes);
+    this.#checkTail(length);
+    this.#leave();
+    this.#sendHead(head);
+    sendPiece(this.#exchange, framing, bytes, length, false);
+    if (length > tailAboveBytes && !this.#exchange.writable) this.#sendTail(end, length);
+    else this.#sendEnd(end);
+  }
+
+  #checkTail(length: number): void {
+    const { maxUnfinishedBytes } = this.#state.server.settings;
+    if (length > tailAboveBytes && this.#state.tailBytes + length > maxUnfinishedBytes) {
+      throw expected("resource_exhausted",
+        `${maxUnfinishedBytes} bytes of replies wait for the caller to take them (maxUnfinishedBytes)`,
+        { phase: "server" });
+    }
+  }
+
+  /** The end follows when the caller has taken what goes before; till then the call is not forgotten. */
+  #sendTail(end: End, length: number): void {
+    this.#tail = end;
+    this.#tailBytes = length;
+    this.#state.tailBytes += length;
+    const { clock } = this.#state.server.serving.runtime;
+    clock.set(this, clock.now() + this.#state.server.settings.stallTimeoutMs);
+  }
+
+  #dropTail(): void {
+    if (this.#tail === undefined) return;
+    this.#tail = undefined;
+    this.#state.tailBytes -= this.#tailBytes;
+    this.#disarm();
+  }
+
+  #replyHead(): Head {
+    const { dialect, replyCompression } = this.#reading;
+    const { reply } = this.#context;
+    if (reply?.header !== undefined) return dialect.head(this.#request, replyCompression?.name, reply, undefined);
+    return this.#reading.okHead ??= dialect.head(this.#request, replyCompression?.name, undefined, undefined);
+  }
+
+  #bareHead(compression: string | undefined, trailer: Metadata | undefined, length: number): Head {
+    const header = this.#context.reply?.header;
+    const reply: ReplyMetadata | undefined = header === undefined && trailer === undefined ? undefined : {};
+    if (reply !== undefined && header !== undefined) reply.header = header;
+    if (reply !== undefined && trailer !== undefined) reply.trailer = trailer;
+    return this.#reading.dialect.head(this.#request, compression, reply, length);
+  }
+
+  #replyEnd(trailer: Metadata | undefined): End {
+    const { dialect } = this.#reading;
+    if (trailer !== undefined) return dialect.end(this.#request, undefined, trailer, this.#route.coders);
+    return this.#reading.okEnd ??= dialect.end(this.#request, undefined, undefined, undefined);
+  }
+
+  #sendEnd(end: End): void {
+    if ("trailers" in end) {
+      this.#exchange.trailers(end.trailers);
+      return;
+    }
+    const bytes = new Uint8Array(envelopeHeaderBytes + end.payload.length);
+    bytes[0] = end.flags;
+    new DataView(bytes.buffer).setUint32(1, end.payload.length);
+    bytes.set(end.payload, envelopeHeaderBytes);
+    sendPiece(this.#exchange, this.#request.framing, bytes, bytes.length, true);
+  }
+
+  readonly #failed = (error: unknown): void => {
+    if (this.#over) this.#count(RpcError.from(error, "internal"));
+    else this.#fail(RpcError.is(error) ? error : unexpected(error));
+  };
+
+  /** Tells the caller of the failure of a handler that has ended, and counts it. */
+  #fail(failure: RpcError): void {
+    if (!this.#over) {
+      this.#tell(failure);
+      this.#leave();
+    }
+    this.#count(failure);
+  }
+
+  #tell(failure: RpcError): void {
+    const { dialect } = this.#reading;
+    const { reply } = this.#context;
+    const { coders } = this.#route;
+    const exchange = this.#exchange;
+    if (!this.#headSent) {
+      const { head, body } = dialect.refusal(this.#request, this.#head, failure, reply, coders);
+      this.#headSent = true;
+      exchange.head(head, body === undefined);
+      if (body === undefined) return;
+      exchange.begin().writeBytes(body);
+      exchange.end(true);
+    } else if (this.#tail === undefined && this.#request.framing !== "bare") {
+      this.#sendEnd(errorEnd(this.#reading, failure, reply?.trailer));
+    } else {
+      exchange.reset("cancel");
+    }
+  }
+
+  writable(): void {
+    if (this.#tail === undefined) {
+      this.#sender?.wake();
+      return;
+    }
+    const end = this.#tail;
+    this.#dropTail();
+    this.#sendEnd(end);
+    this.#linger();
+  }
+
+  /** The caller has reset the exchange, or is gone. */
+  failed(error: RpcError): void {
+    this.#heard = true;
+    this.#dropTail();
+    this.#stop(expected("cancelled", `the caller ended the call: ${error.message}`, { cause: error, remote: true }), false);
+    this.#disarm();
+  }
+
+  /** The deadline has come, or the request has not gone on for too long, or the reply not been taken. */
+  ring(): void {
+    const { serving, settings } = this.#state.server;
+    const nowMs = serving.runtime.clock.now();
+    if (this.#tail !== undefined) {
+      this.#dropTail();
+      serving.observer.event?.("server.reply.cut", {
+        peer: this.#exchange.peer, error: `the reply was not taken for ${settings.stallTimeoutMs} ms (stallTimeoutMs)`,
+      });
+      this.#exchange.reset("cancel");
+    } else if (this.#over) {
+      this.#exchange.reset("none");
+    } else if (nowMs >= this.#context.deadline) {
+      this.#stop(expected("deadline_exceeded", "the deadline passed while the server was at work",
+        { phase: "handler", retryable: false }), true);
+    } else if (this.#stalled(nowMs)) {
+      this.#refuse(expected("unavailable",
+        `a message of the call was left unfinished for ${settings.stallTimeoutMs} ms (stallTimeoutMs)`,
+        { phase: "network" }));
+    } else {
+      this.#wait();
+    }
+  }
+
+  #stalled(nowMs: number): boolean {
+    if (this.#heard || nowMs - this.#grownMs < this.#state.server.settings.stallTimeoutMs) return false;
+    const inbox = this.#inbox;
+    return inbox === undefined || ((this.#reader?.heldBytes ?? 0) > 0 && !inbox.holding);
+  }
+
+  /** Rings at the deadline, or when the request has stalled. */
+  #wait(): void {
+    const { serving: { runtime: { clock } }, settings } = this.#state.server;
+    this.#grownMs = Math.max(this.#grownMs, this.#exchange.carrier.lastReceivedMs);
+    clock.set(this, Math.min(this.#context.deadline, clock.now() + settings.stallTimeoutMs));
+  }
+
+  /** Rings at the deadline; a request stream is looked after meanwhile. */
+  #arm(): void {
+    const { deadline } = this.#context;
+    if (this.#inbox !== undefined && !this.#heard) this.#wait();
+    else if (deadline !== Infinity) this.#state.server.serving.runtime.clock.set(this, deadline);
+    else this.#disarm();
+  }
+
+  #disarm(): void {
+    if (this.isSet) this.#state.server.serving.runtime.clock.clear(this);
+  }
+
+  /** Stops the handler as far as it listens. It is counted when it ends, since until then it uses the server. */
+  #stop(reason: RpcError, tell: boolean): void {
+    if (this.#over) return;
+    // What waits for a caller that takes nothing would keep the end waiting too.
+    if (tell && this.#headSent && !this.#exchange.writable) this.#exchange.reset("cancel");
+    else if (tell) this.#tell(reason);
+    this.#leave();
+    this.#inbox?.close(reason);
+    this.#context.cancel(reason);
+    if (!this.#running) this.#count(reason);
+  }
+
+  /** Nothing more is said after this turn. */
+  #leave(): void {
+    this.#over = true;
+    this.#disarm();
+    this.#sender?.stop();
+    this.#reader?.stop();
+    this.#inbox?.settle();
+    this.#linger();
+  }
+
+  /** A caller that goes on sending what nobody reads is told to stop. */
+  #linger(): void {
+    if (this.#heard || this.#tail !== undefined) return;
+    const { clock } = this.#state.server.serving.runtime;
+    clock.set(this, clock.now() + lingerMs);
+  }
+
+  #count(error: RpcError | undefined): void {
+    this.#state.count(this.#context, this.#context.startedMs, error);
+  }
+}
+
+/** Marks that no message has come. */
+const nothing = Symbol("nothing");
+const none = new Uint8Array(0);
+
+function sendsStream({ kind }: MethodInfo): boolean {
+  return kind === "client_stream" || kind === "bidi_stream";
+}
+
+function cardinality(what: string): RpcError {
+  return new RpcError("unimplemented", `${what} came for a method that takes exactly one`, { phase: "decode" });
+}
+
+/** A failure's end, without the trailing metadata if that cannot be said: the failure matters more. */
+function errorEnd({ dialect, request, route }: Reading, failure: RpcError, trailer: Metadata | undefined): End {
+  try {
+    return dialect.end(request as RequestHead, failure, trailer, route?.coders);
+  } catch {
+    return dialect.end(request as RequestHead, expected(failure.code, failure.message), undefined, undefined);
+  }
+}
+
+function unsayable(error: unknown): RpcError {
+  const failure = RpcError.from(error, "internal");
+  if (failure.code === "resource_exhausted") return failure;
+  return new RpcError("internal", `the reply cannot be encoded: ${failure.message}`,
+    { cause: error, phase: "encode", retryable: false });
+}
+
+/** A handler's own exception: its text may hold secrets, so the caller learns only that there was one. */
+function unexpected(error: unknown): RpcError {
+  return new RpcError("internal", "the handler failed unexpectedly",
+    { cause: error, phase: "handler", retryable: false });
+}
