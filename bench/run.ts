@@ -8,6 +8,8 @@ import { usage } from "./harness/options.ts";
 const benches: Readonly<Record<string, string>> = {
   unary: "unary calls beside five RPC libraries and the platform's ceilings",
   stream: "messages of one stream, from the server and to it, beside grpc-js",
+  grpc: "gRPC calls and streams, every pairing with grpc-js and connect-node, in the clear and over TLS",
+  http: "Connect and plain JSON beside connect-node, fastify + undici and tRPC",
   stack: "what each part of the default stack costs over the bare wire",
   gateway: "calls through nginx, HAProxy and our gateway, beside the same calls without",
   codec: "encoding and decoding one record",
@@ -21,7 +23,7 @@ if (!Object.hasOwn(benches, name) || !existsSync(program)) {
   const known = Object.entries(benches).map(([known, about]) => `  ${known.padEnd(10)} ${about}`);
   const problem = name === "" ? "name a benchmark" : `there is no benchmark called ${name}`;
   process.stderr.write(`${problem}: npm run bench -- NAME [options]\n\n${known.join("\n")}\n\n` +
-    `unary, stream and gateway take\n${usage}\n`);
+    `unary, stream, grpc, http and gateway take\n${usage}\n`);
   process.exit(2);
 }
 const child = spawn(process.execPath, [program, ...args], { stdio: "inherit" });

@@ -18,7 +18,7 @@ import { protobuf } from "../src/codec/index.ts";
 import { nativeConnect } from "../src/protocol/native/index.ts";
 import { nodeRuntime } from "../src/runtime/node/index.ts";
 import { smallRecord } from "./records.ts";
-import { Echo } from "./systems/meridian/echo.ts";
+import { Echo } from "./systems/meridian/contract.ts";
 
 const record = smallRecord(7);
 type Call = (request: typeof record) => Promise<unknown>;

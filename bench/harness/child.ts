@@ -6,8 +6,9 @@
 //
 // Ends by itself when its parent does, or after the longest time any measurement takes.
 import { recordsOf, type Shape } from "../records.ts";
+import { certificateIn, certificatesVariable } from "./certificate.ts";
 import { type Load, type Measured, offer, type Timing } from "./load.ts";
-import type { System } from "./system.ts";
+import type { Setting, System } from "./system.ts";
 
 /** What a measured process says. */
 export type Report =
@@ -20,16 +21,18 @@ export type Report =
 
 const maxLifeMs = 180_000;
 
+const certificates = process.env[certificatesVariable];
+
 function tell(report: Report): void {
   process.send?.(report);
 }
 
-async function serve(system: System, port: number): Promise<void> {
+async function serve(system: System, port: number, setting: Setting): Promise<void> {
   process.on("message", () => {
     const { user, system } = process.cpuUsage();
     tell({ type: "cpu", cpuSeconds: (user + system) / 1e6, atMs: performance.now() });
   });
-  await system.serve(port);
+  await system.serve(port, setting);
   tell({ type: "ready" });
 }
 
@@ -46,15 +49,23 @@ async function forward(name: string, port: number, serverPort: number): Promise<
   tell({ type: "ready" });
 }
 
-async function call(system: System, port: number, [shape, load, timing]: readonly string[]): Promise<void> {
-  const caller = await system.connect(port, shape as Shape);
-  const measured = await offer(caller, recordsOf(shape as Shape), {
-    load: JSON.parse(load ?? "") as Load,
-    timing: JSON.parse(timing ?? "") as Timing,
-    begin: () => tell({ type: "begun" }),
+interface Order {
+  readonly shape: Shape;
+  readonly load: Load;
+  readonly timing: Timing;
+}
+
+async function call(system: System, port: number, setting: Setting, { shape, load, timing }: Order): Promise<void> {
+  const caller = await system.connect(port, shape, setting);
+  const measured = await offer(caller, recordsOf(shape), {
+    load, timing, begin: () => tell({ type: "begun" }),
   });
   tell({ type: "measured", measured });
   await caller.close();
+}
+
+function orderOf([shape, load = "", timing = ""]: readonly string[]): Order {
+  return { shape: shape as Shape, load: JSON.parse(load) as Load, timing: JSON.parse(timing) as Timing };
 }
 
 /** Ends what this process has started. */
@@ -73,8 +84,11 @@ try {
   if (role === "between") {
     await forward(name, Number(port), Number(rest[0]));
   } else {
-    const system = (await import(`../systems/${name}.ts`)) as System;
-    await (role === "server" ? serve(system, Number(port)) : call(system, Number(port), rest));
+    const [file, variant = ""] = name.split(":");
+    const system = (await import(`../systems/${file}.ts`)) as System;
+    const setting = { variant, certificate: certificates === undefined ? undefined : certificateIn(certificates) };
+    if (role === "server") await serve(system, Number(port), setting);
+    else await call(system, Number(port), setting, orderOf(rest));
   }
 } catch (error) {
   tell({ type: "failed", message: error instanceof Error ? (error.stack ?? error.message) : String(error) });

@@ -8,8 +8,9 @@ import { median, rounded, type Row } from "./rows.ts";
 export interface Contender {
   /** As rows call it. */
   readonly name: string;
-  /** Its file in bench/systems. */
+  /** Its file in bench/systems: who serves, and who calls unless `client` says otherwise. */
   readonly system: string;
+  readonly client?: Trial["client"];
   readonly proxy?: Trial["proxy"];
 }
 
@@ -24,10 +25,11 @@ export async function compare(bench: string, contenders: readonly Contender[], o
   for (let round = 1; round <= options.rounds; round++) {
     for (const one of options.cases) {
       for (const contender of contenders) {
-        const { system, proxy } = contender;
+        const { system, client, proxy } = contender;
+        const { shape, load, tls } = one;
         const label = `${bench} ${one.name} ${contender.name}, round ${round} of ${options.rounds}`;
         try {
-          const sample = await measure({ system, proxy, shape: one.shape, load: one.load, timing: options.timing });
+          const sample = await measure({ system, client, proxy, shape, load, tls, timing: options.timing });
           found.set(key(one, contender), [...(found.get(key(one, contender)) ?? []), sample]);
           process.stderr.write(`${label}: ${Math.round(sample.perSecond)} per second\n`);
         } catch (error) {

@@ -2,6 +2,7 @@
 import { cpus } from "node:os";
 import type { Shape } from "../records.ts";
 import type { Load, Timing } from "./load.ts";
+import { certificateDirectory } from "./certificate.ts";
 import { freePort, processorSeconds, startChild } from "./process.ts";
 
 /** Something between client and server that forwards calls. */
@@ -14,9 +15,13 @@ export interface Proxy {
 export interface Trial {
   /** The file in bench/systems that serves and calls. */
   readonly system: string;
+  /** The file that calls, if it is another one. */
+  readonly client?: string | undefined;
   readonly shape: Shape;
   readonly load: Load;
   readonly timing: Timing;
+  /** Whether both sides secure their connection. Default false. */
+  readonly tls?: boolean | undefined;
   /** Starts what stands between client and server, if anything. */
   readonly proxy?: ((serverPort: number) => Promise<Proxy>) | undefined;
 }
@@ -40,13 +45,15 @@ const graceMs = 20_000;
 
 export async function measure(trial: Trial): Promise<Sample> {
   const port = await freePort();
-  const server = startChild("server", [trial.system, String(port)]);
+  const certificates = trial.tls === true ? certificateDirectory() : undefined;
+  const server = startChild("server", [trial.system, String(port)], certificates);
   try {
     await server.next("ready", startTimeoutMs);
     const proxy = await trial.proxy?.(port);
     try {
-      const target = [trial.system, String(proxy?.port ?? port), trial.shape];
-      const client = startChild("client", [...target, JSON.stringify(trial.load), JSON.stringify(trial.timing)]);
+      const target = [trial.client ?? trial.system, String(proxy?.port ?? port), trial.shape];
+      const plan = [JSON.stringify(trial.load), JSON.stringify(trial.timing)];
+      const client = startChild("client", [...target, ...plan], certificates);
       try {
         return await observe(trial, { client, server, proxyPid: proxy?.pid });
       } finally {

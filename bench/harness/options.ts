@@ -18,6 +18,8 @@ export interface Case {
   readonly name: string;
   readonly shape: Shape;
   readonly load: Load;
+  /** Whether the connection is secured: the name then ends in `+tls`. */
+  readonly tls: boolean;
 }
 
 const full = { warmUpMs: 1_000, measureMs: 2_500 };
@@ -79,16 +81,18 @@ export function readOptions(args: readonly string[], known: { cases: string[]; s
 }
 
 export function readCase(name: string): Case {
-  const [, shape, load, number] = /^([SM])@(rate:|receive|send|)(\d*)$/.exec(name) ?? [];
+  const [, shape, load, number, secured] = /^([SM])@(rate:|receive|send|)(\d*)(\+tls)?$/.exec(name) ?? [];
   const count = Number(number);
+  const tls = secured !== undefined;
   if (shape === "S" && number === "" && (load === "receive" || load === "send")) {
-    return { name, shape, load: { kind: load } };
+    return { name, shape, load: { kind: load }, tls };
   }
   if ((shape === "S" || shape === "M") && count >= 1 && (load === "" || load === "rate:")) {
     return {
-      name, shape,
+      name, shape, tls,
       load: load === "" ? { kind: "closed", outstanding: count } : { kind: "open", perSecond: count },
     };
   }
-  throw new Error(`${name} is no case; cases read S@64, M@512, S@rate:5000, S@receive or S@send`);
+  throw new Error(`${name} is no case; cases read S@64, M@512, S@rate:5000, S@receive or S@send, ` +
+    "over TLS S@64+tls and so on");
 }

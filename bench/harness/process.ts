@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
+import { certificatesVariable } from "./certificate.ts";
 import type { Report } from "./child.ts";
 
 const childProgram = fileURLToPath(new URL("child.ts", import.meta.url));
@@ -50,10 +51,14 @@ export interface Child {
   stop(): Promise<void>;
 }
 
-export function startChild(role: Role, args: readonly string[]): Child {
+/** `certificates` is the directory of the certificate to secure connections with; undefined for none. */
+export function startChild(role: Role, args: readonly string[], certificates?: string): Child {
   const [program = "", ...programArgs] = pinned(role, [process.execPath, childProgram, role, ...args]);
   // Standard output belongs to our rows, so whatever a library prints goes to standard error.
-  const child = spawn(program, programArgs, { stdio: ["ignore", 2, 2, "ipc"] });
+  const child = spawn(program, programArgs, {
+    stdio: ["ignore", 2, 2, "ipc"],
+    env: certificates === undefined ? process.env : { ...process.env, [certificatesVariable]: certificates },
+  });
   return {
     pid: child.pid ?? 0,
     next: (type, timeoutMs) => nextReport(child, `${role} ${args[0]}`, { type, timeoutMs }),

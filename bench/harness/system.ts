@@ -1,5 +1,6 @@
 // A System is one RPC library under measurement: how it serves an echo, and how that echo is called.
 import type { EchoRecord, Shape } from "../records.ts";
+import type { Certificate } from "./certificate.ts";
 
 /** A connected client. Every caller uses one connection, as the library makes it by default. */
 export interface Caller {
@@ -14,9 +15,17 @@ export interface Caller {
   close(): unknown;
 }
 
+/** How a system is set up for one measurement. */
+export interface Setting {
+  /** With one, connections are secured. */
+  readonly certificate: Certificate | undefined;
+  /** What follows the colon in a system's name, for files that hold several; otherwise empty. */
+  readonly variant: string;
+}
+
 /** What a file in bench/systems exports. Both functions run in processes of their own. */
 export interface System {
   /** Resolves once calls are accepted on 127.0.0.1:`port`. Serves both shapes, until the process ends. */
-  readonly serve: (port: number) => Promise<void>;
-  readonly connect: (port: number, shape: Shape) => Promise<Caller>;
+  readonly serve: (port: number, setting: Setting) => Promise<void>;
+  readonly connect: (port: number, shape: Shape, setting: Setting) => Promise<Caller>;
 }

@@ -1,26 +1,15 @@
 // gRPC as Node users have it: @grpc/grpc-js, with a codec that protobufjs compiles from the schema.
+import { readFileSync } from "node:fs";
 import {
   Client, credentials, Server, ServerCredentials, type MethodDefinition, type sendUnaryData,
   type ServerReadableStream, type ServerUnaryCall, type ServerWritableStream,
 } from "@grpc/grpc-js";
 import protobuf from "protobufjs";
-import type { Caller } from "../harness/system.ts";
+import type { Caller, Setting } from "../harness/system.ts";
 import { type EchoRecord, type Shape, smallRecord } from "../records.ts";
 
-const { root } = protobuf.parse(`
-  syntax = "proto3";
-  message S { uint32 id = 1; string name = 2; repeated string tags = 3; }
-  message Count { uint32 count = 1; }
-  message Address {
-    string street = 1; string city = 2; string postcode = 3; string country = 4;
-    double latitude = 5; double longitude = 6;
-  }
-  message Order { uint32 id = 1; string sku = 2; uint32 quantity = 3; uint32 priceCents = 4; string note = 5; }
-  message M {
-    uint32 id = 1; string name = 2; string email = 3; bool active = 4; double score = 5; double createdAtMs = 6;
-    string bio = 7; Address address = 8; repeated string tags = 9; repeated Order orders = 10;
-  }
-`, { keepCase: true });
+const source = readFileSync(new URL("grpc/echo.proto", import.meta.url), "utf8");
+const { root } = protobuf.parse(source, { keepCase: true });
 
 interface Coder<T> {
   readonly encode: (value: T) => Buffer;
@@ -28,21 +17,21 @@ interface Coder<T> {
 }
 
 function coder<T>(message: string): Coder<T> {
-  const type = root.lookupType(message);
+  const type = root.lookupType(`bench.v1.${message}`);
   return {
     encode: (value) => type.encode(value as protobuf.Message).finish() as Buffer,
     decode: (bytes) => type.decode(bytes) as unknown as T,
   };
 }
 
-const records: Record<Shape, Coder<EchoRecord>> = { S: coder("S"), M: coder("M") };
+const records: Record<Shape, Coder<EchoRecord>> = { S: coder("SmallRecord"), M: coder("UserRecord") };
 const counts = coder<{ count: number }>("Count");
 
 function method<Request, Response>(
   name: string, request: Coder<Request>, response: Coder<Response>, streams: { request: boolean; response: boolean },
 ): MethodDefinition<Request, Response> {
   return {
-    path: `/bench.Echo/${name}`, requestStream: streams.request, responseStream: streams.response,
+    path: `/bench.v1.Echo/${name}`, requestStream: streams.request, responseStream: streams.response,
     requestSerialize: request.encode, requestDeserialize: request.decode,
     responseSerialize: response.encode, responseDeserialize: response.decode,
   };
@@ -50,8 +39,8 @@ function method<Request, Response>(
 
 const unary = { request: false, response: false };
 const service = {
-  S: method("S", records.S, records.S, unary),
-  M: method("M", records.M, records.M, unary),
+  S: method("Small", records.S, records.S, unary),
+  M: method("User", records.M, records.M, unary),
   receive: method("Receive", counts, records.S, { request: false, response: true }),
   send: method("Send", records.S, counts, { request: true, response: false }),
 };
@@ -84,19 +73,25 @@ function count(call: ServerReadableStream<EchoRecord, Count>, reply: sendUnaryDa
   call.on("end", () => reply(null, { count: counted }));
 }
 
-export function serve(port: number): Promise<void> {
+export function serve(port: number, { certificate }: Setting): Promise<void> {
   const server = new Server();
   server.addService(service, { S: echo, M: echo, receive, send: count });
   return new Promise((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error) => {
+    const security = certificate === undefined ? ServerCredentials.createInsecure() : ServerCredentials.createSsl(null, [
+      { cert_chain: readFileSync(certificate.certificate), private_key: readFileSync(certificate.key) },
+    ]);
+    server.bindAsync(`127.0.0.1:${port}`, security, (error) => {
       if (error === null) resolve();
       else reject(error);
     });
   });
 }
 
-export async function connect(port: number, shape: Shape): Promise<Caller> {
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+export async function connect(port: number, shape: Shape, { certificate }: Setting): Promise<Caller> {
+  const security = certificate === undefined
+    ? credentials.createInsecure()
+    : credentials.createSsl(readFileSync(certificate.certificate));
+  const client = new Client(`127.0.0.1:${port}`, security);
   const { path } = service[shape];
   const { encode, decode } = records[shape];
   return {

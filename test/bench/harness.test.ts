@@ -22,9 +22,12 @@ test("a histogram's quantiles lie within 1.2 % of the truth", () => {
 });
 
 test("cases are read by name, and what is none is refused by name", () => {
-  assert.deepEqual(readCase("M@512"), { name: "M@512", shape: "M", load: { kind: "closed", outstanding: 512 } });
+  assert.deepEqual(readCase("M@512"), {
+    name: "M@512", shape: "M", load: { kind: "closed", outstanding: 512 }, tls: false,
+  });
   assert.deepEqual(readCase("S@rate:5000").load, { kind: "open", perSecond: 5000 });
   assert.deepEqual(readCase("S@receive").load, { kind: "receive" });
+  assert.equal(readCase("S@64+tls").tls, true);
   for (const name of ["S@0", "X@1", "M@send", "S@rate:", "S@receive5", ""]) {
     assert.throws(() => readCase(name), /is no case/, name);
   }

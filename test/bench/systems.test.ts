@@ -28,6 +28,35 @@ for (const system of ["meridian", "grpc-js"]) {
   }
 }
 
+const overHttp = [
+  "connect:grpc", "connect:h1-json", "connect:h1-proto", "connect:h2-json", "connect:h2-proto", "fastify", "trpc:http",
+  "trpc:batch",
+];
+for (const system of overHttp) {
+  test(`${system} echoes S and M`, async () => {
+    for (const shape of ["S", "M"] satisfies Shape[]) {
+      const { perSecond } = await measure({ system, shape, load: closed, timing });
+      assert.ok(perSecond > 0);
+    }
+  });
+}
+
+/** Who of the gRPC benchmark can be paired with whom. */
+const grpc = ["grpc-js", "connect:grpc"];
+for (const system of grpc) {
+  for (const client of grpc) {
+    test(`${client} calls ${system}, over TLS as well, and streams both ways`, async () => {
+      for (const tls of [false, true]) {
+        const { perSecond } = await measure({ system, client, shape: "S", load: closed, timing, tls });
+        assert.ok(perSecond > 0);
+      }
+      for (const kind of ["receive", "send"] as const) {
+        await measure({ system, client, shape: "S", load: { kind }, timing });
+      }
+    });
+  }
+}
+
 test("calls through the gateway come back, and its processor time is measured", async () => {
   const { perSecond, proxyCpu } = await measure({
     system: "meridian", shape: "M", load: closed, timing, proxy: proxyNamed("meridian"),

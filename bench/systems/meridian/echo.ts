@@ -1,27 +1,9 @@
-// Meridian's echo: the contract of the two records, and both sides with whatever options are measured.
-import { z } from "zod";
-import { createClient, createServer, rpc, service, type ClientOptions } from "../../../src/index.ts";
+// Meridian's echo: both sides of its contract with whatever options are measured.
+import type { z } from "zod";
+import { createClient, createServer, type ClientOptions } from "../../../src/index.ts";
 import type { Caller, System } from "../../harness/system.ts";
 import { type Shape, smallRecord } from "../../records.ts";
-
-const text = z.string();
-const small = z.object({ id: z.int32(), name: text, tags: z.array(text) });
-const count = z.object({ count: z.int32() });
-const address = z.object({
-  street: text, city: text, postcode: text, country: text, latitude: z.number(), longitude: z.number(),
-});
-const order = z.object({ id: z.int32(), sku: text, quantity: z.int32(), priceCents: z.int32(), note: text });
-const user = z.object({
-  id: z.int32(), name: text, email: text, active: z.boolean(), score: z.number(), createdAtMs: z.number(), bio: text,
-  address, tags: z.array(text), orders: z.array(order),
-});
-
-export const Echo = service("bench.v1.Echo", {
-  small: rpc({ input: small, output: small, idempotent: true }),
-  user: rpc({ input: user, output: user, idempotent: true }),
-  receive: rpc({ kind: "server_stream", input: count, output: small }),
-  send: rpc({ kind: "client_stream", input: small, output: count }),
-});
+import { Echo, type small, type user } from "./contract.ts";
 
 /** A system of one server and one client that is made with `options`. */
 export function echoSystem(options: Omit<ClientOptions, "address" | "discovery">): System {
