@@ -6,7 +6,7 @@ import type { Connect } from "../core/connection.ts";
 import type { MethodInfo } from "../core/method.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Picker } from "../core/picker.ts";
-import type { Runtime } from "../core/runtime.ts";
+import type { Runtime, Security } from "../core/runtime.ts";
 import { compose, type Service, type Stack } from "../core/service.ts";
 import { avoidTried, leastRequests } from "../balance/index.ts";
 import { codersOf, type MethodCoders } from "../contract/coders.ts";
@@ -15,7 +15,9 @@ import type { AnyMethod } from "../contract/method.ts";
 import type { AnyContract } from "../contract/service.ts";
 import type { Client } from "../contract/types.ts";
 import { codecFor } from "../codec/choose.ts";
-import { nativeConnect, type NativeSettings } from "../protocol/native/index.ts";
+import { native, type NativeSettings } from "../protocol/native/index.ts";
+import { byAttribute, type ConnectorOptions, type Protocol } from "../protocol/protocol.ts";
+import type { Compression } from "../wire/compression.ts";
 import { preferRegion, type RegionPreferenceOptions } from "../region/index.ts";
 import type { OutlierOptions } from "../health/index.ts";
 import type { RetryOptions } from "../resilience/index.ts";
@@ -23,6 +25,7 @@ import { Balancer } from "./balancer.ts";
 import { callMethods } from "./client.ts";
 import type { ClientEndpoint, EndpointOptions } from "./endpoint.ts";
 import { pooled } from "./pool.ts";
+import { Shared } from "./shared.ts";
 import { defaultStack } from "./stack.ts";
 
 export interface ClientOptions extends EndpointOptions {
@@ -55,7 +58,17 @@ export interface ClientOptions extends EndpointOptions {
   /** Changes the stack: gets the default one, returns the one to use. */
   readonly stack?: ((defaults: Stack) => Stack) | undefined;
   readonly observer?: Observer | undefined;
+  /** Of the native protocol, unless `protocol` is given. */
   readonly settings?: Partial<NativeSettings> | undefined;
+  /**
+   * What is spoken. Default: Meridian's own wire. Of several, endpoints choose by their attribute `protocol`; the first
+   * is for those without one. Clients that shall share connections must be given the same object.
+   */
+  readonly protocol?: Protocol | readonly Protocol[] | undefined;
+  /** Whom we trust, and our certificate: `tls(...)` of `meridian-rpc/runtime/node`. Default: no TLS. */
+  readonly tls?: Security | undefined;
+  /** What can be decompressed here, best first. Default for `createClient`: gzip, brotli and zstd. */
+  readonly compressions?: readonly Compression[] | undefined;
   /** Up to so many endpoints are connected to ahead of the first call. Default 64. */
   readonly eagerConnections?: number | undefined;
 }
@@ -134,18 +147,30 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
   };
 }
 
-/** Clients with the same codec and settings share connections; these are told apart by identity. */
-const connectors = new WeakMap<object, Connect>();
-const noCodec = {};
+/** Clients whose protocols, codec, security and settings are the same objects share connections. */
+const connectors = new Shared<Connect>();
+const none = {};
 
 function connectorFor(options: ClientOptions): Connect {
-  const key = options.settings ?? options.codec ?? noCodec;
-  let connect = options.settings === undefined || options.codec === undefined ? connectors.get(key) : undefined;
-  if (connect === undefined) {
-    connect = pooled(nativeConnect({ coders: contractCoders(options.codec), settings: options.settings }));
-    connectors.set(key, connect);
-  }
-  return connect;
+  const { codec, tls, settings, compressions } = options;
+  const protocols = protocolsOf(options);
+  const keys = [...protocols ?? [], codec ?? none, tls ?? none, settings ?? none, compressions ?? none];
+  return connectors.get(keys, () => pooledConnect(protocols ?? [native(settings)], {
+    coders: contractCoders(codec), tls, compressions: compressions ?? [],
+  }));
+}
+
+/** Connections by several protocols, shared by address. */
+export function pooledConnect(protocols: readonly Protocol[], options: ConnectorOptions): Connect {
+  const connects = new Map(protocols.map((one) => [one.name, one.connector(options)]));
+  const [only] = connects.values();
+  return pooled(connects.size === 1 && only !== undefined ? only : byAttribute(connects));
+}
+
+/** The protocols that a client was given; undefined for the default. */
+export function protocolsOf(options: Pick<ClientOptions, "protocol">): readonly Protocol[] | undefined {
+  const { protocol } = options;
+  return protocol === undefined || "connector" in protocol ? protocol && [protocol] : protocol;
 }
 
 /** Coders of contract methods, compiled once per method. */

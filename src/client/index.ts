@@ -1,7 +1,7 @@
 /** Calling contracts: `createClient(contract, options)` gives an object whose methods are the calls. */
 import type { AnyContract } from "../contract/service.ts";
 import { counted } from "../telemetry/index.ts";
-import { nodeRuntime } from "../runtime/node/index.ts";
+import { nodeCompressions, nodeRuntime } from "../runtime/node/index.ts";
 import { type ClientOf, type ClientOptions, createClientOn } from "./create-client.ts";
 
 export { type ClientControl, type ClientOf, type ClientOptions, createClientOn } from "./create-client.ts";
@@ -16,5 +16,6 @@ export interface CountedClientOptions extends ClientOptions {
 
 /** Makes a client on Node's clock, chance and network. */
 export function createClient<S extends AnyContract>(contract: S, options: CountedClientOptions): ClientOf<S> {
-  return createClientOn(nodeRuntime, contract, { ...options, observer: counted(options) });
+  const { compressions = nodeCompressions } = options;
+  return createClientOn(nodeRuntime, contract, { ...options, compressions, observer: counted(options) });
 }

@@ -1,5 +1,7 @@
 /** Forwarding is a handler that is a client: same deadline, keys and cancellation, metadata both ways, one hop more. */
-import { type Clock, type Context, createMetadata, isPromise, type Metadata, type Service } from "../core/index.ts";
+import {
+  type Clock, type Context, createMetadata, isPromise, type Metadata, type MethodInfo, type Service,
+} from "../core/index.ts";
 import { rejection } from "./by-rules.ts";
 import { type RoutingRule, ruleMetadata, type Rules } from "./rules.ts";
 import { upstreamTrailer } from "./times.ts";
@@ -12,8 +14,9 @@ export interface Forwarding {
   readonly timedBy: Clock | undefined;
 }
 
-/** Forwards the calls of one service. What is not configured is not looked at while calls go by. */
-export function forward(name: string, { upstreams, rules, timedBy }: Forwarding): Service {
+/** Forwards the calls of one method. What is not configured is not looked at while calls go by. */
+export function forward(method: MethodInfo, { upstreams, rules, timedBy }: Forwarding): Service {
+  const name = method.service;
   let upstream = upstreams.get(name);
   /** One that nobody served may have been closed to make room. */
   const open = (): Upstream => (upstream.isClosed ? upstream = upstreams.get(name) : upstream);

@@ -4,17 +4,17 @@
  */
 import type { Discovery } from "../core/discovery.ts";
 import { RpcError } from "../core/error.ts";
-import { type MethodInfo, nextMethodOrdinal } from "../core/method.ts";
 import type { Runtime } from "../core/runtime.ts";
-import { rawCoders } from "../contract/coders.ts";
-import { type ClientOptions, createCaller } from "../client/create-client.ts";
+import type { Codec } from "../contract/codec.ts";
+import type { AnyContract } from "../contract/service.ts";
+import { type ClientOptions, createCaller, pooledConnect, protocolsOf } from "../client/create-client.ts";
 import type { ClientEndpoint } from "../client/endpoint.ts";
-import { pooled } from "../client/pool.ts";
-import { nativeConnect } from "../protocol/native/index.ts";
+import { native } from "../protocol/native/index.ts";
 import type { MethodShape, Route } from "../protocol/router.ts";
 import type { RegionControl } from "../region/index.ts";
 import { createServerOn, type Server, type ServerOptions } from "../server/server.ts";
 import { forward, type Forwarding } from "./forward.ts";
+import { type ForwardedMethod, keyed, passages } from "./forwarded.ts";
 import { regionalDiscovery } from "./regional-discovery.ts";
 import { createRules, type Rule, type Rules } from "./rules.ts";
 import { Upstreams } from "./upstreams.ts";
@@ -33,6 +33,14 @@ export interface GatewayOptions extends Omit<ServerOptions, "fallback" | "regist
     Omit<ClientOptions, "discovery" | "address" | "name" | "region" | "zone" | "codec" | "routing"> | undefined;
   /** The name under which gateways find each other. Default `meridian.gateway`. */
   readonly gatewayName?: string | undefined;
+  /**
+   * What is served, so far as it is known here. Calls of other services are forwarded as they come, which does where
+   * both sides speak the same protocol; by its contract a call goes on in another one, its route key is read
+   * from its arguments, and its messages are translated to `upstreamCodec`. Default none.
+   */
+  readonly contracts?: readonly AnyContract[] | undefined;
+  /** The codec that servers are called in. Default: that of the call, so that messages are not decoded. */
+  readonly upstreamCodec?: Codec | undefined;
   /** Where calls go: a list that stays, or rules that are set anew while calls are in flight. Default none. */
   readonly rules?: Rules | readonly Rule[] | undefined;
   /** The switchboard by which regions are drained: calls go to a drained region no more, not even to this one. */
@@ -59,9 +67,10 @@ const maxMethods = 100_000;
 export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gateway {
   const gatewayName = options.gatewayName ?? gatewayServiceName;
   const discovery = regionalDiscovery(options.discovery, { region: options.region, gatewayName });
-  const connect = pooled(nativeConnect({
-    coders: (method) => rawCoders((method as ForwardedMethod).codec), settings: options.client?.settings,
-  }));
+  const { settings, tls, compressions = options.compressions ?? [] } = options.client ?? {};
+  const connect = pooledConnect(protocolsOf(options.client ?? {}) ?? [native(settings)], {
+    coders: (method) => (method as ForwardedMethod).coders, tls, compressions,
+  });
   const upstreams = new Upstreams((name) => createCaller(runtime, {
     ...options.client, name, discovery, connect, region: options.region, zone: options.zone,
     observer: options.client?.observer ?? options.observer,
@@ -71,17 +80,16 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
     upstreams, rules: rulesOf(options.rules), timedBy: options.timing === true ? runtime.clock : undefined,
   };
   const routes = new Map<string, Route>();
+  const passage = passages(options);
 
   const fallback = (shape: MethodShape): Route | RpcError => {
     const key = `${shape.path} ${shape.codec} ${shape.kind} ${shape.idempotent} ${shape.criticality}`;
     const known = routes.get(key);
     if (known !== undefined) return known;
-    const slash = shape.path.lastIndexOf("/");
-    if (slash < 1) return new RpcError("unimplemented", `"${shape.path.slice(0, 256)}" is not service/method`);
     if (routes.size >= maxMethods) return new RpcError("resource_exhausted", `more than ${maxMethods} methods`);
     try {
-      const method = forwardedMethod(shape, slash);
-      const route = { method, coders: rawCoders(shape.codec), service: forward(method.service, forwarding) };
+      const { method, coders, routeKey } = passage(shape);
+      const route = { method, coders, service: keyed(routeKey, forward(method, forwarding)) };
       routes.set(key, route);
       return route;
     } catch (error) {
@@ -99,18 +107,4 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
 
 function rulesOf(rules: GatewayOptions["rules"]): Rules | undefined {
   return rules === undefined || "match" in rules ? rules : createRules(rules);
-}
-
-/** A method as a gateway knows it: a name and a shape. */
-interface ForwardedMethod extends MethodInfo {
-  readonly codec: string;
-}
-
-function forwardedMethod(shape: MethodShape, slash: number): ForwardedMethod {
-  return Object.freeze({
-    service: shape.path.slice(0, slash), name: shape.path.slice(slash + 1), path: shape.path,
-    wireName: shape.path.slice(slash + 1), kind: shape.kind ?? "bidi_stream",
-    idempotent: shape.idempotent, criticality: shape.criticality, codec: shape.codec,
-    timeoutMs: undefined, routeKey: undefined, ordinal: nextMethodOrdinal(),
-  });
 }

@@ -1,5 +1,5 @@
 /** Regional gateways: `createGateway({ region, discovery }).listen({ port })` forwards any service. */
-import { nodeRuntime } from "../runtime/node/index.ts";
+import { nodeCompressions, nodeRuntime } from "../runtime/node/index.ts";
 import { createGatewayOn, type Gateway, type GatewayOptions } from "./gateway.ts";
 
 export { byRules } from "./by-rules.ts";
@@ -16,5 +16,5 @@ export { type ProxyTimes, proxyTimes, upstreamTrailer } from "./times.ts";
 
 /** Makes a gateway on Node's clock, chance and network. */
 export function createGateway(options: GatewayOptions): Gateway {
-  return createGatewayOn(nodeRuntime, options);
+  return createGatewayOn(nodeRuntime, { compressions: nodeCompressions, ...options });
 }

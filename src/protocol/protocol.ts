@@ -54,7 +54,7 @@ class AgreeingSink implements ByteSink {
   #refusal: RpcError | undefined = undefined;
   stream!: ByteStream;
 
-  constructor(sink: ByteSink, protocols: readonly string[], required: boolean) {
+  constructor(sink: ByteSink, protocols: Security["protocols"], required: boolean) {
     this.#sink = sink;
     this.#protocols = protocols;
     this.#required = required;

@@ -18,6 +18,8 @@ export interface Route {
 export interface MethodShape {
   /** `service/method`; the method as its contract or its wire names it. */
   readonly path: string;
+  /** Whether `path` has the method's name in its contract (the native wire), rather than that in `.proto`. */
+  readonly namedByContract?: boolean;
   /** Name of the codec of its messages. */
   readonly codec: string;
   /** Undefined where the wire does not tell (gRPC): only the contract knows. */

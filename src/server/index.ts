@@ -1,7 +1,7 @@
 /** Serving contracts: `createServer(options).implement(contract, handlers).listen({ port })`. */
 import { observeAll } from "../core/observer.ts";
 import { counted } from "../telemetry/index.ts";
-import { nodeRuntime, processLoad } from "../runtime/node/index.ts";
+import { nodeCompressions, nodeRuntime, processLoad } from "../runtime/node/index.ts";
 import { createServerOn, type Server, type ServerOptions } from "./server.ts";
 
 export { createServerOn, type ListenOptions, type Server, type ServerOptions } from "./server.ts";
@@ -14,7 +14,10 @@ export interface CountedServerOptions extends ServerOptions {
 /** Makes a server on Node's clock, chance and network. Its replies carry the load of this process. */
 export function createServer(options: CountedServerOptions = {}): Server {
   const observer = counted(options);
-  if (options.load !== undefined) return createServerOn(nodeRuntime, { ...options, observer });
+  const { compressions = nodeCompressions } = options;
+  if (options.load !== undefined) return createServerOn(nodeRuntime, { ...options, compressions, observer });
   const load = processLoad();
-  return createServerOn(nodeRuntime, { ...options, load, observer: observeAll(observer, load.observer) });
+  return createServerOn(nodeRuntime, {
+    ...options, compressions, load, observer: observeAll(observer, load.observer),
+  });
 }

@@ -12,6 +12,7 @@ import type { AnyContract } from "../contract/service.ts";
 import type { Handlers } from "../contract/types.ts";
 import { nativeAccept, type NativeSettings } from "../protocol/native/index.ts";
 import type { Admission, Router, Serving } from "../protocol/router.ts";
+import type { Compression } from "../wire/compression.ts";
 import { applicationProtocols } from "./detect.ts";
 import { Arrival, type ReceptionOptions } from "./reception.ts";
 import { Routes } from "./routes.ts";
@@ -42,6 +43,11 @@ export interface ServerOptions {
    */
   readonly load?: ((inFlight: number) => LoadReport | undefined) | false | undefined;
   readonly settings?: Partial<NativeSettings> | undefined;
+  /**
+   * What requests may be compressed with, and replies are that their callers can read so, best first. Default for
+   * `createServer`: gzip, brotli and zstd. The native wire has its own, in `settings`.
+   */
+  readonly compressions?: readonly Compression[] | undefined;
   /** Finds a route where no handler is registered. */
   readonly fallback?: Router | undefined;
   /** Our certificate, and whom we trust: `tls(...)` of `meridian-rpc/runtime/node`. Default: no TLS. */

@@ -114,7 +114,7 @@ export class NativeServerConnection implements Role, ServedConnection {
     const path = cursor.text(maxPathBytes);
     this.#bindings.push({
       route: this.serving.router({
-        path, codec, kind: kindsByNumber[shape & 3] ?? "unary",
+        path, namedByContract: true, codec, kind: kindsByNumber[shape & 3] ?? "unary",
         idempotent: idempotencyByNumber[shape >> 2 & 3] ?? false,
         criticality: criticalityByNumber[shape >> 4 & 3] ?? "default",
       }),

@@ -89,3 +89,6 @@ function checkedLevel(name: string, level: number, least: number, most: number):
   throw new RpcError("invalid_argument", `the level of ${name} is ${level}, expected a whole number from ` +
     `${least} to ${most}`);
 }
+
+/** What `createClient`, `createServer` and `createGateway` understand unless they are told otherwise, best first. */
+export const nodeCompressions: readonly Compression[] = [gzip(), brotli(), zstd()];

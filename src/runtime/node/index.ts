@@ -1,5 +1,5 @@
 /** The Node runtime: the only place where Meridian touches real time, real chance and real sockets. */
-export { brotli, type CompressionOptions, gzip, zstd } from "./compression.ts";
+export { brotli, type CompressionOptions, gzip, nodeCompressions, zstd } from "./compression.ts";
 export { createFileSource, type FileSourceOptions } from "./file-source.ts";
 export type { NodeNetworkOptions } from "./network.ts";
 export { type ProcessLoad, processLoad } from "./process-load.ts";

@@ -1,0 +1,110 @@
+/**
+ * A forwarded method is a method as a gateway knows it: a name and a shape from the wire, or the whole of it from a
+ * contract that the gateway was given, by which calls change protocol and codec on their way.
+ */
+import {
+  type CallKind, type Context, type MethodInfo, nextMethodOrdinal, RpcError, type Service,
+} from "../core/index.ts";
+import { codersOf, type MethodCoders, rawCoders } from "../contract/coders.ts";
+import type { Codec } from "../contract/codec.ts";
+import type { AnyMethod } from "../contract/method.ts";
+import type { AnyContract } from "../contract/service.ts";
+import { codecByName } from "../codec/choose.ts";
+import type { MethodShape } from "../protocol/router.ts";
+
+/** What a gateway's connections encode a method with. */
+export interface ForwardedMethod extends MethodInfo {
+  readonly coders: MethodCoders;
+}
+
+/** Both ends of a method's way through a gateway. */
+export interface Passage {
+  readonly method: ForwardedMethod;
+  /** Of the side that calls the gateway. */
+  readonly coders: MethodCoders;
+  /** Reads a route key from a request that came without one. */
+  readonly routeKey: ((request: unknown) => string) | undefined;
+}
+
+export interface PassageOptions {
+  readonly contracts?: readonly AnyContract[] | undefined;
+  readonly upstreamCodec?: Codec | undefined;
+  readonly codecs?: readonly Codec[] | undefined;
+}
+
+/** Makes passages: by contract where one says what the method is, by the shape that the caller told otherwise. */
+export function passages(options: PassageOptions): (shape: MethodShape) => Passage {
+  const methods = new Map<string, AnyMethod>();
+  for (const contract of options.contracts ?? []) {
+    for (const method of Object.values(contract.methods)) {
+      methods.set(method.path, method);
+      methods.set(`${method.service}/${method.wireName}`, method);
+    }
+  }
+  return (shape) => {
+    const known = methods.get(shape.path);
+    return known === undefined ? byShape(shape, options) : byContract(known, shape, options);
+  };
+}
+
+/** Messages go through as they are, so the protocols must agree on what they mean. */
+function byShape(shape: MethodShape, { upstreamCodec }: PassageOptions): Passage {
+  const slash = shape.path.lastIndexOf("/");
+  if (slash < 1) throw new RpcError("unimplemented", `"${shape.path.slice(0, 256)}" is not service/method`);
+  if (upstreamCodec !== undefined && upstreamCodec.name !== shape.codec) {
+    throw new RpcError("unimplemented", `this gateway calls its servers in ${upstreamCodec.name}, and knows no ` +
+      `contract of "${shape.path.slice(0, 256)}" by which a call in ${shape.codec.slice(0, 32)} could be translated: ` +
+      "give it the contract (`contracts`)", { neverStarted: true });
+  }
+  const name = shape.path.slice(slash + 1);
+  const coders = rawCoders(shape.codec);
+  const method = Object.freeze({
+    service: shape.path.slice(0, slash), name, path: shape.path,
+    wireName: shape.namedByContract === true ? name.slice(0, 1).toUpperCase() + name.slice(1) : name,
+    // Whose wire does not tell a call's kind speaks to servers that need not be told: any call is messages both ways.
+    kind: shape.kind ?? ("bidi_stream" satisfies CallKind),
+    idempotent: shape.idempotent, criticality: shape.criticality,
+    timeoutMs: undefined, routeKey: undefined, ordinal: nextMethodOrdinal(), coders,
+  });
+  return { method, coders, routeKey: undefined };
+}
+
+function byContract(known: AnyMethod, shape: MethodShape, options: PassageOptions): Passage {
+  if (shape.kind !== undefined && shape.kind !== known.kind) {
+    throw new RpcError("unimplemented", `${known.path} is ${known.kind}, not ${shape.kind}: the contracts differ`);
+  }
+  const nearCodec = codecByName(shape.codec, options.codecs);
+  const farCodec = options.upstreamCodec ?? nearCodec;
+  const nearCoders = codersOf(known, nearCodec);
+  const translates = farCodec.name !== nearCodec.name;
+  const coders = translates ? nearCoders : passing(nearCoders);
+  const method = Object.freeze({
+    service: known.service, name: known.name, path: known.path, wireName: known.wireName, kind: known.kind,
+    idempotent: known.idempotent, criticality: known.criticality, timeoutMs: undefined, routeKey: undefined,
+    ordinal: nextMethodOrdinal(), coders: translates ? codersOf(known, farCodec) : coders,
+  });
+  return { method, coders, routeKey: routeKeyOf(known, translates ? undefined : nearCoders) };
+}
+
+/** Hands messages through, but knows the errors that the contract declares: wires name their types differently. */
+function passing(coders: MethodCoders): MethodCoders {
+  return { ...rawCoders(coders.codec), error: (reason) => coders.error(reason) };
+}
+
+/** With `coders` requests are bytes, which must be read first. */
+function routeKeyOf(method: AnyMethod, coders: MethodCoders | undefined): Passage["routeKey"] {
+  const read = method.routeKey as ((request: unknown) => string) | undefined;
+  if (read === undefined || method.kind === "client_stream" || method.kind === "bidi_stream") return undefined;
+  if (coders === undefined) return read;
+  return (request) => {
+    const bytes = request as Uint8Array;
+    return read(coders.request.decode(bytes, 0, bytes.length));
+  };
+}
+
+/** Gives calls that came without a route key the one that their contract reads from their request. */
+export function keyed(routeKey: Passage["routeKey"], service: Service): Service {
+  if (routeKey === undefined) return service;
+  return (request: unknown, context: Context) =>
+    service(request, context.routeKey === undefined ? context.with({ routeKey: routeKey(request) }) : context);
+}
