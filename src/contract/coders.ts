@@ -3,6 +3,7 @@ import { RpcError } from "../core/error.ts";
 import type { Codec, Coder } from "./codec.ts";
 import type { AnyMethod } from "./method.ts";
 import type { Schema } from "./schema.ts";
+import { carryUnknownFields, keptUnknownFields } from "./unknown-fields.ts";
 
 export interface MethodCoders {
   /** The codec's name on the wire. */
@@ -41,7 +42,13 @@ function checked(schema: Schema, codec: Codec): Coder {
   if (check === undefined) return coder;
   return {
     encode: (value, writer) => coder.encode(value, writer),
-    decode: (bytes, start, end) => check(coder.decode(bytes, start, end)),
+    decode(bytes, start, end) {
+      const before = keptUnknownFields.structs;
+      const value = coder.decode(bytes, start, end);
+      const checked = check(value);
+      if (keptUnknownFields.structs !== before) carryUnknownFields(value, checked);
+      return checked;
+    },
   };
 }
 

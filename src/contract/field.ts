@@ -1,6 +1,7 @@
-/** Types that Zod has no word for: a field with a number of its own, bytes, and a oneof. */
+/** Types that Zod has no word for: a field with a number of its own, bytes, widths of numbers, open enums, oneofs. */
 import * as z from "zod";
 import { RpcError } from "../core/error.ts";
+import type { ScalarKind } from "./model.ts";
 import type { AnyType } from "./standard.ts";
 import { asZod, globalRegistry, type ZodMeta } from "./zod/def.ts";
 
@@ -24,6 +25,43 @@ export function field<T extends AnyType>(number: number, type: T): T {
 /** Binary data: a Uint8Array. The same as `z.instanceof(Uint8Array)`. */
 export function bytes(): z.ZodType<Uint8Array, Uint8Array> {
   return z.instanceof(Uint8Array);
+}
+
+/** The JavaScript type of a kind of scalar. */
+export type ScalarValue<Kind extends ScalarKind> = Kind extends "string" ? string : Kind extends "bool" ? boolean
+  : Kind extends "bytes" ? Uint8Array : Kind extends "timestamp" ? Date : Kind extends `${string}64` ? bigint : number;
+
+/**
+ * A scalar of exactly that kind on the wire: `scalar("sint64")`. Needed for those that Zod has no word for (zigzag and
+ * fixed widths), and for floats that may be NaN or infinite, which `z.number()` and `z.float32()` refuse.
+ */
+export function scalar<Kind extends ScalarKind>(kind: Kind): z.ZodType<ScalarValue<Kind>, ScalarValue<Kind>> {
+  const type: z.ZodType = scalarTypes[kind]().meta({ scalar: kind });
+  return type as z.ZodType<ScalarValue<Kind>, ScalarValue<Kind>>;
+}
+
+const anyNumber = () => z.custom<number>((value) => typeof value === "number", { error: "expected number" });
+const scalarTypes: Readonly<Record<ScalarKind, () => z.ZodType>> = {
+  bool: z.boolean, string: z.string, bytes, timestamp: z.date,
+  int32: z.int32, sint32: z.int32, sfixed32: z.int32, uint32: z.uint32, fixed32: z.uint32,
+  int64: z.int64, sint64: z.int64, sfixed64: z.int64, uint64: z.uint64, fixed64: z.uint64,
+  float: anyNumber, double: anyNumber,
+};
+
+/**
+ * An enum of which this side need not know all values, as proto3 has it: a name it knows, or else the number.
+ *
+ * ```ts
+ * openEnum({ STATUS_UNSPECIFIED: 0, STATUS_OPEN: 1 }).meta({ id: "Status" })
+ * ```
+ *
+ * A number that has a name is taken too, and arrives as the name. `z.enum` refuses unknown numbers instead.
+ */
+export function openEnum<const Numbers extends Readonly<Record<string, number>>>(
+  numbers: Numbers,
+): z.ZodType<(keyof Numbers & string) | number, (keyof Numbers & string) | number> {
+  const type: z.ZodType = z.union([z.enum(Object.keys(numbers)), z.int32()]).meta({ open: true, numbers });
+  return type as z.ZodType<(keyof Numbers & string) | number, (keyof Numbers & string) | number>;
 }
 
 type OneofCase<Name extends string, Value> = { case: Name; value: Value };

@@ -7,7 +7,7 @@
 
 export type Model =
   | ScalarModel | EnumModel | StructModel | ListModel | MapModel | UnionModel | OneofModel | NullableModel
-  | UnknownModel;
+  | UnknownModel | WellKnownModel;
 
 export type ScalarKind =
   | "bool" | "string" | "bytes" | "int32" | "uint32" | "sint32" | "int64" | "uint64" | "sint64"
@@ -124,3 +124,19 @@ export interface NullableModel {
 export interface UnknownModel {
   readonly kind: "unknown";
 }
+
+/**
+ * A message of google.protobuf whose JavaScript value is not the object of its fields. Those that are plain structs
+ * (`Duration`, `Any`, `FieldMask`, `Empty`, `Timestamp` to the nanosecond) are StructModels of their full name.
+ */
+export interface WellKnownModel {
+  readonly kind: "wellknown";
+  /** The full name of the message. */
+  readonly name: WellKnownName;
+  /** What a wrapper holds; undefined of `Struct`, `Value` and `ListValue`, which are JSON values in JavaScript. */
+  readonly of: ScalarModel | undefined;
+}
+
+export type WellKnownName =
+  `google.protobuf.${"Double" | "Float" | "Int64" | "UInt64" | "Int32" | "UInt32" | "Bool" | "String" | "Bytes"}Value`
+  | "google.protobuf.Struct" | "google.protobuf.Value" | "google.protobuf.ListValue";

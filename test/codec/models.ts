@@ -1,7 +1,7 @@
 /** Models that together hold everything the model can say, and values of any model at random. */
 import fc from "fast-check";
 import type {
-  EnumModel, FieldModel, Model, OneofModel, ScalarKind, ScalarModel, StructModel,
+  EnumModel, FieldModel, Model, OneofModel, ScalarKind, ScalarModel, StructModel, WellKnownModel, WellKnownName,
 } from "../../src/contract/model.ts";
 
 export const runs = Number(process.env["MERIDIAN_FUZZ_RUNS"] ?? 100);
@@ -34,6 +34,17 @@ const colour: EnumModel = {
 const size: EnumModel = {
   kind: "enum", name: "Size", values: "abcdefghijkl".split("").map((name, number) => ({ name, number })),
 };
+const open: EnumModel = { ...colour, name: "Open", open: true };
+const wellKnown = (name: string, of?: ScalarKind): WellKnownModel => ({
+  kind: "wellknown", name: `google.protobuf.${name}` as WellKnownName, of: of === undefined ? undefined : scalar(of),
+});
+/** Messages of google.protobuf that are JSON values or scalars in JavaScript. */
+export const wellKnowns: readonly WellKnownModel[] = [
+  wellKnown("Value"), wellKnown("Struct"), wellKnown("ListValue"), wellKnown("StringValue", "string"),
+  wellKnown("Int64Value", "int64"), wellKnown("UInt64Value", "uint64"), wellKnown("Int32Value", "int32"),
+  wellKnown("UInt32Value", "uint32"), wellKnown("BoolValue", "bool"), wellKnown("BytesValue", "bytes"),
+  wellKnown("DoubleValue", "double"), wellKnown("FloatValue", "float"),
+];
 const point = struct("Point", [field("x", 1, scalar("double")), field("y", 2, scalar("double"))]);
 const named = struct("Named", [
   field("name", 1, scalar("string")), field("at", 3, point), field("near", 20, point, "optional"),
@@ -74,7 +85,9 @@ const either: Model = {
 const messages: readonly Model[] = [
   point, named, tree, shape, either, list(scalar("string")), list(list(scalar("int32"))),
 ];
-const values: readonly Model[] = [...scalarKinds.map(scalar), colour, size, { kind: "unknown" }, ...messages];
+const values: readonly Model[] = [
+  ...scalarKinds.map(scalar), colour, size, open, { kind: "unknown" }, ...messages, ...wellKnowns,
+];
 const maps: readonly Model[] = [
   map(scalar("string"), scalar("int32")), map(scalar("string"), named), map(scalar("int32"), scalar("string")),
   map(scalar("bool"), scalar("string")), map(colour, scalar("double")), map(scalar("int32"), list(point), "Map"),
@@ -84,6 +97,11 @@ const maps: readonly Model[] = [
 
 const everyCase = (from: number): OneofModel =>
   oneof(Object.fromEntries([...values, ...maps, nullable(point)].map((model, i) => [`c${i}`, [from + i, model]])));
+
+/** Null is among its values by itself. */
+function hasNull(model: Model): boolean {
+  return model.kind === "unknown" || (model.kind === "wellknown" && model.name === "google.protobuf.Value");
+}
 
 /** At the edges of what a tag of one, two, three, four and five bytes can say. */
 const farNumbers = [1, 15, 16, 17, 2047, 2048, 262_143, 262_144, 33_554_432, 536_870_911];
@@ -101,9 +119,9 @@ export const models: Readonly<Record<string, Model>> = {
     field("at", 4, point, "default", () => ({ x: 1, y: 2 })), field("colour", 5, colour, "default", () => "red"),
     field("none", 6, nullable(scalar("int64")), "default", () => null),
   ]),
-  nullable: struct("Nullable", values.filter(({ kind }) => kind !== "unknown")
+  nullable: struct("Nullable", values.filter((model) => !hasNull(model))
     .map((model, i) => field(`v${i}`, i + 1, nullable(model)))),
-  optionalNullable: struct("OptionalNullable", values.filter(({ kind }) => kind !== "unknown")
+  optionalNullable: struct("OptionalNullable", values.filter((model) => !hasNull(model))
     .map((model, i) => field(`v${i}`, i + 1, nullable(model), "optional"))),
   lists: struct("Lists", [...values, nullable(colour), maps[0] as Model]
     .map((model, i) => field(`v${i}`, i + 1, list(model)))),
@@ -142,6 +160,14 @@ const uint32 = int32.map((value) => value >>> 0);
 const int64 = fc.oneof(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), int32.map(BigInt),
   fc.constantFrom(0n, 2n ** 31n, 2n ** 32n, -(2n ** 63n), 2n ** 63n - 1n, 2n ** 53n));
 
+const json = fc.jsonValue({ maxDepth: 3 }).map((value) => JSON.parse(JSON.stringify(value)) as unknown);
+
+function wellKnownValue(model: WellKnownModel): fc.Arbitrary<unknown> {
+  if (model.of !== undefined) return scalarValue(model.of);
+  if (model.name === "google.protobuf.Struct") return fc.dictionary(text, json, { maxKeys: 4, noNullPrototype: true });
+  return model.name === "google.protobuf.ListValue" ? fc.array(json, { maxLength: 4 }) : json;
+}
+
 function scalarValue({ scalar, finite }: ScalarModel): fc.Arbitrary<unknown> {
   switch (scalar) {
     case "bool": return fc.boolean();
@@ -165,8 +191,13 @@ function scalarValue({ scalar, finite }: ScalarModel): fc.Arbitrary<unknown> {
 export function valuesOfModel(model: Model, fuel = 4): fc.Arbitrary<unknown> {
   switch (model.kind) {
     case "scalar": return scalarValue(model);
-    case "enum": return fc.constantFrom(...model.values.map(({ name }) => name));
-    case "unknown": return fc.jsonValue({ maxDepth: 3 }).map((value) => JSON.parse(JSON.stringify(value)) as unknown);
+    case "enum": {
+      const names = fc.constantFrom(...model.values.map(({ name }) => name));
+      const isUnknown = (number: number) => model.values.every((value) => value.number !== number);
+      return model.open === true ? fc.oneof(names, int32.filter(isUnknown)) : names;
+    }
+    case "wellknown": return wellKnownValue(model);
+    case "unknown": return json;
     case "nullable": return fc.option(valuesOfModel(model.of, fuel), { nil: null });
     case "list":
       if (fuel <= 0) return fc.constant([]);
@@ -215,7 +246,7 @@ const presences = ["required", "optional"] as const;
 export const randomModel: fc.Arbitrary<StructModel> = fc.letrec<{ model: Model; struct: StructModel }>((tie) => ({
   model: fc.oneof({ depthSize: "small", withCrossShrink: true },
     fc.constantFrom(...values), tie("struct"), tie("model").map(list), fc.constantFrom(...maps),
-    tie("model").filter(({ kind }) => kind !== "unknown" && kind !== "nullable").map(nullable),
+    tie("model").filter((model) => model.kind !== "nullable" && !hasNull(model)).map(nullable),
     tie("model").map((value) => map(scalar("string"), value))),
   struct: fc.array(fc.tuple(tie("model"), fc.constantFrom(...presences), fc.nat(12)), { maxLength: 8 })
     .map((parts) => {

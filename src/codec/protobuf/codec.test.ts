@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { RpcError } from "../../core/error.ts";
 import type { FieldModel, Model, StructModel } from "../../contract/model.ts";
+import { unknownFields } from "../../contract/unknown-fields.ts";
 import { Writer } from "../../wire/writer.ts";
 import { createProtobufCodec, protobuf } from "./codec.ts";
 import { generateDecoder } from "./decode-source.ts";
@@ -166,16 +167,57 @@ both("malformed bytes are named with offset and path", (mode) => {
   say([0x12, 3, 0xed, 0xa0, 0x80], 'malformed message: text is not valid UTF-8 at byte 2 in "name"');
   say([0x22, 3, 0x09, 0, 0], 'malformed message: value of 8 bytes is cut off at byte 3 in "near.x"');
   say([0x00, 1], "malformed message: field number outside 1 to 536870911 at byte 0");
-  say([0x4b, 0x4c], "malformed message: wire type 3 is not supported at byte 1");
+  say([0x4b, 0x4b], "malformed message: varint is cut off at byte 2");
+  say([0x4b, 0x54], "malformed message: group 9 ends as 10 at byte 1");
+  say([0x4c], "malformed message: wire type 4 is not supported at byte 1");
+  say(Array.from({ length: 200 }, () => 0x4b), "malformed message: groups are nested deeper than 100 at byte 101");
   say([0x4e, 1], "malformed message: wire type 6 is not supported at byte 1");
 });
 
-both("unknown fields are passed over, in whatever order fields come", (mode) => {
+both("unknown fields are kept, in whatever order fields come, and written back behind the others", (mode) => {
   const bytes = [
     0x48, 0xff, 0x7f, 0x1a, 1, 97, 0x51, 1, 2, 3, 4, 5, 6, 7, 8, 0x12, 3, 65, 110, 110, 0x5d, 1, 2, 3, 4,
     0x62, 2, 9, 9, 0x1a, 1, 98, 0x08, 7, 0x08, 1, 0xfa, 0x7f, 0, 0x0d, 1, 2, 3, 4,
   ];
-  assert.deepStrictEqual(decode(mode, user, bytes), { ...ann, tags: ["a", "b"] });
+  const unknown = [
+    0x48, 0xff, 0x7f, 0x51, 1, 2, 3, 4, 5, 6, 7, 8, 0x5d, 1, 2, 3, 4, 0x62, 2, 9, 9, 0xfa, 0x7f, 0, 0x0d, 1, 2, 3, 4,
+  ];
+  const value = decode(mode, user, bytes) as object;
+  assert.deepStrictEqual(value, { ...ann, tags: ["a", "b"], [unknownFields]: Uint8Array.from(unknown) });
+  const changed = { ...value, name: "", tags: [] };
+  assert.deepStrictEqual(encode(mode, user, changed), [0x08, 1, ...unknown]);
+});
+
+both("unknown fields of nested messages, large, small and merged, are kept where they were", (mode) => {
+  const point = struct("Point", [field("x", 1, scalar("int32"))]);
+  const line = struct("Line", [
+    field("from", 1, point), field("to", 2, point, "optional"), field("all", 3, list(user)),
+    field("of", 4, { kind: "oneof", variants: [{ name: "p", number: 5, model: point }] }, "optional"),
+  ]);
+  const large = [0x62, 0xc8, 0x01, ...Array.from({ length: 200 }, () => 7)];
+  const group = [0x4b, 0x08, 1, 0x53, 0x54, 0x4c];
+  const message = [
+    0x0a, 4, 0x08, 1, 0x10, 2, 0x12, 6, ...group, 0x1a, 0xcb, 0x01, ...large, 0x2a, 3, 0x18, 0xac, 0x02,
+  ];
+  const value = decode(mode, line, message) as { from: object; of: { value: object } };
+  assert.deepStrictEqual(value.from, { x: 1, [unknownFields]: Uint8Array.of(0x10, 2) });
+  assert.deepStrictEqual(value.of.value, { x: 0, [unknownFields]: Uint8Array.of(0x18, 0xac, 0x02) });
+  assert.deepStrictEqual(encode(mode, line, value), message);
+  const merged = decode(mode, line, [0x0a, 2, 0x10, 2, 0x0a, 2, 0x18, 3]) as { from: object };
+  assert.deepStrictEqual(merged.from, { x: 0, [unknownFields]: Uint8Array.of(0x10, 2, 0x18, 3) });
+  throwsInvalid(() => encode(mode, point, { x: 1, [unknownFields]: "no" }),
+    'expected bytes under the symbol unknownFields, received string "no"');
+});
+
+both("an open enum keeps numbers that it has no name for", (mode) => {
+  const model: Model = { kind: "enum", name: "E", values: [{ name: "a", number: 0 }, { name: "b", number: 300 }] };
+  const open = struct("Open", [field("e", 1, { ...model, open: true }), field("l", 2, list({ ...model, open: true }))]);
+  const value = { e: 7, l: ["b", -1, "a"] };
+  assert.deepStrictEqual(decode(mode, open, encode(mode, open, value)), value);
+  assert.deepStrictEqual(encode(mode, open, { e: 300, l: [] }), encode(mode, open, { e: "b", l: [] }));
+  assert.deepStrictEqual(encode(mode, open, { e: 0, l: [] }), []);
+  throwsInvalid(() => encode(mode, open, { e: 2 ** 31, l: [] }), /expected one of "a", "b" at "e"/);
+  throwsInvalid(() => encode(mode, open, { e: "c", l: [] }), /expected one of "a", "b" at "e"/);
 });
 
 both("varints may be longer than they need be", (mode) => {

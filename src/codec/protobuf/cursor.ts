@@ -1,7 +1,7 @@
 /** A cursor walks over the bytes of one message and checks every step, for the interpreting decoder. */
 import { readText } from "../../wire/text.ts";
 import { high, low, scratchDouble, scratchFloat, scratchInts, scratchLong, scratchUlong } from "./scalars.ts";
-import type { Scalar } from "./plan.ts";
+import { maxDepth, type Scalar } from "./plan.ts";
 import type { Trail } from "./trail.ts";
 
 export class Cursor {
@@ -51,12 +51,23 @@ export class Cursor {
     return this.position + length;
   }
 
-  skip(tag: number, end: number): void {
+  /** Passes over the value of an unknown field. Groups, which proto2 had, nest in one another. */
+  skip(tag: number, end: number, depth = 0): void {
     const start = this.position;
     switch (tag & 7) {
       case 0: this.#varint(end); break;
       case 1: this.#fixed(8, end); break;
       case 2: this.position = this.length(end); break;
+      case 3: {
+        if (depth >= maxDepth) throw this.malformed(`groups are nested deeper than ${maxDepth}`, start);
+        for (;;) {
+          const inner = this.tag(end);
+          if ((inner & 7) !== 4) this.skip(inner, end, depth + 1);
+          else if (inner >>> 3 === tag >>> 3) break;
+          else throw this.malformed(`group ${tag >>> 3} ends as ${inner >>> 3}`, start);
+        }
+        break;
+      }
       case 5: this.#fixed(4, end); break;
       default: throw this.malformed(`wire type ${tag & 7} is not supported`, start);
     }

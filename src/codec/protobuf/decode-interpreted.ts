@@ -2,12 +2,15 @@
  * Decodes by walking the plan: where code generation is forbidden, for what generated code leaves to it
  * (messages that must be merged), and to say what is wrong with bytes and where.
  */
+import { unknownFields } from "../../contract/unknown-fields.ts";
 import { Cursor } from "./cursor.ts";
+import { gather } from "./decode-support.ts";
+import { readFree } from "./free.ts";
 import { readJson } from "./json.ts";
 import { setProperty } from "./keys.ts";
 import {
-  type CasePlan, type FieldPlan, isMessage, type KeyPlan, type MapPlan, type MessagePlan, type ShapePlan, type Slot,
-  slotsOf, type StructPlan, type UnionPlan, type ValuePlan, wireType,
+  type CasePlan, type FieldPlan, type FreePlan, isMessage, type KeyPlan, type MapPlan, maxDepth, type MessagePlan,
+  type ShapePlan, type Slot, slotsOf, type StructPlan, type UnionPlan, type ValuePlan, wireType,
 } from "./plan.ts";
 import { zeroOf } from "./scalars.ts";
 import { timestampDate } from "./timestamp.ts";
@@ -23,21 +26,24 @@ function readMessage(plan: MessagePlan, cursor: Cursor, end: number): unknown {
   let value: unknown;
   switch (plan.type) {
     case "struct": value = readStruct(plan, cursor, end); break;
-    case "wrapper": value = readFields(plan.fields, cursor, end, false)[0]; break;
+    case "wrapper": value = readFields(plan.fields, cursor, end)[0]; break;
     case "union": value = readUnion(plan, cursor, end); break;
     case "timestamp": value = readTimestamp(cursor, end); break;
+    case "free": value = readFreely(plan, cursor, end); break;
   }
   cursor.trail.depth--;
   return value;
 }
 
 function readStruct(plan: StructPlan, cursor: Cursor, end: number): unknown {
-  const values = readFields(plan.fields, cursor, end, true);
-  const struct: Record<string, unknown> = {};
+  const unknown: number[] = [];
+  const values = readFields(plan.fields, cursor, end, unknown);
+  const struct: Record<string | symbol, unknown> = {};
   if (plan.fixed !== undefined) struct[plan.fixed.name] = plan.fixed.value;
   for (const [i, field] of plan.fields.entries()) {
     if (values[i] !== undefined) struct[field.name] = values[i];
   }
+  if (unknown.length > 0) struct[unknownFields] = gather(cursor.bytes, unknown);
   return struct;
 }
 
@@ -88,15 +94,19 @@ class Chosen {
   }
 }
 
-function readFields(fields: readonly FieldPlan[], cursor: Cursor, end: number, named: boolean): unknown[] {
+/** `unknown`, of a struct, receives where its unknown fields are: their beginnings and ends by turns. */
+function readFields(fields: readonly FieldPlan[], cursor: Cursor, end: number, unknown?: number[]): unknown[] {
   const { trail } = cursor;
+  const named = unknown !== undefined;
   const slots = slotsOf(fields);
   const values: unknown[] = fields.map(() => undefined);
   while (cursor.position < end) {
+    const start = cursor.position;
     const tag = cursor.tag(end);
     const slot = findSlot(slots, tag >>> 3);
     if (slot === undefined || !accepts(slot, tag & 7)) {
       cursor.skip(tag, end);
+      unknown?.push(start, cursor.position);
       continue;
     }
     const { field, index } = slot;
@@ -178,7 +188,7 @@ function readOccurrence(shape: ShapePlan, before: unknown, wire: number, cursor:
 function readEntry(plan: MapPlan, before: unknown, cursor: Cursor, end: number): unknown {
   const stop = cursor.length(end);
   const start = cursor.position;
-  const [key, value] = readFields(entryFields(plan), cursor, stop, false);
+  const [key, value] = readFields(entryFields(plan), cursor, stop);
   if (plan.key.type === "enum" && !plan.key.model.values.some(({ name }) => name === key)) {
     throw cursor.malformed(`key ${JSON.stringify(key)} names no value of ${plan.key.model.name}`, start);
   }
@@ -247,6 +257,18 @@ function readTimestamp(cursor: Cursor, end: number): Date {
   return date;
 }
 
+function readFreely({ form }: FreePlan, cursor: Cursor, end: number): unknown {
+  const start = cursor.position;
+  cursor.position = end;
+  try {
+    return readFree(cursor.bytes, start, end, form);
+  } catch {
+    throw cursor.malformed(`not a google.protobuf.${freeNames[form]}, or nested deeper than ${maxDepth}`, start);
+  }
+}
+
+const freeNames = { value: "Value", struct: "Struct", list: "ListValue" } as const;
+
 function readValue(plan: ValuePlan, cursor: Cursor, end: number): unknown {
   if (plan.type === "scalar") {
     const start = cursor.position;
@@ -260,8 +282,9 @@ function readValue(plan: ValuePlan, cursor: Cursor, end: number): unknown {
     const start = cursor.position;
     const number = cursor.int(end);
     const value = plan.model.values.find((candidate) => candidate.number === number);
-    if (value === undefined) throw cursor.malformed(`${number} names no value of ${plan.model.name}`, start);
-    return value.name;
+    if (value !== undefined) return value.name;
+    if (plan.model.open === true) return number;
+    throw cursor.malformed(`${number} names no value of ${plan.model.name}`, start);
   }
   const stop = cursor.length(end);
   if (isMessage(plan)) return readMessage(plan, cursor, stop);
@@ -286,6 +309,7 @@ function absent({ absent, shape, defaultValue }: FieldPlan, cursor: Cursor): unk
   if (value.type === "json") return null;
   if (isMessage(value)) return readMessage(value, cursor, cursor.position);
   const zero = value.model.values.find(({ number }) => number === 0);
-  if (zero === undefined) throw cursor.malformed(`nothing came, and 0 names no value of ${value.model.name}`);
-  return zero.name;
+  if (zero !== undefined) return zero.name;
+  if (value.model.open === true) return 0;
+  throw cursor.malformed(`nothing came, and 0 names no value of ${value.model.name}`);
 }

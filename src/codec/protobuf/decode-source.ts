@@ -7,6 +7,7 @@
  * made at the end by one object literal, so that all values of a type have one hidden class.
  */
 import { createKeyCache, decodeSupport } from "./decode-support.ts";
+import { readFree } from "./free.ts";
 import {
   type FieldPlan, isMessage, type MapPlan, type MessagePlan, messagesOf, needsDepthCheck, type ScalarPlan,
   type ShapePlan, type StructPlan, type UnionPlan, type ValuePlan, valuesOf, wireType,
@@ -21,13 +22,13 @@ export function generateDecoder(root: MessagePlan): Decode {
   const { source } = generator;
   for (const message of messagesOf(root)) {
     if (message.type === "union") writeUnion(generator, message);
-    else if (message.type !== "timestamp") writeFields(generator, message);
+    else if (message.type === "struct" || message.type === "wrapper") writeFields(generator, message);
   }
   for (const map of generator.maps) writeEntry(generator, map);
   source.add("return function decode(b, p, end) {",
     `const t = ${hasText(root) ? "windowOf(b, p, end)" : '""'}, o = p, d = 0;`,
     `return ${readMessage(generator, root, "end")};`, "}");
-  return source.build(decodeSupport) as Decode;
+  return source.build({ ...decodeSupport, readFree }) as Decode;
 }
 
 function hasText(root: MessagePlan): boolean {
@@ -52,6 +53,7 @@ interface Case {
 
 function readMessage({ source, checksDepth }: Generator, plan: MessagePlan, end: string, start = "p"): string {
   if (plan.type === "timestamp") return `timestamp(b, ${start}, ${end})`;
+  if (plan.type === "free") return `readFree(b, ${start}, ${end}, ${literal(plan.form)})`;
   return `d${source.ordinal(plan)}(b, ${start}, ${end}, t, o${checksDepth ? ", d + 1" : ""})`;
 }
 
@@ -61,8 +63,9 @@ function open({ source, checksDepth }: Generator, name: string, more = ""): void
 }
 
 /** The loop over tags: a switch on the first byte, and inside it on the number of a longer tag. */
-function writeLoop({ source }: Generator, cases: readonly Case[]): void {
-  source.add("fields: while (p < end) {", "let tag = b[p++], n = 0, q = 0;",
+function writeLoop({ source }: Generator, cases: readonly Case[], keeps = false): void {
+  if (keeps) source.add("let kept;");
+  source.add("fields: while (p < end) {", keeps ? "const s = p;" : "", "let tag = b[p++], n = 0, q = 0;",
     "if (tag > 127) { tag = size(b, p - 1, end); p = after.position; }", "switch (tag) {");
   for (const [i, { tag, body, repeats }] of cases.entries()) {
     source.add(`case ${tagNumber(tag)}:`);
@@ -73,7 +76,8 @@ function writeLoop({ source }: Generator, cases: readonly Case[]): void {
       ? "continue fields;"
       : `if (!(${isNext(next.tag)})) continue fields; ${pass(next.tag)}`);
   }
-  source.add("default:", "after.position = p;", "p = skip(b, tag, end);", "}", "}");
+  source.add("default:", "after.position = p;", "p = skip(b, tag, end);", keeps ? "kept = keep(kept, s, p);" : "",
+    "}", "}");
 }
 
 function isNext(tag: readonly number[]): string {
@@ -98,7 +102,8 @@ function writeFields(generator: Generator, plan: MessagePlan & { fields: readonl
     cases.push(...casesOf(generator, shape, number, `f${i}`));
   }
   // A tag can be that of two cases only if numbers were doubled, which planning refuses.
-  writeLoop(generator, cases.sort((a, b) => (tagNumber(a.tag) >>> 3) - (tagNumber(b.tag) >>> 3)));
+  writeLoop(generator, cases.sort((a, b) => (tagNumber(a.tag) >>> 3) - (tagNumber(b.tag) >>> 3)),
+    plan.type === "struct");
   for (const [i, field] of plan.fields.entries()) writeAbsent(generator, field, `f${i}`);
   if (plan.type === "wrapper") source.add("return f0;", "}");
   else if (plan.type === "struct") writeStruct(source, plan);
@@ -119,7 +124,7 @@ function writeStruct(source: Source, { fields, fixed }: StructPlan): void {
   for (const [i, field] of fields.entries()) {
     if (!isSure(field)) source.add(`if (f${i} !== undefined) v[${literal(field.name)}] = f${i};`);
   }
-  source.add("return v;", "}");
+  source.add("if (kept !== undefined) v[unknownFields] = gather(b, kept);", "return v;", "}");
 }
 
 function writeAbsent(generator: Generator, { absent, shape, defaultValue }: FieldPlan, target: string): void {
@@ -139,7 +144,8 @@ function zero(generator: Generator, plan: ValuePlan): string {
   if (plan.type === "json") return "null";
   if (plan.type === "enum") {
     const value = plan.model.values.find(({ number }) => number === 0);
-    return value === undefined ? "" : literal(value.name);
+    if (value !== undefined) return literal(value.name);
+    return plan.model.open === true ? "0" : "";
   }
   switch (plan.scalar) {
     case "string": return '""';
@@ -253,13 +259,15 @@ function readLength(end: string): string[] {
 /** Reads a value at `p` into `target`, which may declare a constant, and passes it. */
 function read(generator: Generator, plan: ValuePlan, target: string, end: string): string[] {
   if (isMessage(plan)) {
-    const depth = plan.type === "timestamp" && generator.checksDepth ? ["if (d >= maxDepth) throw gaveUp;"] : [];
+    const isLeaf = plan.type === "timestamp" || plan.type === "free";
+    const depth = isLeaf && generator.checksDepth ? ["if (d >= maxDepth) throw gaveUp;"] : [];
     return [...depth, ...readLength(end), `${target} = ${readMessage(generator, plan, "q")};`, "p = q;"];
   }
   if (plan.type === "json") return [...readLength(end), `${target} = json(b, p, q);`, "p = q;"];
   if (plan.type === "enum") {
-    const name = [`n = ${enumName(generator, plan)};`, "if (n === undefined) throw gaveUp;"];
-    return [...readVarint("int", end), ...name, `${target} = n;`];
+    const found = enumName(generator, plan);
+    if (plan.model.open === true) return [...readVarint("int", end), `q = ${found};`, `${target} = q ?? n;`];
+    return [...readVarint("int", end), `n = ${found};`, "if (n === undefined) throw gaveUp;", `${target} = n;`];
   }
   switch (plan.scalar) {
     case "string": return [...readLength(end), `${target} = text(b, p, q, t, o);`, "p = q;"];

@@ -4,15 +4,17 @@
  * They throw {@link gaveUp} where bytes are malformed; the interpreter then says why. A function that passes
  * over a number of bytes that its caller cannot know leaves the position after them in `after.position`.
  */
+import { keptUnknownFields, unknownFields } from "../../contract/unknown-fields.ts";
 import { latin1Text, readText } from "../../wire/text.ts";
-import { gaveUp } from "./encode-support.ts";
+import { gaveUp } from "./gave-up.ts";
 import { parseJson } from "./json.ts";
 import { setProperty } from "./keys.ts";
 import { maxDepth } from "./plan.ts";
 import { high, low, scratchDouble, scratchFloat, scratchInts, scratchLong, scratchUlong } from "./scalars.ts";
 import { timestampDate } from "./timestamp.ts";
 
-const after = { position: 0 };
+/** Where what was just read ends. */
+export const after = { position: 0 };
 let lastLow = 0;
 let lastHigh = 0;
 
@@ -61,7 +63,7 @@ function int(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /** A length or a tag: 32 bits, unsigned. */
-function size(bytes: Uint8Array, position: number, end: number): number {
+export function size(bytes: Uint8Array, position: number, end: number): number {
   const value = int(bytes, position, end);
   if (value < 0 || after.position - position > 4) {
     halves(bytes, position, end);
@@ -122,7 +124,7 @@ function float(bytes: Uint8Array, position: number): number {
   return scratchFloat[0] as number;
 }
 
-function double(bytes: Uint8Array, position: number): number {
+export function double(bytes: Uint8Array, position: number): number {
   scratchInts[low] = bits(bytes, position);
   scratchInts[high] = bits(bytes, position + 4);
   return scratchDouble[0] as number;
@@ -243,7 +245,7 @@ function timestamp(bytes: Uint8Array, position: number, end: number): Date {
 }
 
 /** Passes over the field of unknown `tag` that begins at `after.position`. */
-function skip(bytes: Uint8Array, tag: number, end: number): number {
+export function skip(bytes: Uint8Array, tag: number, end: number): number {
   let position = after.position;
   if (tag < 8) throw gaveUp;
   switch (tag & 7) {
@@ -263,8 +265,31 @@ function skip(bytes: Uint8Array, tag: number, end: number): number {
   return position;
 }
 
+/** Notes that `bytes[start, end)` is an unknown field; one right behind another extends it. */
+function keep(kept: number[] | undefined, start: number, end: number): number[] {
+  if (kept === undefined) return [start, end];
+  if (kept.at(-1) === start) kept[kept.length - 1] = end;
+  else kept.push(start, end);
+  return kept;
+}
+
+/** The bytes of the unknown fields of a struct, whose beginnings and ends stand in `kept` by turns. */
+export function gather(bytes: Uint8Array, kept: readonly number[]): Uint8Array {
+  let length = 0;
+  for (let i = 0; i < kept.length; i += 2) length += (kept[i + 1] as number) - (kept[i] as number);
+  const gathered = new Uint8Array(length);
+  let position = 0;
+  for (let i = 0; i < kept.length; i += 2) {
+    const part = bytes.subarray(kept[i], kept[i + 1]);
+    gathered.set(part, position);
+    position += part.length;
+  }
+  keptUnknownFields.structs++;
+  return gathered;
+}
+
 /** By the names that generated code uses. */
 export const decodeSupport = {
   gaveUp, after, int, size, bool, int64, uint64, sint64, bits, fixed64, sfixed64, float, double, text, key, copy, json,
-  windowOf, timestamp, skip, setProperty, maxDepth,
+  windowOf, timestamp, skip, setProperty, keep, gather, maxDepth, unknownFields,
 } as const;

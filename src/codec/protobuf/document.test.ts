@@ -9,7 +9,7 @@ import { Writer } from "../../wire/writer.ts";
 import { protobuf } from "./codec.ts";
 
 const page = readFileSync(new URL("../../../docs/encoding.md", import.meta.url), "utf8");
-const example = page.slice(page.indexOf("## 8. An example"));
+const example = page.slice(page.indexOf("## 10. An example"));
 
 function block(language: string): string {
   const found = example.split(`\`\`\`${language}\n`)[1]?.split("```")[0];

@@ -2,16 +2,19 @@
  * Encodes by walking the plan: where code generation is forbidden, and to say what is wrong with a value that
  * generated code gave up on.
  */
+import type { EnumModel } from "../../contract/model.ts";
 import { Writer } from "../../wire/writer.ts";
+import { unknownFields } from "../../contract/unknown-fields.ts";
 import { fits, isRecord, isVariant, readField } from "./fits.ts";
+import { freeBytes } from "./free.ts";
 import { jsonOf } from "./json.ts";
 import { keyOfProperty } from "./keys.ts";
 import { closeLength } from "./lengths.ts";
 import {
-  type FieldPlan, isMessage, type KeyPlan, type MapPlan, type MessagePlan, type OneofPlan, type Slot, slotsOf,
-  type StructPlan, type UnionPlan, type ValuePlan, wireType,
+  type FieldPlan, type FreePlan, isMessage, type KeyPlan, type MapPlan, type MessagePlan, type OneofPlan, type Slot,
+  slotsOf, type StructPlan, type UnionPlan, type ValuePlan, wireType,
 } from "./plan.ts";
-import { fitsScalar, isZero, writeHalves, writeScalar } from "./scalars.ts";
+import { fitsScalar, isBytes, isZero, writeHalves, writeScalar } from "./scalars.ts";
 import { timestampMs } from "./timestamp.ts";
 import { Trail } from "./trail.ts";
 
@@ -33,6 +36,7 @@ function writeMessage(plan: MessagePlan, value: unknown, writer: Writer, trail: 
     case "wrapper": writeField(plan.fields[0], value, writer, trail); break;
     case "union": writeUnion(plan, value, writer, trail); break;
     case "timestamp": writeTimestamp(value, writer, trail); break;
+    case "free": writeFree(plan, value, writer, trail); break;
   }
   trail.depth--;
 }
@@ -48,6 +52,24 @@ function writeStruct(plan: StructPlan, value: unknown, writer: Writer, trail: Tr
     }
     trail.steps.pop();
   }
+  const kept = (value as { [unknownFields]?: unknown })[unknownFields];
+  if (kept === undefined) return;
+  if (!isBytes(kept)) throw trail.mismatch("bytes under the symbol unknownFields", kept);
+  writer.writeBytes(kept);
+}
+
+const freeForms = {
+  value: "a JSON value", struct: "an object of JSON values", list: "an array of JSON values",
+} as const;
+
+function writeFree({ form }: FreePlan, value: unknown, writer: Writer, trail: Trail): void {
+  let bytes: Uint8Array;
+  try {
+    bytes = freeBytes(value, form);
+  } catch {
+    throw trail.mismatch(freeForms[form], value);
+  }
+  writer.writeBytes(bytes);
 }
 
 /** Writes the value of a oneof if it is of this case. */
@@ -117,10 +139,15 @@ function writeField(field: FieldPlan, value: unknown, writer: Writer, trail: Tra
   }
 }
 
+/** The number of a value that fits. */
+function enumNumber({ values }: EnumModel, value: unknown): number {
+  return typeof value === "number" ? value : values.find(({ name }) => name === value)?.number ?? 0;
+}
+
 /** Whether implicit presence leaves the value out. */
 function isOmitted(plan: ValuePlan, value: unknown): boolean {
   if (plan.type === "scalar") return isZero(plan.scalar, value);
-  return plan.type === "enum" && plan.model.values.find(({ name }) => name === value)?.number === 0;
+  return plan.type === "enum" && enumNumber(plan.model, value) === 0;
 }
 
 function writeList(
@@ -208,7 +235,7 @@ function writeValue(plan: ValuePlan, value: unknown, writer: Writer, trail: Trai
   if (plan.type === "scalar") {
     writeScalar(writer, plan.scalar, value);
   } else if (plan.type === "enum") {
-    const number = plan.model.values.find(({ name }) => name === value)?.number ?? 0;
+    const number = enumNumber(plan.model, value);
     writeHalves(writer, number, number >> 31);
   } else if (isMessage(plan)) {
     writer.writeByte(0);

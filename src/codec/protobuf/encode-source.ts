@@ -41,11 +41,12 @@ interface Generator {
 
 function call({ source, checksDepth }: Generator, plan: MessagePlan, value: string, at: string, depth: string): string {
   if (plan.type === "timestamp") return `putBareTimestamp(w.bytes, ${at}, ${value})`;
+  if (plan.type === "free") return `putFree(w, ${at}, ${value}, ${literal(plan.form)})`;
   return `e${source.ordinal(plan)}(${value}, w, ${at}${checksDepth ? `, ${depth}` : ""})`;
 }
 
 function writeFunction(generator: Generator, plan: MessagePlan): void {
-  if (plan.type === "timestamp") return;
+  if (plan.type === "timestamp" || plan.type === "free") return;
   const { source, checksDepth } = generator;
   source.add(`function e${source.ordinal(plan)}(v, w, p${checksDepth ? ", d" : ""}) {`);
   if (checksDepth) source.add("if (d > maxDepth) throw gaveUp;");
@@ -61,6 +62,7 @@ function writeFunction(generator: Generator, plan: MessagePlan): void {
       if (field.shape.type === "oneof") writeOneof(generator, field, cases, value, rooms[i + 1] as number);
       else writeField(generator, field, value, rooms[i + 1] as number);
     }
+    if (plan.type === "struct") writeUnknown(source, boundOf(plan) !== undefined);
   }
   source.add("return p;", "}");
 }
@@ -84,6 +86,13 @@ function stepsOf(fields: readonly FieldPlan[]): readonly Step[] {
 
 function ensure(count: number | string): string {
   return `if (p + ${count} > b.length) { b = grow(w, p, ${count}); p = w.position; }`;
+}
+
+/** Unknown fields that a value brought along. A bounded message has no room for them: the interpreter makes it. */
+function writeUnknown(source: Source, isBounded: boolean): void {
+  source.add("const u = v[unknownFields];", isBounded
+    ? "if (u !== undefined) throw gaveUp;"
+    : "if (u !== undefined) { putUnknown(w, p, u); b = w.bytes; p = w.position; }");
 }
 
 /** A struct with a field that must be there need not be told from an array: an array has no such field. */
@@ -117,7 +126,7 @@ function boundOf(plan: ValuePlan, within: readonly MessagePlan[] = []): number |
   if (plan.type === "enum") return 10;
   if (plan.type === "scalar") return scalarBound(plan.scalar);
   if (plan.type === "timestamp") return 18;
-  if (plan.type === "union" || within.includes(plan)) return undefined;
+  if (plan.type === "union" || plan.type === "free" || within.includes(plan)) return undefined;
   const known = bounds.get(plan);
   if (known !== undefined) return known < 0 ? undefined : known;
   let sum = 0;
@@ -229,7 +238,11 @@ function putSmall(n: string, other: string): string {
 
 /** Few names are compared in a row, many are looked up. */
 function enumNumber(source: Source, plan: ValuePlan & { type: "enum" }, x: string): string {
-  const { values } = plan.model;
+  const { values, open } = plan.model;
+  if (open === true) {
+    const named = enumNumber(source, { type: "enum", model: { ...plan.model, open: false } }, x);
+    return `isInt32(${x}) ? ${x} : ${named}`;
+  }
   if (values.length > 8) {
     return `${source.constant(new Map(values.map(({ name, number }) => [name, number])))}.get(${x})`;
   }
@@ -282,6 +295,12 @@ function writeNested(generator: Generator, plan: MessagePlan, x: string, room: n
   if (plan.type === "timestamp") {
     if (generator.checksDepth) source.add("if (d >= maxDepth) throw gaveUp;");
     return source.add(`p = putTimestamp(b, p, ${x});`);
+  }
+  if (plan.type === "free") {
+    if (generator.checksDepth) source.add("if (d >= maxDepth) throw gaveUp;");
+    const bytes = source.fresh("s");
+    return source.add(`const ${bytes} = freeBytes(${x}, ${literal(plan.form)});`,
+      ensure(`${bytes}.length + ${room + 5}`), `p = putBytes(b, p, ${bytes});`);
   }
   if (boundOf(plan) !== undefined) {
     const start = source.fresh("q");

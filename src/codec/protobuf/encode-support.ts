@@ -4,18 +4,18 @@
  * The functions store into `bytes` at a position, where the caller made room, and return the position after.
  * They throw {@link gaveUp} where a value does not fit; the interpreter then says why.
  */
+import { unknownFields } from "../../contract/unknown-fields.ts";
 import type { Writer } from "../../wire/writer.ts";
-import { fits, isRecord } from "./fits.ts";
+import { fits, isInt32, isRecord } from "./fits.ts";
+import { freeBytes } from "./free.ts";
+import { gaveUp } from "./gave-up.ts";
 import { keyOfProperty } from "./keys.ts";
 import { closeAt, putText, varintWidth } from "./lengths.ts";
-import { maxDepth } from "./plan.ts";
+import { type FreeForm, maxDepth } from "./plan.ts";
 import {
   high, isBytes, low, putHalves, scratchDouble, scratchFloat, scratchInts, scratchLong, scratchUlong,
 } from "./scalars.ts";
 import { timestampMs } from "./timestamp.ts";
-
-/** Thrown by generated code; never leaves this folder. */
-export const gaveUp = { gaveUp: true };
 
 /**
  * Where the message that is being encoded begins. Growing may move it (a connection's writer hands over the
@@ -157,9 +157,25 @@ function json(value: unknown): string {
   return text;
 }
 
+/** A message of free structure, without its length; the caller goes on as after growing. */
+function putFree(writer: Writer, position: number, value: unknown, form: FreeForm): number {
+  putUnknown(writer, position, freeBytes(value, form));
+  return writer.position;
+}
+
+/** Unknown fields, as they came; the caller goes on as after growing. */
+function putUnknown(writer: Writer, position: number, kept: unknown): void {
+  if (!isBytes(kept)) throw gaveUp;
+  writer.position = position;
+  if (position + kept.length > writer.bytes.length) grow(writer, position, kept.length);
+  writer.bytes.set(kept, writer.position);
+  writer.position += kept.length;
+}
+
 /** By the names that generated code uses. */
 export const encodeSupport = {
   gaveUp, grow, origin, close, varintWidth, putInt32, putUint32, putInt64, putUint64, putSint64, putFixed32,
   putFixed64, putSfixed64, putFloat, putDouble, putBytes, putText, putTimestamp, putBareTimestamp, json,
-  isRecord, isBytes, fits, keyOfProperty, hasOwn: Object.hasOwn, maxDepth,
+  isRecord, isBytes, isInt32, fits, keyOfProperty, hasOwn: Object.hasOwn, maxDepth, freeBytes,
+  putFree, putUnknown, unknownFields,
 } as const;

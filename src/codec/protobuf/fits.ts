@@ -23,7 +23,11 @@ export function fits(model: Model, value: unknown, look = 0): boolean {
   if (look > maxLook) return true;
   switch (model.kind) {
     case "scalar": return model.scalar === "timestamp" ? isDate(value) : fitsScalar(model.scalar, value, model.finite);
-    case "enum": return model.values.some(({ name }) => name === value);
+    case "enum": return model.values.some(({ name }) => name === value) || (model.open === true && isInt32(value));
+    case "wellknown":
+      if (model.of !== undefined) return fits(model.of, value);
+      if (model.name === "google.protobuf.Struct") return isRecord(value);
+      return model.name === "google.protobuf.ListValue" ? Array.isArray(value) : value !== undefined;
     case "list": return Array.isArray(value) && (value.length === 0 || fits(model.of, value[0], look + 1));
     case "nullable": return value === null || fits(model.of, value, look);
     case "unknown": return value !== undefined;
@@ -52,6 +56,11 @@ export function fits(model: Model, value: unknown, look = 0): boolean {
         value["case"] === variant.name && fits(variant.model, value["value"], look + 1));
     default: return model satisfies never;
   }
+}
+
+/** What an open enum has beside its names. */
+export function isInt32(value: unknown): value is number {
+  return typeof value === "number" && (value | 0) === value;
 }
 
 /** An object that may be a struct or a map: no array, date, bytes or Map. */

@@ -25,6 +25,13 @@ type Convert = (value: never) => unknown;
 class Oracle {
   readonly #nested: Record<string, { fields: Record<string, FieldJson> }> = {
     Timestamp: { fields: { seconds: { type: "int64", id: 1 }, nanos: { type: "int32", id: 2 } } },
+    Value: { fields: {
+      none: { type: "int32", id: 1, ...explicit }, number: { type: "double", id: 2, ...explicit },
+      text: { type: "string", id: 3, ...explicit }, bool: { type: "bool", id: 4, ...explicit },
+      struct: { type: "Struct", id: 5 }, list: { type: "ListValue", id: 6 },
+    } },
+    Struct: { fields: { fields: { type: "Value", id: 1, keyType: "string" } } },
+    ListValue: { fields: { values: { type: "Value", id: 1, rule: "repeated" } } },
   };
   readonly #known = new Map<Model, { type: string; convert: Convert }>();
   readonly #root: { type: string; convert: Convert };
@@ -71,7 +78,14 @@ class Oracle {
         if (model.scalar === "timestamp") return { type: "Timestamp", convert: timestamp };
         return { type: model.scalar, convert: model.scalar.endsWith("64") ? long : (value) => value };
       case "enum":
-        return { type: "int32", convert: (name) => model.values.find((value) => value.name === name)?.number };
+        return { type: "int32", convert: (name: unknown) => (
+          typeof name === "number" ? name : model.values.find((value) => value.name === name)?.number) };
+      case "wellknown": {
+        const { of } = model;
+        if (of !== undefined) return this.#message((fields) => this.#field(fields, "value", 1, of, true), model);
+        const type = model.name.slice("google.protobuf.".length);
+        return { type, convert: type === "Value" ? freeValue : (value) => Object.values(freeValue(value))[0] };
+      }
       case "unknown": return { type: "bytes", convert: (value) => new TextEncoder().encode(JSON.stringify(value)) };
       case "struct": return this.#struct(model, undefined, model);
       case "list": return this.#message((fields) => this.#field(fields, "items", 1, model, true), model);
@@ -150,6 +164,16 @@ class Oracle {
       return { [name]: converted };
     };
   }
+}
+
+function freeValue(value: unknown): Record<string, unknown> {
+  if (value === null) return { none: 0 };
+  if (typeof value === "number") return { number: value };
+  if (typeof value === "string") return { text: value };
+  if (typeof value === "boolean") return { bool: value };
+  if (Array.isArray(value)) return { list: { values: value.map(freeValue) } };
+  const fields = Object.entries(value as object).map(([key, item]) => [key, freeValue(item)] as const);
+  return { struct: { fields: Object.fromEntries(fields) } };
 }
 
 function long(value: bigint): unknown {

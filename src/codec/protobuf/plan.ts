@@ -7,7 +7,7 @@
  */
 import { RpcError } from "../../core/error.ts";
 import type {
-  EnumModel, FieldModel, MapModel, Model, OneofModel, ScalarKind, ScalarModel, StructModel, UnionModel,
+  EnumModel, FieldModel, MapModel, Model, OneofModel, ScalarKind, StructModel, UnionModel, WellKnownModel,
 } from "../../contract/model.ts";
 
 /** Messages nested deeper than this are refused, in both directions. */
@@ -30,7 +30,7 @@ export interface ScalarPlan {
 /** `timestamp` is no scalar on the wire: it is a message. */
 export type Scalar = Exclude<ScalarKind, "timestamp">;
 
-export type MessagePlan = StructPlan | WrapperPlan | UnionPlan | TimestampPlan;
+export type MessagePlan = StructPlan | WrapperPlan | UnionPlan | TimestampPlan | FreePlan;
 
 export interface StructPlan {
   readonly type: "struct";
@@ -44,8 +44,18 @@ export interface StructPlan {
 /** A message whose JavaScript value is that of its only field. */
 export interface WrapperPlan {
   readonly type: "wrapper";
+  /** `wellknown` is one of google.protobuf; `root` is around a request or response that is no message. */
+  readonly of: "list" | "map" | "nullable" | "root" | "wellknown";
   readonly fields: readonly [FieldPlan];
 }
+
+/** google.protobuf.Value, Struct or ListValue. */
+export interface FreePlan {
+  readonly type: "free";
+  readonly form: FreeForm;
+}
+
+export type FreeForm = "value" | "struct" | "list";
 
 export interface UnionPlan {
   readonly type: "union";
@@ -116,7 +126,7 @@ export function planMessage(model: Model): MessagePlan {
   const value = planner.value(model);
   if (isMessage(value)) return value;
   const presence = value.type === "json" ? { presence: "explicit", absent: "undefined" } as const : {};
-  return planner.wrapper("value", { ...required, ...presence, shape: { type: "single", value } });
+  return planner.wrapper("root", "value", { ...required, ...presence, shape: { type: "single", value } });
 }
 
 /** Whether a value is a message of its own. */
@@ -148,7 +158,7 @@ export function messagesOf(root: MessagePlan): readonly MessagePlan[] {
 
 /** The values that a message holds directly. */
 export function valuesOf(message: MessagePlan): readonly ValuePlan[] {
-  if (message.type === "timestamp") return [];
+  if (message.type === "timestamp" || message.type === "free") return [];
   if (message.type === "union") return message.variants.map((variant) => variant.value);
   return message.fields.flatMap(({ shape }) => {
     if (shape.type === "oneof") return shape.cases.map(({ value }) => value);
@@ -216,6 +226,11 @@ class Planner {
         return { type: "enum", model };
       case "unknown":
         return { type: "json" };
+      case "wellknown": {
+        const known = this.#messages.get(model) ?? this.#wellKnown(model);
+        this.#messages.set(model, known);
+        return known;
+      }
       case "oneof":
         throw inexpressible("a oneof outside a struct");
       case "struct": case "union": case "list": case "map": case "nullable": {
@@ -226,11 +241,20 @@ class Planner {
     }
   }
 
-  wrapper(name: string, field: Omit<FieldPlan, "name" | "number">): WrapperPlan {
-    return { type: "wrapper", fields: [{ name, number: 1, ...field }] };
+  wrapper(of: WrapperPlan["of"], name: string, field: Omit<FieldPlan, "name" | "number">): WrapperPlan {
+    return { type: "wrapper", of, fields: [{ name, number: 1, ...field }] };
   }
 
-  #message(model: Exclude<Model, ScalarModel | EnumModel | { kind: "unknown" | "oneof" }>): MessagePlan {
+  #wellKnown(model: WellKnownModel): MessagePlan {
+    if (model.of !== undefined) {
+      const shape = { type: "single", value: this.value(model.of) } as const;
+      return this.wrapper("wellknown", "value", { ...required, shape });
+    }
+    if (model.name === "google.protobuf.Struct") return { type: "free", form: "struct" };
+    return { type: "free", form: model.name === "google.protobuf.ListValue" ? "list" : "value" };
+  }
+
+  #message(model: Extract<Model, { kind: "struct" | "union" | "nullable" | "list" | "map" }>): MessagePlan {
     // Entered before its parts are planned, so that a part may refer back to it.
     const enter = <P extends MessagePlan>(plan: P, complete: (plan: Mutable<P>) => void): P => {
       this.#messages.set(model, plan);
@@ -250,17 +274,18 @@ class Planner {
       case "nullable": {
         const inner = model.of;
         if (inner.kind === "nullable") return this.value(inner) as MessagePlan;
-        const plan: Mutable<WrapperPlan> = { type: "wrapper", fields: [unplanned] };
+        const plan: Mutable<WrapperPlan> = { type: "wrapper", of: "nullable", fields: [unplanned] };
         return enter<WrapperPlan>(plan, () => {
           const shape = { type: "single", value: this.value(inner) } as const;
-          plan.fields = this.wrapper("value", { ...required, presence: "explicit", absent: "null", shape }).fields;
+          const field = { ...required, presence: "explicit", absent: "null", shape } as const;
+          plan.fields = this.wrapper("nullable", "value", field).fields;
         });
       }
       case "list": case "map": {
-        const plan: Mutable<WrapperPlan> = { type: "wrapper", fields: [unplanned] };
+        const plan: Mutable<WrapperPlan> = { type: "wrapper", of: model.kind, fields: [unplanned] };
         return enter<WrapperPlan>(plan, () => {
           const name = model.kind === "list" ? "items" : "entries";
-          plan.fields = this.wrapper(name, { ...required, shape: this.#shape(model) }).fields;
+          plan.fields = this.wrapper(model.kind, name, { ...required, shape: this.#shape(model) }).fields;
         });
       }
       default: return model satisfies never;

@@ -5,7 +5,7 @@
  * Zod would only cost time. Deliberately not counted: unknown keys (a compiled codec drops them) and the
  * freezing of `.readonly()`. `z.int()` counts, since it travels as a double; `z.int32()` does not.
  */
-import { instanceClass, isJson, resolveLazy, type ZodDef, type ZodType } from "./def.ts";
+import { instanceClass, isJson, metaOf, resolveLazy, type ZodDef, type ZodType } from "./def.ts";
 
 /** Widths that a scalar of the model has by itself. */
 const widths: ReadonlySet<string> = new Set(["int32", "uint32", "float32", "float64", "int64", "uint64"]);
@@ -33,6 +33,7 @@ function visit(schema: ZodType, isField: boolean, seen: Seen): boolean {
   const { def } = schema._zod;
   const every = (children: readonly ZodType[]) => children.some((child) => visit(child, false, seen));
   if (def.coerce === true) return true;
+  if (metaOf(schema).wellKnown !== undefined) return (def.checks?.length ?? 0) > 0;
   if (def.type === "number" || def.type === "bigint") return numberHasChecks(def);
   if ((def.checks?.length ?? 0) > 0) return true;
   switch (def.type) {
@@ -50,7 +51,8 @@ function visit(schema: ZodType, isField: boolean, seen: Seen): boolean {
     case "lazy": return !isJson(schema) && every([resolveLazy(schema)]);
     case "union": return isExclusive(def) || every(def.options ?? []);
     case "null": case "undefined": case "void": return false;
-    case "custom": return instanceClass(schema) !== Uint8Array && instanceClass(schema) !== Date;
+    case "custom":
+      return metaOf(schema).scalar === undefined && ![Uint8Array, Date].includes(instanceClass(schema) as never);
     default: return true;
   }
 }

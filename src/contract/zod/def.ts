@@ -60,6 +60,10 @@ export interface ZodMeta {
   readonly oneof?: boolean;
   /** The kind of a number or bigint on the wire, where Zod has no word for it. */
   readonly scalar?: ScalarKind;
+  /** The message of google.protobuf that a JSON-like value is. */
+  readonly wellKnown?: "google.protobuf.Struct" | "google.protobuf.Value" | "google.protobuf.ListValue";
+  /** Whether a scalar stands in its wrapper of google.protobuf. */
+  readonly wrapped?: boolean;
   /** Whether an enum has values beyond its names: numbers. */
   readonly open?: boolean;
   /** Numbers of an enum's values. */

@@ -19,6 +19,12 @@ function isReverse(entries: Readonly<Record<string, string | number>>, key: stri
   return /^-?\d+$/.test(key) && typeof value === "string" && entries[value] === Number(key);
 }
 
+/** An enum whose values are its names and any other number: a union of `z.enum` and `z.int32`. */
+export function readOpenEnum(schema: ZodType, place: Place): Model {
+  const names = (schema._zod.def.options ?? []).flatMap((option) => Object.values(option._zod.def.entries ?? {}));
+  return enumModel(schema, names as string[], place, true);
+}
+
 /** `z.literal` with one value or several. */
 export function readLiteral(schema: ZodType, place: Place): Model {
   return readValues(schema, schema._zod.def.values ?? [], place);
@@ -47,7 +53,7 @@ function readPlainValues(schema: ZodType, values: readonly unknown[], place: Pla
 }
 
 /** Numbers count from 1 (0 is what Protobuf calls UNSPECIFIED), or are named by `.meta({ numbers: { NAME: 7 } })`. */
-function enumModel(schema: ZodType, names: readonly string[], place: Place): Model {
+function enumModel(schema: ZodType, names: readonly string[], place: Place, open = false): Model {
   const origin = originOf(schema);
   const id = idOf(schema);
   const known = knownModel(origin, id, place);
@@ -62,6 +68,7 @@ function enumModel(schema: ZodType, names: readonly string[], place: Place): Mod
   const model: EnumModel = {
     kind: "enum", name: id ?? uniqueName(place.scope.names, place.name),
     values: names.map((name, i) => ({ name, number: assigned[i] as number })),
+    ...(open ? { open } : {}),
   };
   keepModel(origin, id, place, model);
   return model;

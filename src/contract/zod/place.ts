@@ -84,5 +84,7 @@ export function scalar(kind: ScalarKind): ScalarModel {
 
 /** Literals of one type are a scalar or an enum; null among them makes it nullable. */
 export function nullable(of: Model): Model {
-  return of.kind === "nullable" || of.kind === "unknown" ? of : { kind: "nullable", of };
+  const hasNull = of.kind === "nullable" || of.kind === "unknown" ||
+    (of.kind === "wellknown" && of.name === "google.protobuf.Value");
+  return hasNull ? of : { kind: "nullable", of };
 }

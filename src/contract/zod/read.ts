@@ -14,10 +14,11 @@ import type { FieldModel, Model, ScalarKind, StructModel } from "../model.ts";
 import { uniqueName } from "../names.ts";
 import { hasChecks } from "./checks.ts";
 import {
-  findMeta, idOf, instanceClass, isJson, numberFormat, originOf, resolveLazy, type ZodDef, type ZodType,
+  findMeta, idOf, instanceClass, isJson, metaOf, numberFormat, originOf, resolveLazy, type ZodDef, type ZodType,
 } from "./def.ts";
 import { readEnum, readLiteral } from "./enums.ts";
 import { readFields } from "./fields.ts";
+import { readSpecial, wrap } from "./special.ts";
 import {
   below, inside, keepModel, knownModel, nullable, type Place, type Reading, scalar, type Scope, shareModels,
 } from "./place.ts";
@@ -42,6 +43,11 @@ function readModel(schema: ZodType, place: Place): Model {
     return refuse(place.path.slice(0, 200), `nesting deeper than ${maxSchemaDepth}`,
       "let a recursive getter return the same schema each time");
   }
+  const meta = metaOf(schema);
+  return readSpecial(schema, meta, place) ?? wrap(readPlain(schema, place), meta, place);
+}
+
+function readPlain(schema: ZodType, place: Place): Model {
   const { def } = schema._zod;
   switch (def.type) {
     case "string": case "template_literal": return scalar("string");

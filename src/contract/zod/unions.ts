@@ -126,6 +126,7 @@ function variantName(model: Model): string {
     case "list": return `${variantName(model.of)}List`;
     case "map": return `${variantName(model.value)}Map`;
     case "unknown": return "value";
+    case "wellknown": return model.name.slice(model.name.lastIndexOf(".") + 1);
     case "oneof": return "oneof";
     default: return model satisfies never;
   }

@@ -1,0 +1,31 @@
+/** Types of which our metadata says more than Zod can: widths of numbers, open enums, messages of google.protobuf. */
+import type { Model, ScalarKind, WellKnownName } from "../model.ts";
+import type { ZodMeta, ZodType } from "./def.ts";
+import { readOpenEnum } from "./enums.ts";
+import { type Place, scalar } from "./place.ts";
+import { refuse } from "./refuse.ts";
+
+/** The model of a type whose metadata says it; undefined for the others. `wrap` comes on top. */
+export function readSpecial(schema: ZodType, meta: ZodMeta, place: Place): Model | undefined {
+  if (meta.wellKnown !== undefined) return { kind: "wellknown", name: meta.wellKnown, of: undefined };
+  if (meta.open === true && schema._zod.def.type === "union") return readOpenEnum(schema, place);
+  if (meta.scalar !== undefined) return wrap(scalar(meta.scalar), meta, place);
+  return undefined;
+}
+
+const wrappers: Partial<Record<ScalarKind, WellKnownName>> = {
+  double: "google.protobuf.DoubleValue", float: "google.protobuf.FloatValue", int64: "google.protobuf.Int64Value",
+  uint64: "google.protobuf.UInt64Value", int32: "google.protobuf.Int32Value", uint32: "google.protobuf.UInt32Value",
+  bool: "google.protobuf.BoolValue", string: "google.protobuf.StringValue", bytes: "google.protobuf.BytesValue",
+};
+
+/** The wrapper of a scalar that the metadata wants wrapped. */
+export function wrap(model: Model, { wrapped }: ZodMeta, place: Place): Model {
+  if (wrapped !== true || model.kind === "wellknown") return model;
+  const name = model.kind === "scalar" ? wrappers[model.scalar] : undefined;
+  if (model.kind !== "scalar" || name === undefined) {
+    const known = Object.keys(wrappers).join(", ");
+    return refuse(place.path, "wrapped() of what has no wrapper in google.protobuf", `wrap one of ${known}`);
+  }
+  return { kind: "wellknown", name, of: model };
+}
