@@ -1,4 +1,4 @@
-/** Percent-encoding of text in headers as gRPC has it for `grpc-message`: bytes of UTF-8 that are not printable ASCII. */
+/** Percent-encoding of text in headers, gRPC's way for `grpc-message`: bytes of UTF-8 that are not printable ASCII. */
 import { allocateBytes, readText, writeText } from "../wire/text.ts";
 
 const plain = /^[\x20-\x24\x26-\x7e]*$/;
