@@ -25,7 +25,11 @@ export const table: Readonly<Record<string, readonly string[] | "anything">> = {
   gateway: [...below, "client", "server"],
   // A service of Meridian's own, made of clients and servers; nothing below them may depend on it.
   registry: [...below, "client", "server", "gateway"],
-  "runtime/node": ["core", "wire"],
+  // `node:http2` stands behind the same interface as our own HTTP.
+  "runtime/node": ["core", "wire", "http"],
+  "runtime/web": ["core", "wire", "http"],
+  // The client of browsers: a front door over one runtime, as the package's own are over Node's.
+  web: [...below, "client", "runtime/web"],
   "runtime/sim": ["core", "wire"],
   testing: ["core", "contract", "wire", "runtime/sim"],
   cli: "anything",
