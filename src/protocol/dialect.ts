@@ -87,10 +87,11 @@ export interface ServerDialect {
   ): Reply;
 }
 
-/** A whole response. */
+/** A whole response: a head alone, with a body, or with trailers. */
 export interface Reply {
   readonly head: Head;
   readonly body: Uint8Array | undefined;
+  readonly trailers?: Head | undefined;
 }
 
 /** How an enveloped body ends: in HTTP trailers, or in a last envelope with the flags given. */
@@ -132,7 +133,10 @@ export interface ClientDialect {
   response(head: Head, last: boolean, target: Target): ResponseHead;
   /** How the call ended, by the body of a response whose head said `error`. */
   readError?(head: Head, body: Uint8Array, target: Target): CallEnd;
-  /** How an enveloped response ended, by HTTP trailers; undefined when there were none. */
+  /**
+   * How an enveloped response ended, by HTTP trailers: undefined when there were none. Of a response without a body, by
+   * its head.
+   */
   readTrailers(trailers: Head | undefined, target: Target): CallEnd;
   /** How the call ended, by an envelope; undefined if its `flags` are those of a message. */
   readEnd(flags: number, bytes: Uint8Array, start: number, end: number, target: Target): CallEnd | undefined;

@@ -9,6 +9,7 @@ import type { MethodCoders } from "../contract/coders.ts";
 import { fromAnyBase64, toBase64Unpadded } from "../wire/base64.ts";
 import { Writer } from "../wire/writer.ts";
 import { pushbackHeader } from "./call-headers.ts";
+import { readErrorMarks } from "./error-marks.ts";
 import { decodeErrorInfo, encodeErrorInfo, errorInfoType } from "./rpc-status.ts";
 
 const maxDataBytes = 8_192;
@@ -51,6 +52,7 @@ export function receivedError(
   const declared = declaredIn(details, coders);
   return expected(code, message, {
     remote: true, phase: "server", metadata: trailer, retryAfterMs: readPushback(fields[pushbackHeader]),
+    ...readErrorMarks(fields),
     details: details.length === 0 ? undefined : details, ...declared,
   });
 }

@@ -6,7 +6,7 @@ import type { Compression } from "../wire/compression.ts";
 import { toBase64 } from "../wire/base64.ts";
 import { allocateBytes, writeText } from "../wire/text.ts";
 import { Writer } from "../wire/writer.ts";
-import type { Framing } from "./dialect.ts";
+import type { Framing, Reply } from "./dialect.ts";
 import { compressedFlag, envelopeHeaderBytes, messageTooLarge, writeEnvelopeHeader } from "./envelope.ts";
 
 const leastBytes = 16_384;
@@ -97,6 +97,16 @@ export function sendPiece(exchange: Exchange, framing: Framing, bytes: Uint8Arra
     writer.position += length;
   }
   exchange.end(last);
+}
+
+/** Sends a whole response. */
+export function sendReply(exchange: Exchange, { head, body, trailers }: Reply): void {
+  exchange.head(head, body === undefined && trailers === undefined);
+  if (body !== undefined) {
+    exchange.begin().writeBytes(body);
+    exchange.end(trailers === undefined);
+  }
+  if (trailers !== undefined) exchange.trailers(trailers);
 }
 
 /** Below this a loop beats the native call. */

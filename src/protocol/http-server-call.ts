@@ -10,7 +10,7 @@ import { BodyReader } from "./body-reader.ts";
 import type { End, RequestHead } from "./dialect.ts";
 import { compressedFlag, envelopeHeaderBytes, envelopeLength, type EnvelopeSink } from "./envelope.ts";
 import { HttpInbox } from "./http-inbox.ts";
-import { decodeMessage, encodeMessage, sendPiece } from "./http-message.ts";
+import { decodeMessage, encodeMessage, sendPiece, sendReply } from "./http-message.ts";
 import { lingerMs } from "./http-remainder.ts";
 import { HttpSender } from "./http-sender.ts";
 import type { CarrierState, Reading } from "./http-server.ts";
@@ -397,12 +397,8 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     const { coders } = this.#route;
     const exchange = this.#exchange;
     if (!this.#headSent) {
-      const { head, body } = dialect.refusal(this.#request, this.#head, failure, reply, coders);
       this.#headSent = true;
-      exchange.head(head, body === undefined);
-      if (body === undefined) return;
-      exchange.begin().writeBytes(body);
-      exchange.end(true);
+      sendReply(exchange, dialect.refusal(this.#request, this.#head, failure, reply, coders));
     } else if (this.#tail === undefined && this.#request.framing !== "bare") {
       this.#sendEnd(errorEnd(this.#reading, failure, reply?.trailer));
     } else {

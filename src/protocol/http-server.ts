@@ -10,7 +10,7 @@ import { type Carrier, type Exchange, Head, type HttpHandler, type HttpSink } fr
 import type { Compression } from "../wire/compression.ts";
 import type { End, Reply, RequestHead, ServerDialect } from "./dialect.ts";
 import type { Budget } from "./envelope.ts";
-import { compressionNamed } from "./http-message.ts";
+import { compressionNamed, sendReply } from "./http-message.ts";
 import { Remainder } from "./http-remainder.ts";
 import { HttpServerCall } from "./http-server-call.ts";
 import { type HttpProtocolSettings, resolveHttpProtocolSettings } from "./http-settings.ts";
@@ -73,12 +73,8 @@ export class HttpServing {
   }
 
   /** Sends a whole reply. What still comes of the request is passed over. */
-  answer({ head, body }: Reply, exchange: Exchange, last: boolean): HttpSink {
-    exchange.head(head, body === undefined);
-    if (body !== undefined) {
-      exchange.begin().writeBytes(body);
-      exchange.end(true);
-    }
+  answer(reply: Reply, exchange: Exchange, last: boolean): HttpSink {
+    sendReply(exchange, reply);
     return new Remainder(this.serving.runtime.clock, exchange, last);
   }
 

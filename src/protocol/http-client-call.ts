@@ -1,0 +1,59 @@
+/** What unary and streaming calls of a client have in common over HTTP. */
+import type { Context } from "../core/context.ts";
+import { expected, RpcError } from "../core/error.ts";
+import type { Metadata } from "../core/metadata.ts";
+import type { Compression } from "../wire/compression.ts";
+import { compressionNamed } from "./http-message.ts";
+
+/** Of an error's text no more is read. */
+export const maxErrorBytes = 65_536;
+
+/** What is left of the deadline in whole milliseconds, at least 1; undefined for none. */
+export function leftMs(deadline: number, nowMs: number): number | undefined {
+  const left = deadline - nowMs;
+  // Also Infinity: what is beyond so many years is no deadline anybody will live to see.
+  return left > Number.MAX_SAFE_INTEGER ? undefined : Math.max(1, Math.ceil(left));
+}
+
+/** Whether a call's method bears a repeat. */
+export function isRepeatable({ method: { idempotent }, idempotencyKey }: Context): boolean {
+  return idempotent === true || (idempotent === "keyed" && idempotencyKey !== undefined);
+}
+
+/** The end of a call whose response breaks the rules: what is too large, and how many there are, keep their codes. */
+export function unreadable(what: string, error: unknown): RpcError {
+  const failure = RpcError.from(error, "internal");
+  const code = failure.code === "resource_exhausted" || failure.code === "unimplemented" ? failure.code : "internal";
+  return expected(code, `${what}: ${failure.message}`, { cause: failure, phase: "decode", retryable: false });
+}
+
+/** What a response is compressed with. Throws `internal` for what was not offered. */
+export function decompressor(compressions: readonly Compression[], name: string): Compression {
+  const compression = compressionNamed(compressions, name);
+  if (compression !== undefined) return compression;
+  throw new RpcError("internal", `the server compressed by ${JSON.stringify(name.slice(0, 64))}, which was not offered`,
+    { phase: "decode" });
+}
+
+/** Tells the caller of metadata, if there is any and it asked; takes out what is told to the connection's owner. */
+export function tellMetadata(
+  connection: { withoutLoad(trailer: Metadata): Metadata }, { onMetadata }: Context, kind: "header" | "trailer",
+  metadata: Metadata,
+): void {
+  const own = kind === "trailer" ? connection.withoutLoad(metadata) : metadata;
+  if (onMetadata === undefined) return;
+  for (const _ in own) {
+    try {
+      onMetadata(kind, own);
+    } catch {
+      // A listener's own failure is neither the call's nor the connection's.
+    }
+    return;
+  }
+}
+
+/** Which end of the server's messages is meant when there are not as many as there should be. */
+export function cardinality(what: string): RpcError {
+  return expected("unimplemented", `the server sent ${what}; the method answers with exactly one`,
+    { phase: "decode" });
+}
