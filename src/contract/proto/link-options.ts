@@ -1,4 +1,5 @@
 /** Options by their meaning: those of descriptor.proto as values, custom ones told apart. */
+import { RpcError } from "../../core/error.ts";
 import type { Options } from "./file.ts";
 import { type Position, refuseAt } from "./parse-error.ts";
 import { type OptionNode, optionName, type OptionValue } from "./parse-tree.ts";
@@ -117,24 +118,42 @@ export function findOption(nodes: readonly OptionNode[], name: string): OptionNo
   return nodes.find((node) => node.name.length === 1 && node.name[0]?.text === name && !node.name[0].isExtension);
 }
 
-/** A built-in option as it stands in `.proto`: `["java_package", "\"a.b\""]`; features one by one. */
-export function printOptions(options: Options | undefined, place: OptionPlace): [name: string, value: string][] {
-  const printed: [string, string][] = [];
-  for (const [name, type] of Object.entries<OptionType>(builtInOptions[place])) {
-    const value = options?.[lowerCamel(name)];
-    if (value === undefined || type === "any") continue;
-    printed.push([name, printValue(value, type)]);
-  }
+/** The built-in options by their names in `.proto`, enums as names; features one by one. */
+export function optionValues(options: Options | undefined, place: OptionPlace): [name: string, value: string | boolean][] {
+  const found: [string, string | boolean][] = [];
+  const add = (name: string, value: unknown, type: OptionType): void => {
+    if (value === undefined || type === "any") return;
+    const shown = typeof type === "object" ? Object.keys(type).find((key) => type[key] === value) : value;
+    if (typeof shown === "string" || typeof shown === "boolean") found.push([name, shown]);
+  };
+  for (const [name, type] of Object.entries<OptionType>(builtInOptions[place])) add(name, options?.[lowerCamel(name)], type);
   const set = (options?.["features"] ?? {}) as Readonly<Record<string, unknown>>;
-  for (const [name, type] of Object.entries(features)) {
-    const value = set[lowerCamel(name)];
-    if (value !== undefined) printed.push([`features.${name}`, printValue(value, type)]);
-  }
-  return printed;
+  for (const [name, type] of Object.entries(features)) add(`features.${name}`, set[lowerCamel(name)], type);
+  return found;
 }
 
-function printValue(value: unknown, type: OptionType): string {
-  if (type === "string") return JSON.stringify(value);
-  if (typeof type === "object") return Object.keys(type).find((name) => type[name] === value) ?? String(value);
-  return String(value);
+/** The reverse of {@link optionValues}. Throws `invalid_argument` for what is no built-in option. */
+export function optionsFrom(values: Readonly<Record<string, unknown>>, place: OptionPlace): Record<string, unknown> {
+  const options: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(values)) {
+    const isFeature = name.startsWith("features.");
+    const table: Readonly<Record<string, OptionType>> = isFeature ? features : builtInOptions[place];
+    const key = name.replace(/^features\./, "");
+    const type = Object.hasOwn(table, key) ? table[key] : undefined;
+    const read = typeof type === "object" ? (Object.hasOwn(type, String(value)) ? type[String(value)] : undefined)
+      : typeof value === (type === "bool" ? "boolean" : "string") ? value : undefined;
+    if (read === undefined) {
+      throw new RpcError("invalid_argument", `${name} = ${JSON.stringify(value)} is no option of a ${place} in .proto`);
+    }
+    if (isFeature) options["features"] = { ...options["features"] as object | undefined, [lowerCamel(key)]: read };
+    else options[lowerCamel(key)] = read;
+  }
+  return options;
+}
+
+/** An option as it stands in `.proto`: `["java_package", "\"a.b\""]`. */
+export function printOptions(options: Options | undefined, place: OptionPlace): [name: string, value: string][] {
+  const types: Readonly<Record<string, OptionType>> = builtInOptions[place];
+  return optionValues(options, place).map(([name, value]) => (
+    [name, types[name] === "string" ? JSON.stringify(value) : String(value)]));
 }

@@ -1,0 +1,131 @@
+/**
+ * ProtoFacts are what a `.proto` file says that types have no word for: options, what is reserved, aliases. An import
+ * writes them as the export `protoFile` of the contract's module, and an export puts them back.
+ */
+import {
+  type DescriptorRange, type EnumDescriptor, type FileDescriptor, type MessageDescriptor, type Options,
+  type ServiceDescriptor,
+} from "./file.ts";
+import { type OptionPlace, optionValues } from "./link-options.ts";
+import { maxFieldNumber } from "./parse-cursor.ts";
+
+/** Built-in options by their names in `.proto`; enums are names: `{ jstype: "JS_STRING" }`. */
+export type OptionFacts = Readonly<Record<string, string | boolean>>;
+
+export interface TypeFacts {
+  readonly options?: OptionFacts;
+  /** Numbers nobody may use again: `"2"`, `"9 to 11"`. */
+  readonly reserved?: readonly string[];
+  readonly reservedNames?: readonly string[];
+  /** Of a message's fields, by their names in `.proto`. */
+  readonly fields?: Readonly<Record<string, OptionFacts>>;
+  /** Of a message's oneofs whose name in `.proto` does not follow from the property's: by the property. */
+  readonly oneofs?: Readonly<Record<string, string>>;
+  /** Message fields that are written `optional`, as which they mean the same. */
+  readonly optional?: readonly string[];
+  /** Of an enum's values. */
+  readonly values?: Readonly<Record<string, OptionFacts>>;
+  /** Further names of an enum's numbers. */
+  readonly aliases?: Readonly<Record<string, number>>;
+}
+
+export interface ServiceFacts {
+  readonly options?: OptionFacts;
+  /** By their names in `.proto`. */
+  readonly methods?: Readonly<Record<string, OptionFacts>>;
+}
+
+export interface ProtoFacts {
+  /** As other files import it: `helloworld.proto`. */
+  readonly path?: string;
+  readonly package?: string;
+  readonly options?: OptionFacts;
+  /** By path of names: `Outer.Inner`. */
+  readonly types?: Readonly<Record<string, TypeFacts>>;
+  readonly services?: Readonly<Record<string, ServiceFacts>>;
+}
+
+/** The facts of a file; undefined members where there are none. */
+export function factsOf(file: FileDescriptor): ProtoFacts {
+  const types: Record<string, TypeFacts> = {};
+  const add = (name: string, facts: TypeFacts): void => {
+    if (Object.keys(facts).length > 0) types[name] = facts;
+  };
+  const visit = (messages: readonly MessageDescriptor[], enums: readonly EnumDescriptor[], prefix: string): void => {
+    for (const message of messages) {
+      if (message.options?.["mapEntry"] === true) continue;
+      add(prefix + message.name, messageFacts(message));
+      visit(message.nestedType ?? [], message.enumType ?? [], `${prefix}${message.name}.`);
+    }
+    for (const declared of enums) add(prefix + declared.name, enumFacts(declared));
+  };
+  visit(file.messageType ?? [], file.enumType ?? [], "");
+  return compact<ProtoFacts>({
+    path: file.name, package: file.package, options: optionFacts(file.options, "file"), types: compact<Record<string, TypeFacts>>(types),
+    services: compact<Record<string, ServiceFacts>>(Object.fromEntries((file.service ?? []).map((service) => [service.name, serviceFacts(service)]))),
+  }) ?? {};
+}
+
+function messageFacts(message: MessageDescriptor): TypeFacts {
+  const fields = message.field ?? [];
+  // Numbers kept for extensions are taken by somebody: nobody else may have them.
+  const ranges = [...message.reservedRange ?? [], ...message.extensionRange ?? []];
+  const optional = fields.filter((field) => field.proto3Optional === true && field.type === 11);
+  return compact<TypeFacts>({
+    options: optionFacts(message.options, "message"),
+    reserved: some(ranges.map(({ start, end }) => describeRange({ start, end: end - 1 }, maxFieldNumber))),
+    reservedNames: some(message.reservedName ?? []),
+    fields: compact<Record<string, OptionFacts>>(Object.fromEntries(fields.map((field) => [field.name, optionFacts(field.options, "field")]))),
+    optional: some(optional.map((field) => field.name)),
+  }) ?? {};
+}
+
+function enumFacts(declared: EnumDescriptor): TypeFacts {
+  const numbers = new Set<number>();
+  const aliases: Record<string, number> = {};
+  for (const { name, number } of declared.value ?? []) {
+    if (numbers.has(number)) aliases[name] = number;
+    numbers.add(number);
+  }
+  return compact<TypeFacts>({
+    options: optionFacts(declared.options, "enum"),
+    reserved: some((declared.reservedRange ?? []).map((range) => describeRange(range, 2 ** 31 - 1))),
+    reservedNames: some(declared.reservedName ?? []),
+    values: compact<Record<string, OptionFacts>>(Object.fromEntries(
+      (declared.value ?? []).map((value) => [value.name, optionFacts(value.options, "enumValue")]))),
+    aliases: compact<Record<string, number>>(aliases),
+  }) ?? {};
+}
+
+function serviceFacts(service: ServiceDescriptor): ServiceFacts | undefined {
+  const methods = (service.method ?? []).map((method) => {
+    const { idempotency_level: level, ...rest } = optionFacts(method.options, "method") ?? {};
+    // The contract says NO_SIDE_EFFECTS itself: `idempotent: true`.
+    return [method.name,
+      compact<OptionFacts>(level === "IDEMPOTENT" ? { ...rest, idempotency_level: level } : rest)];
+  });
+  return compact<ServiceFacts>({
+    options: optionFacts(service.options, "service"),
+    methods: compact<Record<string, OptionFacts>>(Object.fromEntries(methods)),
+  });
+}
+
+function optionFacts(options: Options | undefined, place: OptionPlace): OptionFacts | undefined {
+  return compact<OptionFacts>(Object.fromEntries(optionValues(options, place)));
+}
+
+/** Both ends inclusive. */
+function describeRange({ start, end }: DescriptorRange, max: number): string {
+  if (start === end) return String(start);
+  return `${start} to ${end === max ? "max" : end}`;
+}
+
+/** Without the members that are undefined; undefined if none is left. */
+function compact<T>(members: { readonly [K in keyof T]: T[K] | undefined }): T | undefined {
+  const entries = Object.entries(members).filter(([, value]) => value !== undefined);
+  return entries.length > 0 ? Object.fromEntries(entries) as T : undefined;
+}
+
+function some<T>(list: readonly T[]): readonly T[] | undefined {
+  return list.length > 0 ? list : undefined;
+}
