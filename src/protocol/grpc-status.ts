@@ -1,77 +1,74 @@
-/** How a call ended, in the fields that gRPC puts into trailers, and gRPC-Web into the last part of a body. */
-import { codeFromNumber, codeNumber, type Code } from "../core/code.ts";
-import { expected, type RpcError } from "../core/error.ts";
+/** How a call ended, in the fields of gRPC: HTTP trailers there, the last frame of the body in gRPC-Web. */
+import { codeFromNumber, codeNumber } from "../core/code.ts";
+import { type ErrorDetail, expected, type RpcError } from "../core/error.ts";
 import { emptyMetadata, type Metadata } from "../core/metadata.ts";
+import type { MethodCoders } from "../contract/coders.ts";
 import { fromAnyBase64, toBase64Unpadded } from "../wire/base64.ts";
-import { metadataOf, pushbackHeader, writeMetadata, writeSendableMetadata } from "./call-headers.ts";
+import { metadataOf, pushbackHeader } from "./call-headers.ts";
 import type { CallEnd, ErrorCoders } from "./dialect.ts";
 import { detailsToSend, pushbackOf, receivedError } from "./error-details.ts";
 import { writeErrorMarks } from "./error-marks.ts";
 import { percentDecode, percentEncode } from "./percent.ts";
 import { decodeStatus, encodeStatus } from "./rpc-status.ts";
 
-/** Longer messages are cut, and longer details left out: peers bound a block of headers, most at 8 or 16 KiB. */
+export const statusHeader = "grpc-status";
+export const messageHeader = "grpc-message";
+export const detailsHeader = "grpc-status-details-bin";
+
+/** Trailers must stay within what peers take of headers: longer messages are cut, larger details left out. */
 const maxMessageChars = 2_048;
-const maxDetailsChars = 12_288;
+const maxDetailsBytes = 16_384;
 
-/** Adds the end of a successful call. Throws `invalid_argument` for metadata that cannot be sent. */
-export function writeSuccess(fields: Record<string, string>, trailer: Metadata | undefined): void {
-  fields["grpc-status"] = "0";
-  writeMetadata(fields, trailer, "");
-}
-
-/** Adds the end of a failed call. `path` is that of the method, whose service declares its errors. */
-export function writeFailure(
-  fields: Record<string, string>, error: RpcError, trailer: Metadata | undefined, coders: ErrorCoders, path: string,
+/** Adds the end of a call to `fields`. `domain` is the service, by whose name declared errors go. */
+export function writeStatus(
+  fields: Record<string, string>, error: RpcError | undefined, coders: ErrorCoders, domain: string,
 ): void {
-  fields["grpc-status"] = String(codeNumber(error.code));
-  const message = error.message.slice(0, maxMessageChars);
-  if (message !== "") fields["grpc-message"] = percentEncode(message);
-  const details = detailsToSend(error, coders, path.slice(0, Math.max(0, path.lastIndexOf("/"))));
+  if (error === undefined) {
+    fields[statusHeader] = "0";
+    return;
+  }
+  const message = error.message.slice(0, maxMessageChars).toWellFormed();
+  fields[statusHeader] = String(codeNumber(error.code));
+  if (message !== "") fields[messageHeader] = percentEncode(message);
+  const details = detailsToSend(error, coders, domain);
   if (details.length > 0) {
-    const text = toBase64Unpadded(encodeStatus({ code: error.code, message, details }));
-    if (text.length <= maxDetailsChars) fields["grpc-status-details-bin"] = text;
+    const bytes = encodeStatus({ code: error.code, message, details });
+    if (bytes.length <= maxDetailsBytes) fields[detailsHeader] = toBase64Unpadded(bytes);
   }
   const pushback = pushbackOf(error);
   if (pushback !== undefined) fields[pushbackHeader] = pushback;
   writeErrorMarks(fields, error);
-  writeSendableMetadata(fields, error.metadata, "");
-  writeSendableMetadata(fields, trailer, "");
 }
 
-/** Reads how a call ended; undefined where no status is among the fields. */
-export function readStatus(fields: Metadata, coders: ErrorCoders): CallEnd | undefined {
-  const text = fields["grpc-status"];
-  if (text === undefined) return undefined;
+/** Reads the end of a call; one that says no status is an error. */
+export function readStatus(fields: Metadata, coders: MethodCoders | undefined): CallEnd {
   const trailer = metadataOf(fields);
-  if (text === "0") return trailer === emptyMetadata ? success : { error: undefined, trailer };
-  // A number that nobody knows yet is "unknown", and so is what is no number.
-  const code: Code = /^\d{1,3}$/.test(text) ? codeFromNumber(Number(text)) : "unknown";
-  const message = percentDecode(fields["grpc-message"] ?? "");
-  const bytes = fromAnyBase64(fields["grpc-status-details-bin"] ?? "");
-  return { error: receivedError(code, message, detailsIn(bytes), trailer, fields, coders), trailer };
+  const status = fields[statusHeader];
+  if (status === "0") return trailer === emptyMetadata ? success : { error: undefined, trailer };
+  if (status === undefined || !/^\d{1,9}$/.test(status)) {
+    const what = status === undefined ? "did not say its status (grpc-status)"
+      : `has the status ${JSON.stringify(status.slice(0, 16))} (grpc-status)`;
+    return {
+      trailer, error: expected("unknown", `the response ${what}`, { phase: "decode", remote: true, metadata: trailer }),
+    };
+  }
+  const message = percentDecode(fields[messageHeader] ?? "");
+  const details = detailsIn(fields[detailsHeader]);
+  const error = receivedError(codeFromNumber(Number(status)), message, details, trailer, fields, coders);
+  return { error, trailer };
 }
 
 const success: CallEnd = Object.freeze({ error: undefined, trailer: emptyMetadata });
 
-/** Details that cannot be read are none: the status itself is. */
-function detailsIn(bytes: Uint8Array | undefined): ReturnType<typeof decodeStatus>["details"] {
-  if (bytes === undefined || bytes.length === 0) return [];
+const none: readonly ErrorDetail[] = Object.freeze([]);
+
+/** Details that cannot be read are left out: the status says what matters. */
+function detailsIn(text: string | undefined): readonly ErrorDetail[] {
+  const bytes = text === undefined ? undefined : fromAnyBase64(text);
+  if (bytes === undefined) return none;
   try {
     return decodeStatus(bytes).details;
   } catch {
-    return [];
+    return none;
   }
-}
-
-/** By gRPC's table ("HTTP to gRPC Status Code Mapping"): for answers of proxies and others that speak no gRPC. */
-const codesByHttpStatus: Readonly<Record<number, Code>> = {
-  400: "internal", 401: "unauthenticated", 403: "permission_denied", 404: "unimplemented", 429: "unavailable",
-  502: "unavailable", 503: "unavailable", 504: "unavailable",
-};
-
-/** What a call ends with whose answer has an HTTP status other than 200 and says no more. */
-export function httpStatusError(status: number, fields: Metadata): RpcError {
-  return expected(codesByHttpStatus[status] ?? "unknown", `the server answered with HTTP status ${status}`,
-    { remote: true, phase: "server", metadata: metadataOf(fields) });
 }

@@ -1,30 +1,29 @@
-/** The timeout of a call in gRPC's header `grpc-timeout`: up to eight digits and a unit. */
+/** `grpc-timeout`: at most eight digits and a unit, in gRPC and gRPC-Web. */
+import { RpcError } from "../core/error.ts";
 
+const pattern = /^(\d{1,8})([HMSmun])$/;
 const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
-/** What eight digits can say. */
 const most = 99_999_999;
 
-/** Milliseconds, with a fraction; undefined for what is no timeout. */
-export function parseGrpcTimeout(text: string): number | undefined {
-  const length = text.length - 1;
-  const unit = unitMs[text.charAt(length)];
-  if (unit === undefined || length < 1 || length > 8) return undefined;
-  let value = 0;
-  for (let i = 0; i < length; i++) {
-    const digit = text.charCodeAt(i) - 0x30;
-    if (!(digit >= 0 && digit <= 9)) return undefined;
-    value = value * 10 + digit;
+/** Milliseconds in the finest unit that has room for them; never sooner than asked. */
+export function writeGrpcTimeout(timeoutMs: number): string {
+  const whole = Math.ceil(timeoutMs);
+  if (whole <= most) return `${whole}m`;
+  for (const unit of ["S", "M", "H"]) {
+    const count = Math.ceil(timeoutMs / (unitMs[unit] as number));
+    if (count <= most) return `${count}${unit}`;
   }
-  return value * unit;
+  return `${most}H`;
 }
 
-/** In the finest unit that eight digits allow, never less than was asked; undefined if even hours do not say it. */
-export function formatGrpcTimeout(timeoutMs: number): string | undefined {
-  const ms = Math.ceil(timeoutMs);
-  if (ms <= most) return `${Math.max(0, ms)}m`;
-  for (const unit of ["S", "M", "H"] as const) {
-    const value = Math.ceil(ms / (unitMs[unit] as number));
-    if (value <= most) return `${value}${unit}`;
+/** Milliseconds; undefined for an absent header. Throws `invalid_argument` for one that is malformed. */
+export function readGrpcTimeout(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const match = pattern.exec(text);
+  if (match === null) {
+    throw new RpcError("invalid_argument",
+      `grpc-timeout is ${JSON.stringify(text.slice(0, 32))}, expected up to eight digits and one of H M S m u n`,
+      { phase: "decode" });
   }
-  return undefined;
+  return Number(match[1]) * (unitMs[match[2] as string] as number);
 }

@@ -3,14 +3,16 @@ import type { Context } from "../../core/context.ts";
 import { expected } from "../../core/error.ts";
 import { emptyMetadata } from "../../core/metadata.ts";
 import { type Head, requestHead } from "../../http/message.ts";
-import { metadataOf, writeCallHeaders } from "../call-headers.ts";
+import { isPlainCall, metadataOf, writeCallHeaders } from "../call-headers.ts";
+import { listedNames, mediaType } from "../content-type.ts";
 import type { CallEnd, ClientDialect, ResponseHead, Target } from "../dialect.ts";
-import { httpStatusError, readStatus } from "../grpc-status.ts";
-import { formatGrpcTimeout } from "../grpc-timeout.ts";
-import { grpcCodec, grpcContentTypeOf, listed } from "./content-type.ts";
+import { readStatus, statusHeader } from "../grpc-status.ts";
+import { writeGrpcTimeout } from "../grpc-timeout.ts";
+import { httpStatusError } from "../http-status.ts";
+import { grpcCodec, grpcContentTypeOf } from "./content-type.ts";
 
 /** Makes the client's half of gRPC. */
-export function grpcClientDialect(): ClientDialect {
+export function grpcClient(): ClientDialect {
   return {
     name: "grpc",
     framing: () => "enveloped",
@@ -29,8 +31,7 @@ interface Plain {
 }
 
 function headOf(target: Target, context: Context, timeoutMs: number | undefined): Head {
-  const isPlain = context.metadata === emptyMetadata && context.idempotencyKey === undefined &&
-    context.routeKey === undefined && context.hops === 0 && context.attempt === 0;
+  const isPlain = isPlainCall(context);
   const known = target.memo as Plain | undefined;
   if (isPlain && known !== undefined && known.timeoutMs === timeoutMs) return known.head;
   const { method, coders, compression, accepts } = target;
@@ -38,8 +39,7 @@ function headOf(target: Target, context: Context, timeoutMs: number | undefined)
   fields["content-type"] = grpcContentTypeOf(coders.codec);
   fields["te"] = "trailers";
   fields["user-agent"] = "meridian-rpc";
-  const timeout = timeoutMs === undefined ? undefined : formatGrpcTimeout(timeoutMs);
-  if (timeout !== undefined) fields["grpc-timeout"] = timeout;
+  if (timeoutMs !== undefined) fields["grpc-timeout"] = writeGrpcTimeout(timeoutMs);
   if (compression !== undefined) fields["grpc-encoding"] = compression;
   if (accepts.length > 0) fields["grpc-accept-encoding"] = accepts.join(",");
   if (!isPlain) writeCallHeaders(fields, context);
@@ -52,10 +52,10 @@ function readResponse(head: Head, last: boolean, target: Target): ResponseHead {
   if (head.memo !== undefined) return head.memo as ResponseHead;
   const { fields, status } = head;
   // Without a body the head is the trailers; with a status of gRPC's, whatever HTTP's.
-  if (last && fields["grpc-status"] !== undefined) return trailersOnly;
-  if (status !== 200) return { kind: "failed", error: httpStatusError(status, fields), header: emptyMetadata };
+  if (last && fields[statusHeader] !== undefined) return trailersOnly;
+  if (status !== 200) return { kind: "failed", error: httpStatusError(head), header: emptyMetadata };
   const contentType = fields["content-type"];
-  const codec = grpcCodec(contentType);
+  const codec = grpcCodec(mediaType(contentType));
   if (codec !== target.coders.codec) {
     const error = expected(codec === undefined ? "unknown" : "internal",
       `the server answered with content type ${JSON.stringify(contentType?.slice(0, 64) ?? "")}, expected ` +
@@ -67,7 +67,7 @@ function readResponse(head: Head, last: boolean, target: Target): ResponseHead {
   const read: ResponseHead = {
     kind: "body", header: metadataOf(fields), trailer: undefined, framing: "enveloped",
     compression: encoding === "identity" ? undefined : encoding,
-    accepts: accepts === undefined ? undefined : listed(accepts),
+    accepts: accepts === undefined ? undefined : listedNames(accepts),
   };
   head.memo = read;
   return read;
@@ -80,10 +80,10 @@ const trailersOnly: ResponseHead = {
 
 function readTrailers(trailers: Head | undefined, target: Target): CallEnd {
   if (trailers?.memo !== undefined) return trailers.memo as CallEnd;
-  const end = trailers === undefined ? undefined : readStatus(trailers.fields, target.coders);
-  if (end === undefined) return withoutStatus;
+  if (trailers?.fields[statusHeader] === undefined) return withoutStatus;
+  const end = readStatus(trailers.fields, target.coders);
   // An error may hold what its caller changes, and its data are of one method's types.
-  if (end.error === undefined && trailers !== undefined) trailers.memo = end;
+  if (end.error === undefined) trailers.memo = end;
   return end;
 }
 

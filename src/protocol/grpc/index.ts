@@ -1,3 +1,3 @@
 /** gRPC over HTTP/2. */
-export { grpcClientDialect } from "./client.ts";
-export { grpcServerDialect } from "./server.ts";
+export { grpcClient } from "./client.ts";
+export { grpcServer } from "./server.ts";

@@ -1,13 +1,14 @@
 /** The server half of gRPC over HTTP/2 (PROTOCOL-HTTP2 of github.com/grpc/grpc, and gRFCs A6 and A51). */
 import type { ReplyMetadata } from "../../core/context.ts";
-import { expected, type RpcError } from "../../core/error.ts";
+import { RpcError } from "../../core/error.ts";
 import type { Metadata } from "../../core/metadata.ts";
 import { Head } from "../../http/message.ts";
 import { readCallHeaders, writeMetadata, writeSendableMetadata } from "../call-headers.ts";
+import { listedNames, mediaType } from "../content-type.ts";
 import type { End, ErrorCoders, Reply, RequestHead, ServerDialect } from "../dialect.ts";
-import { writeFailure, writeSuccess } from "../grpc-status.ts";
-import { parseGrpcTimeout } from "../grpc-timeout.ts";
-import { grpcCodec, grpcContentType, listed } from "./content-type.ts";
+import { writeStatus } from "../grpc-status.ts";
+import { readGrpcTimeout } from "../grpc-timeout.ts";
+import { grpcCodec, grpcContentType } from "./content-type.ts";
 
 interface GrpcRequest extends RequestHead {
   readonly contentType: string;
@@ -17,15 +18,16 @@ interface GrpcRequest extends RequestHead {
 
 /** Response heads kept ready, by what they say. */
 const maxHeads = 256;
+const maxContentTypeChars = 64;
 
 /** Makes the server's half of gRPC. */
-export function grpcServerDialect(): ServerDialect {
+export function grpcServer(): ServerDialect {
   const heads = new Map<string, Head>();
   return {
     name: "grpc",
     contentTypes: [grpcContentType, `${grpcContentType}+proto`, `${grpcContentType}+json`],
     http1: false,
-    claims: (request) => grpcCodec(request.fields["content-type"]) !== undefined,
+    claims: (request) => grpcCodec(mediaType(request.fields["content-type"])) !== undefined,
     read: readRequest,
     head(request, compression, reply) {
       const { contentType, offers } = request as GrpcRequest;
@@ -50,13 +52,13 @@ export function grpcServerDialect(): ServerDialect {
 function readRequest(request: Head, compressions: readonly string[]): GrpcRequest | RpcError | Reply {
   const { fields } = request;
   if (request.method !== "POST") return wrongMethod;
-  const timeout = fields["grpc-timeout"];
-  const timeoutMs = timeout === undefined ? undefined : parseGrpcTimeout(timeout);
-  if (timeout !== undefined && timeoutMs === undefined) {
-    return expected("invalid_argument", `grpc-timeout ${JSON.stringify(timeout.slice(0, 32))} is not 1 to 8 digits ` +
-      "and a unit (H, M, S, m, u or n)", { neverStarted: true, retryable: false });
+  let timeoutMs: number | undefined;
+  try {
+    timeoutMs = readGrpcTimeout(fields["grpc-timeout"]);
+  } catch (error) {
+    return RpcError.from(error, "internal");
   }
-  const contentType = fields["content-type"] as string;
+  const contentType = mediaType(fields["content-type"]);
   const encoding = fields["grpc-encoding"];
   return {
     ...readCallHeaders(fields),
@@ -66,9 +68,9 @@ function readRequest(request: Head, compressions: readonly string[]): GrpcReques
     kind: undefined,
     timeoutMs,
     compression: encoding === undefined || encoding === "identity" ? undefined : encoding,
-    accepts: listed(fields["grpc-accept-encoding"]),
+    accepts: listedNames(fields["grpc-accept-encoding"]),
     message: undefined,
-    contentType: contentType.length > 64 ? grpcContentType : contentType,
+    contentType: contentType.length > maxContentTypeChars ? grpcContentType : contentType,
     offers: ["identity", ...compressions].join(","),
   };
 }
@@ -95,9 +97,22 @@ function endOf(
 ): End {
   if (error === undefined && trailer === undefined) return success;
   const fields = withoutPrototype({});
-  if (error === undefined) writeSuccess(fields, trailer);
-  else writeFailure(fields, error, trailer, coders, request.path);
+  if (error === undefined) {
+    writeMetadata(fields, trailer, "");
+    writeStatus(fields, undefined, undefined, "");
+  } else {
+    writeFailure(fields, error, trailer, coders, request.path);
+  }
   return { trailers: new Head(fields) };
+}
+
+/** What the handler set and what its error holds, and the status, which matters more. */
+function writeFailure(
+  fields: Record<string, string>, error: RpcError, trailer: Metadata | undefined, coders: ErrorCoders, path: string,
+): void {
+  writeSendableMetadata(fields, error.metadata, "");
+  writeSendableMetadata(fields, trailer, "");
+  writeStatus(fields, error, coders, path.slice(0, Math.max(0, path.lastIndexOf("/"))));
 }
 
 /** A response of trailers alone; unless the handler set leading metadata, which then go before them. */
