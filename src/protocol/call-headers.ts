@@ -62,6 +62,12 @@ export function readCallHeaders(fields: Metadata): CallHeaders {
   };
 }
 
+/** Whether {@link writeCallHeaders} would add nothing: such calls can share a head. */
+export function isPlainCall(context: Context): boolean {
+  return context.metadata === emptyMetadata && context.idempotencyKey === undefined &&
+    context.routeKey === undefined && context.hops === 0 && context.attempt === 0;
+}
+
 /** Adds to `fields` what the context of a call says. Throws `invalid_argument` for metadata that cannot be sent. */
 export function writeCallHeaders(fields: Record<string, string>, context: Context): void {
   writeMetadata(fields, context.metadata, "");

@@ -1,24 +1,24 @@
-/** What an HTTP status means for a call whose response is in no dialect: an answer by a proxy, or by another server. */
+/** What an HTTP status means for a call whose response is in no dialect: an answer of a proxy, or of another server. */
 import type { Code } from "../core/code.ts";
 import { expected, type RpcError } from "../core/error.ts";
 import type { Head } from "../http/message.ts";
+import { metadataOf } from "./call-headers.ts";
 
-/** By gRPC's table (`http-grpc-status-mapping.md`), which Connect's equals. */
+/** By gRPC's table ("HTTP to gRPC Status Code Mapping"), which Connect's equals. */
+const codes: Readonly<Record<number, Code>> = {
+  400: "internal", 401: "unauthenticated", 403: "permission_denied", 404: "unimplemented", 429: "unavailable",
+  502: "unavailable", 503: "unavailable", 504: "unavailable",
+};
+
+/** The code that an HTTP status other than 200 means. */
 export function codeFromHttpStatus(status: number): Code {
-  switch (status) {
-    case 400: return "internal";
-    case 401: return "unauthenticated";
-    case 403: return "permission_denied";
-    case 404: return "unimplemented";
-    case 429: case 502: case 503: case 504: return "unavailable";
-    default: return "unknown";
-  }
+  return codes[status] ?? "unknown";
 }
 
-/** The error of a response whose status says all that is known. */
-export function httpStatusError(head: Head): RpcError {
-  const type = head.fields["content-type"];
-  return expected(codeFromHttpStatus(head.status), `the server answered with HTTP status ${head.status}` +
+/** What a call ends with whose answer has an HTTP status other than 200, or is in no dialect, and says no more. */
+export function httpStatusError({ status, fields }: Head): RpcError {
+  const type = fields["content-type"];
+  return expected(codeFromHttpStatus(status), `the server answered with HTTP status ${status}` +
     (type === undefined ? "" : ` and content type ${JSON.stringify(type.slice(0, 64))}`),
-  { phase: "server", remote: true });
+  { remote: true, phase: "server", metadata: metadataOf(fields) });
 }

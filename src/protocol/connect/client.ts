@@ -3,7 +3,7 @@ import type { Context } from "../../core/context.ts";
 import { expected, type RpcError } from "../../core/error.ts";
 import { emptyMetadata, type Metadata, metadataName } from "../../core/metadata.ts";
 import { type Head, requestHead } from "../../http/message.ts";
-import { isReservedHeader, metadataOf, writeCallHeaders } from "../call-headers.ts";
+import { isPlainCall, isReservedHeader, metadataOf, writeCallHeaders } from "../call-headers.ts";
 import { listedNames, mediaType } from "../content-type.ts";
 import type { CallEnd, ClientDialect, ResponseHead, Target } from "../dialect.ts";
 import { receivedError } from "../error-details.ts";
@@ -46,7 +46,7 @@ export function connectClient(options: ConnectClientOptions = {}): ClientDialect
             getFields(target, context, timeoutMs));
         }
       }
-      if (!isPlain(context)) return post(target, kept, context, timeoutMs, compressed);
+      if (!isPlainCall(context)) return post(target, kept, context, timeoutMs, compressed);
       if (kept.head === undefined || kept.timeoutMs !== timeoutMs || kept.compressed !== compressed) {
         kept.head = post(target, kept, context, timeoutMs, compressed);
         kept.timeoutMs = timeoutMs;
@@ -73,11 +73,6 @@ function keep({ method, coders, accepts, compression }: Target): Kept {
   return {
     fields, path: `/${method.service}/${method.wireName}`, timeoutMs: undefined, compressed: false, head: undefined,
   };
-}
-
-function isPlain(context: Context): boolean {
-  return context.metadata === emptyMetadata && context.idempotencyKey === undefined &&
-    context.routeKey === undefined && context.hops === 0 && context.attempt === 0;
 }
 
 function post(

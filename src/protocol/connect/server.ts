@@ -10,6 +10,7 @@ import { listedNames, mediaType } from "../content-type.ts";
 import type { End, ErrorCoders, Reply, RequestHead, ServerDialect } from "../dialect.ts";
 import { envelopeHeaderBytes, writeEnvelopeHeader } from "../envelope.ts";
 import { detailsToSend, pushbackOf } from "../error-details.ts";
+import { writeErrorMarks } from "../error-marks.ts";
 import { httpStatusOf } from "./codes.ts";
 import { writeEndJson, writeErrorJson } from "./error-json.ts";
 import { isGetCall, readGetQuery } from "./get.ts";
@@ -194,6 +195,7 @@ function endOf(
 ): End {
   if (error === undefined && trailer === undefined) return plainEnd;
   const metadata = Object.create(null) as Record<string, string>;
+  writeSendableMetadata(metadata, error?.metadata, "");
   writeMetadata(metadata, trailer, "");
   return { flags: endStreamFlag, payload: endPayload(request, error, metadata, coders) };
 }
@@ -201,8 +203,7 @@ function endOf(
 function endPayload(
   request: RequestHead | undefined, error: RpcError | undefined, metadata: Record<string, string>, coders: ErrorCoders,
 ): Uint8Array {
-  const pushback = error === undefined ? undefined : pushbackOf(error);
-  if (pushback !== undefined) metadata[pushbackHeader] = pushback;
+  if (error !== undefined) writeErrorHeaders(metadata, error, "");
   const details = error === undefined ? [] : detailsToSend(error, coders, serviceOf(request));
   return writeEndJson(error, details, Object.keys(metadata).length === 0 ? undefined : metadata);
 }
@@ -213,7 +214,8 @@ function streamRefusal(
   coders: ErrorCoders,
 ): Reply {
   const metadata = Object.create(null) as Record<string, string>;
-  writeSendableMetadata(metadata, reply?.trailer ?? error.metadata, "");
+  writeSendableMetadata(metadata, error.metadata, "");
+  writeSendableMetadata(metadata, reply?.trailer, "");
   const payload = endPayload(request, error, metadata, coders);
   const body = new Uint8Array(envelopeHeaderBytes + payload.length);
   writeEnvelopeHeader(body, 0, endStreamFlag, payload.length);
@@ -230,11 +232,20 @@ function unaryRefusal(
   const body = writeErrorJson(error, detailsToSend(error, coders, serviceOf(request)));
   const fields = fieldsOf("application/json");
   writeSendableMetadata(fields, reply?.header, "");
-  writeSendableMetadata(fields, reply?.trailer ?? error.metadata, trailerPrefix);
-  const pushback = pushbackOf(error);
-  if (pushback !== undefined) fields[trailerPrefix + pushbackHeader] = pushback;
+  writeSendableMetadata(fields, error.metadata, trailerPrefix);
+  writeSendableMetadata(fields, reply?.trailer, trailerPrefix);
+  writeErrorHeaders(fields, error, trailerPrefix);
   fields["content-length"] = String(body.length);
   return { head: new Head(fields, httpStatusOf(error)), body };
+}
+
+/** What an error says beside its JSON: when to try again, and the marks of our own. */
+function writeErrorHeaders(fields: Record<string, string>, error: RpcError, prefix: string): void {
+  const own: Record<string, string> = {};
+  const pushback = pushbackOf(error);
+  if (pushback !== undefined) own[pushbackHeader] = pushback;
+  writeErrorMarks(own, error);
+  for (const name of Object.keys(own)) fields[prefix + name] = own[name] as string;
 }
 
 function serviceOf(request: RequestHead | undefined): string {
