@@ -108,8 +108,20 @@ function printField(field: FieldModel, names: SourceNames, previous: number): { 
 }
 
 function property(key: string, schema: string, isLate: boolean, description: string | undefined): string {
-  const described = description === undefined ? schema : `${schema}.describe(${JSON.stringify(description)})`;
-  return isLate ? `  get ${key}() {\n    return ${described};\n  },\n` : `  ${key}: ${described},\n`;
+  const described = description === undefined ? schema : `${schema}${printDescribe(description)}`;
+  if (!isLate) return `  ${key}: ${described},\n`;
+  return `  get ${key}() {\n    return ${described.replaceAll("\n", "\n  ")};\n  },\n`;
+}
+
+function printDescribe(text: string): string {
+  if (!text.includes("\n") && text.length <= 80) return `.describe(${JSON.stringify(text)})`;
+  return `.describe(\n    ${printText(text, "    ")},\n  )`;
+}
+
+/** A string of several lines as a sum of one for each. */
+export function printText(text: string, indent: string): string {
+  const lines = text.split("\n");
+  return lines.map((line, i) => JSON.stringify(i < lines.length - 1 ? `${line}\n` : line)).join(` +\n${indent}`);
 }
 
 function printOneof(model: OneofModel, names: SourceNames, before: number): { text: string; last: number } {

@@ -3,8 +3,7 @@ import type { EnumModel, Model, StructModel } from "../model.ts";
 import { pascalCase, uniqueName } from "../names.ts";
 import type { ProtoFacts } from "./facts.ts";
 import type { ProtoContracts, ProtoMethod, ProtoService } from "./read-contracts.ts";
-import { printComment, printEnum, printKey, printModel, printStruct, type SourceNames, typesIn } from "./source-types.ts";
-import { typeName } from "./describe-names.ts";
+import { printComment, printEnum, printKey, printModel, printStruct, printText, type SourceNames, typesIn } from "./source-types.ts";
 
 export interface SourceOptions {
   /** What the module imports `service`, `rpc` and the rest from. Default `meridian-rpc`. */
@@ -54,7 +53,9 @@ function header({ facts }: ProtoContracts): string {
 
 /** `pkg.Outer.Inner` → `OuterInner`. */
 function constantName(name: string): string {
-  return typeName(name, "").local.split(".").map(pascalCase).join("");
+  const parts = name.split(".");
+  const first = parts.findIndex((part) => /^[A-Z]/.test(part));
+  return parts.slice(first === -1 ? -1 : first).map(pascalCase).join("");
 }
 
 /** Types behind those that they refer to, as far as they do not refer to each other. */
@@ -95,7 +96,8 @@ function printMethod(method: ProtoMethod, names: SourceNames): string {
     `output: ${printModel(method.output, names)}`,
     ...(idempotent === true ? ["idempotent: true"] : []),
   ];
-  const description = method.description === undefined ? [] : [`description: ${JSON.stringify(method.description)}`];
+  const description = method.description === undefined ? [] : [`description:${
+    method.description.includes("\n") ? "\n      " : " "}${printText(method.description, "      ")}`];
   const short = `  ${printKey(name)}: rpc({ ${members.join(", ")} }),\n`;
   if (description.length === 0 && short.length <= 120) return short;
   return `  ${printKey(name)}: rpc({\n${[...description, ...members].map((member) => `    ${member},\n`).join("")}  }),\n`;
