@@ -12,7 +12,7 @@ import type { BoundTarget, HttpClientConnection } from "./http-client.ts";
 import { ListedCall } from "./http-call-list.ts";
 import { cardinality, decompressor, leftMs, maxErrorBytes, tellMetadata, unreadable } from "./http-client-call.ts";
 import { HttpInbox } from "./http-inbox.ts";
-import { decodeMessage, type Encoded, encodeMessage, sendPiece } from "./http-message.ts";
+import { decodeMessage, type Encoded, encodeMessage, plainPayload, sendPiece } from "./http-message.ts";
 import { HttpSender } from "./http-sender.ts";
 
 export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink, Cancellable {
@@ -196,7 +196,8 @@ export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink
     const isBare = this.#framing === "bare";
     const cost = end - start + (isBare ? 0 : envelopeHeaderBytes) - this.#toldBefore;
     if (flags > compressedFlag) {
-      this.#ending = dialect.readEnd(flags, bytes, start, end, this.#target);
+      const payload = plainPayload(flags, bytes, start, end, this.#compression, settings.maxMessageBytes);
+      this.#ending = dialect.readEnd(flags, payload, 0, payload.length, this.#target);
       if (this.#ending === undefined) throw new RpcError("internal", `a message has unknown flags (${flags})`);
       this.#exchange?.consumed(Math.max(0, cost));
     } else {

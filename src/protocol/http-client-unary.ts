@@ -11,7 +11,7 @@ import { compressedFlag, envelopeHeaderBytes, envelopeLength, type EnvelopeSink,
 import type { BoundTarget, HttpClientConnection } from "./http-client.ts";
 import { ListedCall } from "./http-call-list.ts";
 import { cardinality, decompressor, isRepeatable, leftMs, maxErrorBytes, tellMetadata, unreadable } from "./http-client-call.ts";
-import { decodeMessage, encodeMessage, type Encoded, sendPiece } from "./http-message.ts";
+import { decodeMessage, encodeMessage, type Encoded, plainPayload, sendPiece } from "./http-message.ts";
 
 /** Requests up to so long have left, or will, when their response has come. */
 const shortBytes = 16_384;
@@ -159,7 +159,8 @@ export class HttpUnaryCall extends ListedCall implements HttpSink, EnvelopeSink,
   envelope(flags: number, bytes: Uint8Array, start: number, end: number): boolean {
     const { dialect, settings } = this.#connection;
     if (flags > compressedFlag) {
-      this.#ending = dialect.readEnd(flags, bytes, start, end, this.#target);
+      const payload = plainPayload(flags, bytes, start, end, this.#compression, settings.maxMessageBytes);
+      this.#ending = dialect.readEnd(flags, payload, 0, payload.length, this.#target);
       if (this.#ending === undefined) throw new RpcError("internal", `a message has unknown flags (${flags})`);
       return true;
     }

@@ -61,7 +61,7 @@ export function encodeMessage(
   }
   let compressed = false;
   if (compression !== undefined && scratch.position - headerBytes >= aboveBytes) {
-    compressed = compress(compression, headerBytes);
+    compressed = compress(compression, headerBytes, aboveBytes === 0);
   }
   if (headerBytes > 0) {
     const length = scratch.position - headerBytes;
@@ -74,10 +74,11 @@ export function encodeMessage(
   return encoded;
 }
 
-function compress(compression: Compression, from: number): boolean {
+/** With `always`, also where it makes the message no smaller. */
+function compress(compression: Compression, from: number, always: boolean): boolean {
   const size = scratch.position - from;
   const smaller = compression.compress(scratch.bytes.subarray(from, scratch.position));
-  if (smaller.length >= size) return false;
+  if (smaller.length >= size && !always) return false;
   scratch.position = from;
   scratch.writeBytes(smaller);
   return true;
@@ -126,13 +127,22 @@ export function decodeMessage(
   compression: Compression | undefined, maxMessageBytes: number,
 ): unknown {
   if (!compressed) return coder.decode(bytes, start, end);
+  const whole = plainPayload(compressedFlag, bytes, start, end, compression, maxMessageBytes);
+  return coder.decode(whole, 0, whole.length);
+}
+
+/** The payload of an envelope as it was before it was compressed, if its flags say that it was. */
+export function plainPayload(
+  flags: number, bytes: Uint8Array, start: number, end: number, compression: Compression | undefined,
+  maxMessageBytes: number,
+): Uint8Array {
+  const payload = bytes.subarray(start, end);
+  if ((flags & compressedFlag) === 0) return payload;
   if (compression === undefined) {
     throw new RpcError("internal", "a message is compressed, but the head names no compression", { phase: "decode" });
   }
   // An empty message that claims to be compressed is an empty message.
-  if (start === end) return coder.decode(bytes, start, end);
-  const whole = compression.decompress(bytes.subarray(start, end), maxMessageBytes);
-  return coder.decode(whole, 0, whole.length);
+  return start === end ? payload : compression.decompress(payload, maxMessageBytes);
 }
 
 /** The compression of a name; undefined for one that is not configured. */

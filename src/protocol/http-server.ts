@@ -104,6 +104,11 @@ export class HttpServing {
     });
     // Not kept: what is not served yet may be served later, and a memory of its refusal is worth nothing.
     if (RpcError.is(route)) return new Reading(this, dialect, { request, error: route });
+    // A link, a crawler or a cache may repeat what is asked without a body.
+    if (request.message !== undefined && route.method.idempotent !== true) {
+      const why = `${request.path} may have side effects: call it by POST`;
+      return head.memo = new Reading(this, dialect, { reply: plain(405, why, { allow: "POST" }) });
+    }
     const compression = compressionNamed(this.compressions, request.compression);
     if (request.compression !== undefined && compression === undefined) {
       return head.memo = new Reading(this, dialect, { request, route, error: this.#unknownCompression(request) });

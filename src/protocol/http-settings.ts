@@ -11,7 +11,7 @@ export interface HttpProtocolSettings {
   readonly maxUnfinishedBytes: number;
   /** On a server, handlers at work at once for one connection. Default 4,096. */
   readonly maxConcurrentCalls: number;
-  /** Messages of fewer bytes are not worth compressing. Default 1,024. */
+  /** Messages of fewer bytes are not worth compressing; 0 compresses all, also in vain. Default 1,024. */
   readonly compressAboveBytes: number;
   /** On a server, time for a message that has begun to go on, and for what we sent to be read. Default 20,000. */
   readonly stallTimeoutMs: number;

@@ -91,6 +91,7 @@ export class Routes {
     const service = path.slice(0, Math.max(slash, 0));
     return expected("unimplemented", this.#services.has(service)
       ? `${service} has no method "${path.slice(slash + 1, slash + 129)}" here: the contracts differ`
-      : `"${service.slice(0, 256)}" is not served here; this server has ${this.services.join(", ") || "no service"}`);
+      : `"${service.slice(0, 256)}" is not served here; this server has ${this.services.join(", ") || "no service"}`,
+    { neverStarted: true, retryable: false });
   }
 }
