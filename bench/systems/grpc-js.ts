@@ -77,9 +77,11 @@ export function serve(port: number, { certificate }: Setting): Promise<void> {
   const server = new Server();
   server.addService(service, { S: echo, M: echo, receive, send: count });
   return new Promise((resolve, reject) => {
-    const security = certificate === undefined ? ServerCredentials.createInsecure() : ServerCredentials.createSsl(null, [
-      { cert_chain: readFileSync(certificate.certificate), private_key: readFileSync(certificate.key) },
-    ]);
+    const security = certificate === undefined
+      ? ServerCredentials.createInsecure()
+      : ServerCredentials.createSsl(null, [
+        { cert_chain: readFileSync(certificate.certificate), private_key: readFileSync(certificate.key) },
+      ]);
     server.bindAsync(`127.0.0.1:${port}`, security, (error) => {
       if (error === null) resolve();
       else reject(error);
