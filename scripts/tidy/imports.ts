@@ -31,7 +31,7 @@ export const table: Readonly<Record<string, readonly string[] | "anything">> = {
   // The client of browsers: a front door over one runtime, as the package's own are over Node's.
   web: [...below, "client", "runtime/web"],
   "runtime/sim": ["core", "wire"],
-  testing: ["core", "contract", "wire", "runtime/sim"],
+  testing: ["core", "contract", "wire", "http", "runtime/sim"],
   cli: "anything",
   // The web page knows the framework only through the admin API.
   dashboard: ["core"],

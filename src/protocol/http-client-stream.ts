@@ -12,7 +12,7 @@ import type { BoundTarget, HttpClientConnection } from "./http-client.ts";
 import { ListedCall } from "./http-call-list.ts";
 import { cardinality, decompressor, leftMs, maxErrorBytes, tellMetadata, unreadable } from "./http-client-call.ts";
 import { HttpInbox } from "./http-inbox.ts";
-import { decodeMessage, type Encoded, encodeMessage, plainPayload, sendPiece } from "./http-message.ts";
+import { decodeMessage, type Encoded, encodeMessage, keepEncoded, plainPayload, sendPiece } from "./http-message.ts";
 import { HttpSender } from "./http-sender.ts";
 
 export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink, Cancellable {
@@ -61,8 +61,8 @@ export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink
     if (connection.mayCall) {
       this.#open(encoded, context.startedMs);
     } else {
+      if (encoded !== undefined) this.#request = keepEncoded(encoded);
       connection.wait(this);
-      if (encoded !== undefined) this.#request = { ...encoded, bytes: encoded.bytes.slice(0, encoded.length) };
     }
     if (context.deadline !== Infinity) connection.clock.set(this, context.deadline);
     context.onCancel(this);

@@ -11,7 +11,7 @@ import { compressedFlag, envelopeHeaderBytes, envelopeLength, type EnvelopeSink,
 import type { BoundTarget, HttpClientConnection } from "./http-client.ts";
 import { ListedCall } from "./http-call-list.ts";
 import { cardinality, decompressor, isRepeatable, leftMs, maxErrorBytes, tellMetadata, unreadable } from "./http-client-call.ts";
-import { decodeMessage, encodeMessage, type Encoded, plainPayload, sendPiece } from "./http-message.ts";
+import { decodeMessage, type Encoded, encodeMessage, keepEncoded, plainPayload, sendPiece } from "./http-message.ts";
 
 /** Requests up to so long have left, or will, when their response has come. */
 const shortBytes = 16_384;
@@ -54,18 +54,19 @@ export class HttpUnaryCall extends ListedCall implements HttpSink, EnvelopeSink,
     const framing = connection.dialect.framing(context.method);
     const encoded = encodeMessage(target.coders.request, request, framing, target.compressor,
       connection.settings.compressAboveBytes);
-    if (connection.mayCall) {
-      this.#open(encoded, framing, context.startedMs);
-    } else {
-      connection.wait(this);
-      this.#request = { ...encoded, bytes: encoded.bytes.slice(0, encoded.length) };
-    }
-    if (context.deadline !== Infinity) connection.clock.set(this, context.deadline);
-    context.onCancel(this);
-    return new Promise((resolve, reject) => {
+    const answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+    if (connection.mayCall) {
+      this.#open(encoded, framing, context.startedMs);
+    } else {
+      this.#request = keepEncoded(encoded);
+      connection.wait(this);
+    }
+    if (context.deadline !== Infinity) connection.clock.set(this, context.deadline);
+    context.onCancel(this);
+    return answer;
   }
 
   /** Head and body leave in one write. */

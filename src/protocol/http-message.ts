@@ -145,6 +145,11 @@ export function plainPayload(
   return start === end ? payload : compression.decompress(payload, maxMessageBytes);
 }
 
+/** A copy to be kept while the call waits; a Buffer's `slice` would only view what the next message overwrites. */
+export function keepEncoded({ bytes, length, compressed }: Encoded): Encoded {
+  return { bytes: new Uint8Array(bytes.subarray(0, length)), length, compressed };
+}
+
 /** The compression of a name; undefined for one that is not configured. */
 export function compressionNamed(
   compressions: readonly Compression[], name: string | undefined,
