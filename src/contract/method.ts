@@ -111,6 +111,7 @@ export interface AnyMethod extends MethodInfo {
   readonly input: Schema;
   readonly output: Schema;
   readonly errors: Readonly<Record<string, Schema>>;
+  readonly description?: string | undefined;
   readonly "~types"?: { readonly input: unknown; readonly output: unknown; readonly errors: unknown };
 }
 
