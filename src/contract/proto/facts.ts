@@ -3,10 +3,11 @@
  * writes them as the export `protoFile` of the contract's module, and an export puts them back.
  */
 import {
-  type DescriptorRange, type EnumDescriptor, type FileDescriptor, type MessageDescriptor, type Options,
+  type DescriptorRange, type EnumDescriptor, type FieldDescriptor, type FileDescriptor, type MessageDescriptor, type Options,
   type ServiceDescriptor,
 } from "./file.ts";
 import { type OptionPlace, optionValues } from "./link-options.ts";
+import { lowerCamel, snake } from "./names.ts";
 import { maxFieldNumber } from "./parse-cursor.ts";
 
 /** Built-in options by their names in `.proto`; enums are names: `{ jstype: "JS_STRING" }`. */
@@ -76,8 +77,16 @@ function messageFacts(message: MessageDescriptor): TypeFacts {
     reserved: some(ranges.map(({ start, end }) => describeRange({ start, end: end - 1 }, maxFieldNumber))),
     reservedNames: some(message.reservedName ?? []),
     fields: compact<Record<string, OptionFacts>>(Object.fromEntries(fields.map((field) => [field.name, optionFacts(field.options, "field")]))),
+    oneofs: compact<Record<string, string>>(Object.fromEntries((message.oneofDecl ?? [])
+      .filter(({ name }) => snake(lowerCamel(name)) !== name && !isSynthetic(name, fields))
+      .map(({ name }) => [lowerCamel(name), name]))),
     optional: some(optional.map((field) => field.name)),
   }) ?? {};
+}
+
+/** Whether a oneof is the one that protoc gives an optional field. */
+function isSynthetic(name: string, fields: readonly FieldDescriptor[]): boolean {
+  return /^X*_/.test(name) && fields.some((field) => field.proto3Optional === true && name.endsWith(`_${field.name}`));
 }
 
 function enumFacts(declared: EnumDescriptor): TypeFacts {

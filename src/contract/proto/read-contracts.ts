@@ -1,5 +1,6 @@
 /** `readContracts` finds in `.proto` files what a contract is made of: services, types, and the facts beside them. */
 import type { CallKind, Idempotency } from "../../core/method.ts";
+import { RpcError } from "../../core/error.ts";
 import type { EnumModel, Model, StructModel } from "../model.ts";
 import { camelCase, uniqueName } from "../names.ts";
 import { factsOf, type ProtoFacts } from "./facts.ts";
@@ -55,6 +56,19 @@ export function readContracts(files: readonly FileDescriptor[], roots: readonly 
   const comments = new Map<string, string>();
   for (const [fullName, model] of reader.models) addComments(fullName, model, index, comments);
   return { services, types: [...reader.models.values()], comments, facts: asked.map(factsOf) };
+}
+
+/** The service of this full name and the types that it needs, whatever else is in the files. */
+export function readOneService(files: readonly FileDescriptor[], fullName: string): ProtoService {
+  for (const file of files) {
+    const prefix = file.package === undefined ? "" : `${file.package}.`;
+    const at = (file.service ?? []).findIndex(({ name }) => prefix + name === fullName);
+    const service = file.service?.[at];
+    if (service === undefined) continue;
+    const index = new ProtoIndex(files);
+    return readService(service, file, [paths.file.service, at], index, new TypeReader(index, file.package ?? ""));
+  }
+  throw new RpcError("invalid_argument", `the service ${fullName} is in none of the files`);
 }
 
 function readService(
