@@ -5,6 +5,7 @@
 import type { Context } from "../core/context.ts";
 import { RpcError } from "../core/error.ts";
 import { emptyMetadata, type Metadata, metadataName } from "../core/metadata.ts";
+import { neverStartedHeader, retryableHeader } from "./error-marks.ts";
 import { percentDecode, percentEncode } from "./percent.ts";
 
 /** By what name each thing goes; that of attempts is gRPC's (gRFC A6), that of keys the IETF's draft. */
@@ -20,12 +21,13 @@ const httpHeaders = new Set([
   "accept", "accept-encoding", "accept-post", "alt-svc", "connection", "content-encoding", "content-length",
   "content-type", "date", "expect", "host", "keep-alive", "proxy-connection", "server", "te", "trailer",
   "transfer-encoding", "upgrade", "user-agent", "vary", "via", idempotencyKeyHeader,
+  routeKeyHeader, hopsHeader, neverStartedHeader, retryableHeader,
 ]);
 
 /** Whether a name is not the users': it is HTTP's, a protocol's or ours. */
 export function isReservedHeader(name: string): boolean {
   return httpHeaders.has(name) || name.startsWith("grpc-") || name.startsWith("connect-") ||
-    name.startsWith("meridian-") || name.startsWith("access-control-") || name === "x-grpc-web";
+    name.startsWith("access-control-") || name === "x-grpc-web";
 }
 
 /** The users' entries among the fields of a head. */
