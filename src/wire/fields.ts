@@ -1,4 +1,4 @@
-/** Fields of Protocol Buffers messages by hand: for the few small messages that belong to protocols, not to contracts. */
+/** Fields of Protocol Buffers by hand: for small messages that belong to protocols rather than to contracts. */
 import { RpcError } from "../core/error.ts";
 import { Cursor } from "./cursor.ts";
 import { writeText } from "./text.ts";

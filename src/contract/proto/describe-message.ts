@@ -1,7 +1,7 @@
 /** A MessageBuilder describes one message of `.proto`, field by field. */
 import type { FieldModel, MapModel, Model, OneofVariantModel } from "../model.ts";
 import { isIdentifier } from "./describe-names.ts";
-import type { ProtoPackage, ProtoTypes, TypeReference } from "./describe-types.ts";
+import type { ProtoPackage, ProtoTypes, TypeReference, TypeScope } from "./describe-types.ts";
 import {
   type EnumDescriptor, type FieldDescriptor, fieldTypes, labels, type MessageDescriptor, type OneofDescriptor,
 } from "./file.ts";
@@ -26,10 +26,10 @@ export class MessageBuilder {
   readonly path: string;
   readonly nested: MessageBuilder[] = [];
   readonly enums: EnumDescriptor[] = [];
-  /** False while it is only known by what is nested in it. */
-  isDeclared: boolean;
+  /** The package of the contract that it was read from; undefined while it is only known by what is nested in it. */
+  home: string | undefined;
   readonly #types: ProtoTypes;
-  readonly #home: ProtoPackage;
+  readonly #owner: ProtoPackage;
   readonly #fields: FieldDescriptor[] = [];
   readonly #entries: MessageDescriptor[] = [];
   readonly #oneofs: OneofDescriptor[] = [];
@@ -37,11 +37,15 @@ export class MessageBuilder {
   readonly #numbers = new Set<number>();
   readonly #jsonNames = new Map<string, string>();
 
-  constructor(types: ProtoTypes, home: ProtoPackage, path: string, isDeclared: boolean) {
+  constructor(types: ProtoTypes, owner: ProtoPackage, path: string, home: string | undefined) {
     this.#types = types;
-    this.#home = home;
+    this.#owner = owner;
     this.path = path;
-    this.isDeclared = isDeclared;
+    this.home = home;
+  }
+
+  get #scope(): TypeScope {
+    return { home: this.home ?? this.#owner.name, owner: this.#owner };
   }
 
   /** Adds a field, or the fields of a oneof. */
@@ -49,7 +53,7 @@ export class MessageBuilder {
     const { model, presence } = field;
     if (model.kind === "oneof") return this.addOneof(field.protoName ?? snake(field.name), model.variants);
     if (presence === "required") return this.#addRequired(field, model);
-    this.#addOne(field, this.#types.value(model, this.#home), optional);
+    this.#addOne(field, this.#types.value(model, this.#scope), optional);
   }
 
   /** Adds variants as the fields of one oneof. */
@@ -61,8 +65,8 @@ export class MessageBuilder {
     for (const variant of [...variants].sort((a, b) => a.number - b.number)) {
       this.#types.at(`<${variant.name}>`, () => {
         const type = variant.model.kind === "struct"
-          ? this.#types.struct(variant.model, this.#home, variant.without)
-          : this.#types.value(variant.model, this.#home);
+          ? this.#types.struct(variant.model, this.#scope, variant.without)
+          : this.#types.value(variant.model, this.#scope);
         this.#addOne(variant, type, { label: labels.optional, oneofIndex });
       });
     }
@@ -71,7 +75,7 @@ export class MessageBuilder {
   #addRequired(field: FieldSource, model: Model): void {
     switch (model.kind) {
       case "list":
-        this.#addOne(field, this.#types.value(model.of, this.#home), { label: labels.repeated });
+        this.#addOne(field, this.#types.value(model.of, this.#scope), { label: labels.repeated });
         return;
       case "map":
         this.#addMap(field, model);
@@ -79,14 +83,14 @@ export class MessageBuilder {
       case "nullable": {
         let inner = model.of;
         while (inner.kind === "nullable") inner = inner.of;
-        this.#addOne(field, this.#types.value(inner, this.#home), optional);
+        this.#addOne(field, this.#types.value(inner, this.#scope), optional);
         return;
       }
       case "unknown":
-        this.#addOne(field, this.#types.value(model, this.#home), optional);
+        this.#addOne(field, this.#types.value(model, this.#scope), optional);
         return;
       default: {
-        const type = this.#types.value(model, this.#home);
+        const type = this.#types.value(model, this.#scope);
         const isMessage = type.type === fieldTypes["message"];
         // proto3 has no word for a message that must be there; this is how Google's APIs say it (AIP-203).
         const description = isMessage ? `Required. ${field.description ?? ""}`.trimEnd() : field.description;
@@ -96,9 +100,9 @@ export class MessageBuilder {
   }
 
   #addMap(field: FieldSource, { key, value }: MapModel): void {
-    const keyType = key.kind === "enum" ? fieldTypes["string"] as number : this.#types.value(key, this.#home).type;
+    const keyType = key.kind === "enum" ? fieldTypes["string"] as number : this.#types.value(key, this.#scope).type;
     if (!mapKeys.has(keyType)) this.#types.refuse("keys of a map are strings, booleans or integers");
-    const values = this.#types.value(value, this.#home);
+    const values = this.#types.value(value, this.#scope);
     const added = this.#addOne(field, { type: fieldTypes["message"] as number }, { label: labels.repeated });
     const name = `${upperCamel(added.name)}Entry`;
     this.#entries.push({
@@ -108,14 +112,15 @@ export class MessageBuilder {
         { name: "value", jsonName: "value", number: 2, label: labels.optional, ...values },
       ],
     });
-    const scope = this.#home.name === "" ? "" : `${this.#home.name}.`;
+    const scope = this.#owner.name === "" ? "" : `${this.#owner.name}.`;
     added.typeName = `.${scope}${this.path}.${name}`;
   }
 
   #addOne(field: FieldSource | VariantSource, { type, typeName }: TypeReference, at: Occurrence): WritableField {
     const { number } = field;
     if (!Number.isInteger(number) || number < 1 || number > maxNumber || (number >= 19_000 && number < 20_000)) {
-      this.#types.refuse(`the number ${number} is not 1 to ${maxNumber}, of which Protocol Buffers keeps 19000 to 19999`);
+      this.#types.refuse(
+        `the number ${number} is not 1 to ${maxNumber}, of which Protocol Buffers keeps 19000 to 19999 for itself`);
     }
     if (this.#numbers.has(number)) this.#types.refuse(`the number ${number} is that of another field`);
     this.#numbers.add(number);
@@ -124,7 +129,8 @@ export class MessageBuilder {
     const jsonName = field.jsonName ?? lowerCamel(field.protoName ?? field.name);
     const twin = this.#jsonNames.get(jsonName);
     if (twin !== undefined) {
-      this.#types.refuse(`has the name ${JSON.stringify(jsonName)} in JSON, as ${JSON.stringify(twin)} has; rename one`);
+      const [mine, theirs] = [jsonName, twin].map((text) => JSON.stringify(text));
+      this.#types.refuse(`has the name ${mine} in JSON, as ${theirs} has; rename one`);
     }
     this.#jsonNames.set(jsonName, field.name);
     const added: WritableField = { name, jsonName, number, label: at.label, type };

@@ -31,6 +31,14 @@ export interface ProtoPackage {
   readonly uses: Set<string>;
 }
 
+/** From where a type is referred to. */
+export interface TypeScope {
+  /** The contract's package, to which names without a package belong. */
+  readonly home: string;
+  /** The package whose file refers to it. */
+  readonly owner: ProtoPackage;
+}
+
 interface Declared {
   readonly model: Model;
   /** The property that a struct as a variant goes without: its union's discriminator. */
@@ -62,49 +70,50 @@ export class ProtoTypes {
   message(schema: Schema, home: ProtoPackage, where: string): string {
     return this.at(where, () => {
       const model = requireModel(schema);
-      const reference = this.value(model, home);
+      const scope = { home: home.name, owner: home };
+      const reference = this.value(model, scope);
       if (reference.type === fieldTypes["message"]) return reference.typeName as string;
       const place = messageName(model, schema.name, home.name);
-      return this.#declare(place, model, "wrapper", (message) => {
+      return this.#declare(place, scope, { model, without: "value" }, (message) => {
         message.add({ name: "value", number: 1, model, presence: "required" });
       }).typeName as string;
     });
   }
 
   /** The type of one value: a field, an element, a map's value, a variant. */
-  value(model: Model, home: ProtoPackage): TypeReference {
+  value(model: Model, scope: TypeScope): TypeReference {
     switch (model.kind) {
       case "scalar":
-        return model.scalar === "timestamp" ? this.#wellKnown("google.protobuf.Timestamp", home)
+        return model.scalar === "timestamp" ? this.#wellKnown("google.protobuf.Timestamp", scope)
           : { type: fieldTypes[model.scalar] as number };
       case "unknown": return { type: fieldTypes["bytes"] as number };
-      case "wellknown": return this.#wellKnown(model.name, home);
-      case "enum": return this.#refer(this.#enum(model, home), home);
-      case "struct": return this.struct(model, home, undefined);
-      case "union": return this.#refer(this.#union(model, home), home);
+      case "wellknown": return this.#wellKnown(model.name, scope);
+      case "enum": return this.#enum(model, scope);
+      case "struct": return this.struct(model, scope, undefined);
+      case "union": return this.#union(model, scope);
       case "nullable":
-        if (model.of.kind === "nullable") return this.value(model.of, home);
-        return this.#wrapper(model, home, { name: "value", number: 1, model: model.of, presence: "optional" });
-      case "list": return this.#wrapper(model, home, { name: "items", number: 1, model, presence: "required" });
-      case "map": return this.#wrapper(model, home, { name: "entries", number: 1, model, presence: "required" });
+        if (model.of.kind === "nullable") return this.value(model.of, scope);
+        return this.#wrapper(model, scope, { name: "value", number: 1, model: model.of, presence: "optional" });
+      case "list": return this.#wrapper(model, scope, { name: "items", number: 1, model, presence: "required" });
+      case "map": return this.#wrapper(model, scope, { name: "entries", number: 1, model, presence: "required" });
       case "oneof": return this.refuse("a oneof stands only as a property of an object");
       default: return model satisfies never;
     }
   }
 
   /** The message of a struct, as a variant without its discriminator. */
-  struct(model: StructModel, home: ProtoPackage, without: string | undefined): TypeReference {
-    if (fileOfKnown(model.name) !== undefined) return this.#wellKnown(model.name, home);
+  struct(model: StructModel, scope: TypeScope, without: string | undefined): TypeReference {
+    if (fileOfKnown(model.name) !== undefined) return this.#wellKnown(model.name, scope);
     const left = model.fields.some(({ name }) => name === without) ? without : undefined;
-    return this.#refer(this.#declare(placeOf(model.name, home.name), model, left, (message) => {
+    return this.#declare(placeOf(model.name, scope.home), scope, { model, without: left }, (message) => {
       for (const field of [...model.fields].sort((a, b) => a.number - b.number)) {
         if (field.name !== left) this.at(`.${field.name}`, () => message.add(field));
       }
-    }), home);
+    });
   }
 
-  #union(model: UnionModel, home: ProtoPackage): TypeReference {
-    return this.#declare(placeOf(model.name, home.name), model, undefined, (message) => {
+  #union(model: UnionModel, scope: TypeScope): TypeReference {
+    return this.#declare(placeOf(model.name, scope.home), scope, { model, without: undefined }, (message) => {
       const variants = model.variants.map((variant: VariantModel) => ({
         ...variant, without: variant.tag === undefined ? undefined : model.discriminator,
       }));
@@ -112,27 +121,29 @@ export class ProtoTypes {
     });
   }
 
-  #wrapper(model: Model, home: ProtoPackage, field: FieldSource): TypeReference {
-    return this.#declare({ package: home.name, local: wrapperName(model) }, model, undefined, (message) => {
-      message.add(field);
-    });
+  /** Wrappers have no home: each package that needs one declares it. */
+  #wrapper(model: Model, scope: TypeScope, field: FieldSource): TypeReference {
+    const place = { package: scope.owner.name, local: wrapperName(model) };
+    return this.#declare(place, scope, { model, without: undefined }, (message) => message.add(field));
   }
 
   #declare(
-    place: TypePlace, model: Model, without: string | undefined, build: (message: MessageBuilder) => void,
+    place: TypePlace, scope: TypeScope, type: Omit<Declared, "reference">, build: (message: MessageBuilder) => void,
   ): TypeReference {
+    if (place.package !== scope.owner.name) scope.owner.uses.add(place.package);
     const key = fullName(place);
-    const known = this.#find(key, model, without);
+    const known = this.#find(key, type);
     if (known !== undefined) return known;
     const owner = this.package(place.package);
-    const message = this.#messageAt(owner, place.local, true);
-    const reference = { type: fieldTypes["message"] as number, typeName: `.${fullName({ ...place, local: message.path })}` };
-    this.#remember(key, { model, without, reference });
+    const message = this.#messageAt(owner, place.local, scope.home);
+    const typeName = `.${fullName({ ...place, local: message.path })}`;
+    const reference = { type: fieldTypes["message"] as number, typeName };
+    this.#remember(key, { ...type, reference });
     build(message);
     return reference;
   }
 
-  #find(key: string, model: Model, without: string | undefined): TypeReference | undefined {
+  #find(key: string, { model, without }: Omit<Declared, "reference">): TypeReference | undefined {
     return this.#declared.get(key)?.find((one) => one.without === without && sameModel(one.model, model))?.reference;
   }
 
@@ -146,25 +157,26 @@ export class ProtoTypes {
    * A message of that name, or of the next free one like it. `Outer.Inner` is made inside of `Outer`, which may be
    * declared before, later or never: then it holds what is nested in it, and has no fields.
    */
-  #messageAt(owner: ProtoPackage, wanted: string, isDeclaration: boolean): MessageBuilder {
+  #messageAt(owner: ProtoPackage, wanted: string, declaredFrom: string | undefined): MessageBuilder {
     const waiting = owner.byLocalName.get(wanted);
-    if (waiting !== undefined && (!isDeclaration || !waiting.isDeclared)) {
-      waiting.isDeclared ||= isDeclaration;
+    if (waiting !== undefined && (declaredFrom === undefined || waiting.home === undefined)) {
+      waiting.home ??= declaredFrom;
       return waiting;
     }
     const dot = wanted.lastIndexOf(".");
-    const outer = dot === -1 ? undefined : this.#messageAt(owner, wanted.slice(0, dot), false);
+    const outer = dot === -1 ? undefined : this.#messageAt(owner, wanted.slice(0, dot), undefined);
     const path = uniqueName(owner.taken, outer === undefined ? wanted : outer.path + wanted.slice(dot));
-    const message = new MessageBuilder(this, owner, path, isDeclaration);
+    const message = new MessageBuilder(this, owner, path, declaredFrom);
     owner.byLocalName.set(path, message);
     (outer?.nested ?? owner.messages).push(message);
     return message;
   }
 
-  #enum(model: EnumModel, home: ProtoPackage): TypeReference {
-    const place = placeOf(model.name, home.name);
+  #enum(model: EnumModel, scope: TypeScope): TypeReference {
+    const place = placeOf(model.name, scope.home);
+    if (place.package !== scope.owner.name) scope.owner.uses.add(place.package);
     const key = fullName(place);
-    const known = this.#find(key, model, undefined);
+    const known = this.#find(key, { model, without: undefined });
     if (known !== undefined) return known;
     if (model.values.length === 0) return this.refuse(`the enum ${model.name} has no values`);
     const owner = this.package(place.package);
@@ -172,7 +184,7 @@ export class ProtoTypes {
     const dot = path.lastIndexOf(".");
     const declared = describeEnum(path.slice(dot + 1), model);
     for (const name of enumScopeNames(path, declared)) owner.taken.add(name);
-    const outer = dot === -1 ? undefined : this.#messageAt(owner, path.slice(0, dot), false);
+    const outer = dot === -1 ? undefined : this.#messageAt(owner, path.slice(0, dot), undefined);
     (outer?.enums ?? owner.enums).push(declared);
     const reference = { type: fieldTypes["enum"] as number, typeName: `.${fullName({ ...place, local: path })}` };
     this.#remember(key, { model, without: undefined, reference });
@@ -195,22 +207,11 @@ export class ProtoTypes {
     return `${outer}.${name}`;
   }
 
-  #wellKnown(name: string, home: ProtoPackage): TypeReference {
+  #wellKnown(name: string, { owner }: TypeScope): TypeReference {
     const file = fileOfKnown(name);
     if (file === undefined) return this.refuse(`${name} is no type that is known here`);
-    home.uses.add(file);
+    owner.uses.add(file);
     return { type: fieldTypes["message"] as number, typeName: `.${name}` };
-  }
-
-  /** Notes that `home` needs the package that a type is in. */
-  #refer(reference: TypeReference, home: ProtoPackage): TypeReference {
-    const name = (reference.typeName as string).slice(1);
-    for (const { name: other, byLocalName, taken } of this.packages.values()) {
-      const local = other === "" ? name : name.startsWith(`${other}.`) ? name.slice(other.length + 1) : undefined;
-      if (local === undefined || other === home.name) continue;
-      if (byLocalName.has(local) || taken.has(local)) home.uses.add(other);
-    }
-    return reference;
   }
 
   /** Runs `action` with `step` on the way that errors tell. */

@@ -45,7 +45,8 @@ export function describeContracts(
   }
   for (const contract of options.errors === false ? [] : contracts) describeErrors(contract, types);
   for (const [name, models] of options.types ?? []) {
-    for (const model of models) types.at(`type ${wordOf(model)}`, () => types.value(model, types.package(name)));
+    const scope = { home: name, owner: types.package(name) };
+    for (const model of models) types.at(`type ${wordOf(model)}`, () => types.value(model, scope));
   }
   const path = options.path ?? ((name: string) => protoPath(name, contracts));
   return inOrder([...types.packages.values()], path)

@@ -1,5 +1,7 @@
 /** Whether two models are the same type on the wire, so that one declaration in `.proto` serves both. */
-import type { EnumModel, FieldModel, Model, OneofVariantModel, StructModel, UnionModel, VariantModel } from "../model.ts";
+import type {
+  EnumModel, FieldModel, Model, OneofVariantModel, StructModel, UnionModel, VariantModel,
+} from "../model.ts";
 
 /**
  * Compares by names, numbers and structure. A type of a contract is read anew for every method, so the same type is
@@ -36,8 +38,9 @@ function same(one: Model, other: Model, assumed: Assumed): boolean {
 }
 
 function sameEnum(one: EnumModel, other: EnumModel): boolean {
-  return one.name === other.name && one.values.length === other.values.length && one.values.every(({ name, number }, i) =>
-    other.values[i]?.name === name && other.values[i].number === number);
+  return one.name === other.name && one.values.length === other.values.length &&
+    one.values.every(({ name, number }, i) =>
+      other.values[i]?.name === name && other.values[i].number === number);
 }
 
 function sameStruct(one: StructModel, other: StructModel, assumed: Assumed): boolean {
