@@ -1,4 +1,4 @@
-/** A ClientSocket is one stream of a client's connection: it carries one exchange at a time, and is kept between two. */
+/** A ClientSocket is one stream of a client's connection: it carries one exchange at a time and is kept between. */
 import { expected, RpcError } from "../../core/error.ts";
 import type { ByteSink, ByteStream, Clock } from "../../core/runtime.ts";
 import type { Writer } from "../../wire/writer.ts";
@@ -46,6 +46,7 @@ export class ClientSocket implements ByteSink, ReaderOwner, Channel {
   isRetired = false;
   /** Whether an exchange was under way as it was lost. */
   wasCarrying = false;
+  #isAnswered = false;
   /** Whether an exchange was carried before the present one. */
   #wasUsed = false;
   #lost = false;
@@ -96,7 +97,7 @@ export class ClientSocket implements ByteSink, ReaderOwner, Channel {
   received(bytes: Uint8Array): void {
     if (this.#lost) return;
     this.#owner.lastReceivedMs = this.#owner.clock.now();
-    if (this.#exchange === undefined) {
+    if (this.#exchange === undefined && !this.#isAnswered) {
       // A last word before the close (408), or an answer to nothing: either way no use.
       this.abandon(undefined);
       return;
@@ -110,6 +111,7 @@ export class ClientSocket implements ByteSink, ReaderOwner, Channel {
         `the server's response breaks the rules of HTTP/1.1: ${message}`,
         { cause: error, phase: "network", retryable: false }));
     }
+    this.#settle();
     this.#balance();
   }
 
@@ -128,6 +130,7 @@ export class ClientSocket implements ByteSink, ReaderOwner, Channel {
     if (error === undefined && this.#exchange !== undefined && this.#reader.state === "untilClose") {
       this.#persists = false;
       this.#reader.close();
+      this.#settle();
       if (this.#lost as boolean) return;
     }
     this.#fail(this.#lossOf(error));
@@ -232,18 +235,24 @@ export class ClientSocket implements ByteSink, ReaderOwner, Channel {
     if (exchange === undefined) return;
     this.#exchange = undefined;
     exchange.channel = exchange.sink = undefined;
-    this.#wasUsed = true;
+    this.#wasUsed = this.#isAnswered = true;
+  }
+
+  /** The response is over, and so is the read that ended it: what stands behind it belongs to nobody. */
+  #settle(): void {
+    if (!this.#isAnswered || this.#lost) return;
+    this.#isAnswered = false;
     if (this.#persists && this.#requestEnded && this.#reader.heldBytes === 0) {
       this.#owner.socketFree(this);
-    } else {
-      // What is left of the request would be taken for the next one.
-      this.#lost = this.wasCarrying = true;
-      this.#reader.stop();
-      this.#outlet.close();
-      if (this.#requestEnded) this.#stream.end();
-      else this.#stream.destroy();
-      this.#owner.socketLost(this, undefined);
+      return;
     }
+    // What is left of the request would be taken for the next one.
+    this.#lost = this.wasCarrying = true;
+    this.#reader.stop();
+    this.#outlet.close();
+    if (this.#requestEnded) this.#stream.end();
+    else this.#stream.destroy();
+    this.#owner.socketLost(this, undefined);
   }
 
   get writable(): boolean {
@@ -262,18 +271,15 @@ export class ClientSocket implements ByteSink, ReaderOwner, Channel {
 
   endPiece(last: boolean): void {
     const outlet = this.#outlet;
-    if (!outlet.end(last)) {
-      this.abandon(misuse("the body has not the length that its content-length names"));
-      return;
-    }
-    if (last) {
-      this.#requestEnded = true;
-      return;
-    }
     const { maxQueuedBytes } = this.#owner.settings;
-    if (outlet.full && this.#stream.bufferedBytes > maxQueuedBytes) {
+    if (outlet.full && outlet.queuedBytes > maxQueuedBytes) {
+      outlet.abort();
       this.abandon(expected("resource_exhausted",
         `${maxQueuedBytes} bytes wait for the server to read them (maxQueuedBytes)`, { phase: "network" }));
+    } else if (!outlet.end(last)) {
+      this.abandon(misuse("the body has not the length that its content-length names"));
+    } else if (last) {
+      this.#requestEnded = true;
     }
   }
 

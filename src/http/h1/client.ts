@@ -5,7 +5,7 @@
  * that is how HTTP/1.1 ends them; that none can be made any more is.
  */
 import { Alarm } from "../../core/alarm.ts";
-import { expected, RpcError } from "../../core/error.ts";
+import { expected, type RpcError } from "../../core/error.ts";
 import type { Clock, Runtime, Security } from "../../core/runtime.ts";
 import type { Timer } from "../../core/alarm.ts";
 import type {

@@ -92,9 +92,10 @@ export class Outlet extends Writer {
     this.#clock = clock;
   }
 
-  /** Whether a message has begun of which nothing has left. */
-  get headPending(): boolean {
-    return this.#lead !== undefined;
+  /** Bytes of complete pieces that have not left this process. */
+  get queuedBytes(): number {
+    const upTo = this.#pieceAt < 0 ? this.position : this.#pieceAt;
+    return this.#stream.bufferedBytes + upTo - this.#flushedTo;
   }
 
   /**
@@ -119,7 +120,7 @@ export class Outlet extends Writer {
     this.#pieceAt = this.position;
   }
 
-  /** Completes the piece. False if the body is now longer than its content-length, or ended shorter: a broken promise. */
+  /** Completes the piece. False if the body is now longer than its content-length, or has ended shorter. */
   end(last: boolean): boolean {
     const pieceBytes = this.position - this.#pieceAt;
     if (this.#framing === "none" || this.#isClosed) this.position = this.#pieceAt;

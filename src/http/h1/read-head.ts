@@ -43,7 +43,9 @@ export function readRequestHead(
   if (at - targetAt > settings.maxTargetBytes) {
     throw refusal(414, `a request target of ${at - targetAt} bytes exceeds maxTargetBytes ${settings.maxTargetBytes}`);
   }
-  if (at === targetAt || bytes[at] !== SP) throw refusal(400, "the request line has no target, or a byte in it is invalid");
+  if (at === targetAt || bytes[at] !== SP) {
+    throw refusal(400, "the request line has no target, or a byte in it is invalid");
+  }
   const target = latin1(bytes, targetAt, at);
   const isOld = readVersion(bytes, at + 1, 400);
   at += 9;
@@ -170,7 +172,8 @@ function bodyOf(fields: Metadata, isOld: boolean, status: number): number | unde
     if (isOld) throw refusal(status, "transfer-encoding in HTTP/1.0");
     if (coding.toLowerCase() === "chunked") return Body.chunked;
     const codings = coding.toLowerCase().split(",").map((one) => one.trim());
-    const isOdd = codings.indexOf("chunked") !== codings.length - 1 && codings.includes("chunked") || codings.includes("");
+    const at = codings.indexOf("chunked");
+    const isOdd = (at >= 0 && at !== codings.length - 1) || codings.includes("");
     throw refusal(isOdd || status !== 400 ? status : 501, isOdd
       ? "transfer-encoding does not end with chunked, or names it twice"
       : "a transfer-encoding other than chunked");

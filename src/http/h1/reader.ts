@@ -201,7 +201,7 @@ export class MessageReader {
   #emptyLine(bytes: Uint8Array, at: number): number {
     if (at + 1 === bytes.length && bytes[at] === CR) return -1;
     if (bytes[at] !== CR || bytes[at + 1] !== LF || ++this.#emptyLines > maxEmptyLines) {
-      throw refusal(this.#faultStatus, "no message begins with this line");
+      throw this.#fault("no message begins with this line");
     }
     return at + 2;
   }
@@ -252,26 +252,26 @@ export class MessageReader {
     let size = 0;
     let i = at;
     for (let value = hexValues[bytes[i] as number] as number; i < bytes.length && value < 16;) {
-      if (i - at >= maxSizeDigits) throw refusal(this.#faultStatus, `a chunk's size of more than ${maxSizeDigits} digits`);
+      if (i - at >= maxSizeDigits) throw this.#fault(`a chunk's size of more than ${maxSizeDigits} digits`);
       size = size * 16 + value;
       value = hexValues[bytes[++i] as number] as number;
     }
     if (i === bytes.length) return -1;
-    if (i === at || size > Number.MAX_SAFE_INTEGER) throw refusal(this.#faultStatus, "a chunk's size is no number");
+    if (i === at || size > Number.MAX_SAFE_INTEGER) throw this.#fault("a chunk's size is no number");
     if (bytes[i] !== CR) {
       const extension = i;
       while (bytes[i] === SP || bytes[i] === TAB) i++;
-      if (i < bytes.length && bytes[i] !== 0x3b) throw refusal(this.#faultStatus, "an invalid byte behind a chunk's size");
+      if (i < bytes.length && bytes[i] !== 0x3b) throw this.#fault("an invalid byte behind a chunk's size");
       while (i < bytes.length && valueBytes[bytes[i] as number] === 1) i++;
       if (this.#extensionBytes + i - extension > this.#limits.maxChunkExtensionBytes) {
-        throw refusal(this.#faultStatus, `chunk extensions exceed ${this.#limits.maxChunkExtensionBytes} bytes ` +
+        throw this.#fault(`chunk extensions exceed ${this.#limits.maxChunkExtensionBytes} bytes ` +
           "(maxChunkExtensionBytes)");
       }
-      if (i < bytes.length && bytes[i] !== CR) throw refusal(this.#faultStatus, "an invalid byte in a chunk's extension");
+      if (i < bytes.length && bytes[i] !== CR) throw this.#fault("an invalid byte in a chunk's extension");
       if (i + 1 < bytes.length) this.#extensionBytes += i - extension;
     }
     if (i + 1 >= bytes.length) return -1;
-    if (bytes[i + 1] !== LF) throw refusal(this.#faultStatus, "a chunk's size is not ended by CR LF");
+    if (bytes[i + 1] !== LF) throw this.#fault("a chunk's size is not ended by CR LF");
     this.bodyBytes += i + 2 - at;
     this.#rest = size;
     this.#searched = this.#lineAt = 0;
@@ -292,9 +292,9 @@ export class MessageReader {
   }
 
   #chunkEnd(bytes: Uint8Array, at: number): number {
-    if (bytes[at] !== CR) throw refusal(this.#faultStatus, "a chunk is longer than its size");
+    if (bytes[at] !== CR) throw this.#fault("a chunk is longer than its size");
     if (at + 1 === bytes.length) return -1;
-    if (bytes[at + 1] !== LF) throw refusal(this.#faultStatus, "a chunk is not ended by CR LF");
+    if (bytes[at + 1] !== LF) throw this.#fault("a chunk is not ended by CR LF");
     this.state = "size";
     return at + 2;
   }
@@ -328,7 +328,7 @@ export class MessageReader {
     let lineAt = at + this.#lineAt;
     for (let i = at + this.#searched; i < length; i++) {
       if (bytes[i] !== LF) continue;
-      if (bytes[i - 1] !== CR || i === lineAt) throw refusal(this.#faultStatus, "a line is ended by a bare LF");
+      if (bytes[i - 1] !== CR || i === lineAt) throw this.#fault("a line is ended by a bare LF");
       if (i + 1 - at > maxHeadBytes) throw this.#tooLarge(what);
       if (i - lineAt === 1) return i + 1;
       lineAt = i + 1;
@@ -337,6 +337,10 @@ export class MessageReader {
     this.#searched = length - at;
     this.#lineAt = lineAt - at;
     return -1;
+  }
+
+  #fault(message: string): Error {
+    return refusal(this.#faultStatus, message);
   }
 
   #tooLarge(what: string): Error {

@@ -224,12 +224,16 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
 
   endPiece(last: boolean): void {
     const outlet = this.#outlet;
-    if (!outlet.end(last)) {
+    const { maxQueuedBytes } = this.#shared.settings;
+    if (outlet.full && outlet.queuedBytes > maxQueuedBytes) {
+      outlet.abort();
+      this.#cut(expected("resource_exhausted",
+        `${maxQueuedBytes} bytes wait for the client to read them (maxQueuedBytes)`, { phase: "network" }));
+    } else if (!outlet.end(last)) {
       this.#cut(misuse("the body has not the length that its content-length names"));
-      return;
+    } else if (last) {
+      this.#responded();
     }
-    if (last) this.#responded();
-    else if (outlet.full) this.#checkQueue();
   }
 
   abortPiece(): void {
@@ -253,13 +257,6 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
     this.#exchange = undefined;
     this.#stream.destroy();
     this.#finish(undefined);
-  }
-
-  #checkQueue(): void {
-    const { maxQueuedBytes } = this.#shared.settings;
-    if (this.#stream.bufferedBytes <= maxQueuedBytes) return;
-    this.#cut(expected("resource_exhausted",
-      `${maxQueuedBytes} bytes wait for the client to read them (maxQueuedBytes)`, { phase: "network" }));
   }
 
   /** The response has its last byte. */

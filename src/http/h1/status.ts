@@ -1,6 +1,6 @@
 /** Status codes of HTTP: their phrases, and errors that say with which one a message is refused. */
 import type { Code } from "../../core/code.ts";
-import { expected, RpcError } from "../../core/error.ts";
+import { expected, type RpcError } from "../../core/error.ts";
 
 const phrases: Readonly<Record<number, string>> = {
   100: "Continue", 101: "Switching Protocols", 102: "Processing", 103: "Early Hints",

@@ -24,7 +24,7 @@ const ours = new Set(["connection", "transfer-encoding", "keep-alive", "proxy-co
 /** What the value of `date` is as long as (RFC 9110, section 5.6.7). */
 const datePlace = "Thu, 01 Jan 1970 00:00:00 GMT";
 
-/** Encodes a response's head, with room for a date unless it has one. Throws `invalid_argument` naming what is wrong. */
+/** Encodes a response's head, with room for a date unless it has one. Throws `invalid_argument` with what is wrong. */
 export function encodeResponseHead(head: Head): SentHead {
   const { status } = head;
   if (!Number.isInteger(status) || status < 200 || status > 599) throw wrong(`status ${status} is not 200 to 599`);
@@ -43,7 +43,9 @@ export function encodeRequestHead(head: Head): SentHead {
   if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(method) || method === "CONNECT") {
     throw wrong(`${show(method)} is no method that can be sent`);
   }
-  if (!/^(?:\/[!-"$-~]*|\*)$/.test(path)) throw wrong(`${show(path)} is no path: a slash and visible ASCII, without "#"`);
+  if (!/^(?:\/[!-"$-~]*|\*)$/.test(path)) {
+    throw wrong(`${show(path)} is no path: a slash and visible ASCII, without "#"`);
+  }
   if (!authority.test(host)) throw wrong(`${show(host)} is no authority: expected host or host:port`);
   return {
     bytes: latin1Bytes(`${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${fieldLines(fields, "host")}`),
@@ -79,7 +81,7 @@ function lengthOf(fields: Metadata): number {
 }
 
 function show(text: string): string {
-  return JSON.stringify(String(text).slice(0, 64));
+  return JSON.stringify(text.slice(0, 64));
 }
 
 function wrong(why: string): RpcError {
