@@ -26,6 +26,8 @@ export class Head {
   readonly fields: Metadata;
   /** What its reader made of it. */
   memo: unknown = undefined;
+  /** A number of its own once it was sent, by which connections find its compressed form; 0 before. */
+  sentAs = 0;
 
   constructor(fields: Metadata, status = 0, method = "", path = "", scheme = "", authority = "") {
     this.fields = fields;
@@ -55,7 +57,10 @@ export interface Carrier {
   memo: unknown;
 }
 
-/** The half of an exchange that we hold. */
+/**
+ * The half of an exchange that we hold. The response's end ends the exchange, on both sides: what is left of the
+ * request is neither sent nor heard any more.
+ */
 export interface Exchange {
   /** The connection it is on. */
   readonly carrier: Carrier;
@@ -76,7 +81,7 @@ export interface Exchange {
   abort(): void;
   /** Ends the message with trailers instead of a last piece. Server only. */
   trailers(trailers: Head): void;
-  /** Whether the next piece would leave at once. If not, wait for `sink.writable`. */
+  /** Whether the next piece would leave at once. If not, `sink.writable` follows once it would. */
   readonly writable: boolean;
   /**
    * Lets the peer send so many body bytes more: those of `data` that need be kept no longer. Each byte is given
