@@ -120,7 +120,9 @@ function serviceFacts(service: ServiceDescriptor): ServiceFacts | undefined {
 }
 
 function optionFacts(options: Options | undefined, place: OptionPlace): OptionFacts | undefined {
-  return compact<OptionFacts>(Object.fromEntries(optionValues(options, place)));
+  // Features say how this file differs from its edition; an export is proto3, where presence says it field by field.
+  return compact<OptionFacts>(
+    Object.fromEntries(optionValues(options, place).filter(([name]) => !name.startsWith("features."))));
 }
 
 /** Both ends inclusive. */

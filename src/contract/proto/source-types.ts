@@ -100,7 +100,7 @@ function printField(field: FieldModel, names: SourceNames, previous: number): { 
   const isLate = typesIn(model).some((type) => !names.isDeclared(type));
   if (model.kind === "oneof") {
     const { text, last } = printOneof(model, names, previous);
-    return { text: property(key, text, false, undefined), last };
+    return { text: property(key, text, isLate, undefined), last };
   }
   const schema = printModel(model, names) + printPresence(field) + printWireNames(field);
   const numbered = printNumber(schema, field.number, previous, names);
@@ -128,10 +128,10 @@ function printOneof(model: OneofModel, names: SourceNames, before: number): { te
   names.use("oneof");
   let previous = before;
   const lines = model.variants.map((variant) => {
-    const isLate = typesIn(variant.model).some((type) => !names.isDeclared(type));
     const schema = printNumber(printModel(variant.model, names) + printWireNames(variant), variant.number, previous, names);
     previous = variant.number;
-    return property(printKey(variant.name), schema, isLate, variant.description).replace(/^(?=.)/gm, "  ");
+    // The whole property stands behind a getter where a variant is declared below.
+    return property(printKey(variant.name), schema, false, variant.description).replace(/^(?=.)/gm, "  ");
   });
   return { text: `oneof({\n${lines.join("")}  })`, last: previous };
 }
