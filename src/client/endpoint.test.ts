@@ -153,7 +153,7 @@ test("after a long silence the server is asked for a sign of life before a call 
   assert.deepEqual(late, { value: "still here" });
 });
 
-test("if the sign of life does not come, the call has certainly not started", async () => {
+test("if the sign of life does not come, the call has not started, and goes out on another connection", async () => {
   const { simulation, clock, script, endpoint } = setUp({ idleHeartbeatMs: 60_000 });
   endpoint.connect();
   script.last.open();
@@ -163,10 +163,37 @@ test("if the sign of life does not come, the call has certainly not started", as
   await simulation.run(20_150);
   assert.equal(late.error?.code, "deadline_exceeded");
   assert.equal(late.error?.neverStarted, true);
-  script.last.lose();
+  // Silent for 300 ms: with nothing in flight there is no reason to wait for the three seconds of a suspect.
+  await simulation.run(20_600);
+  assert.match(String(script.connections[0]?.abortedWith), /nothing was heard/);
+  assert.equal(script.connections.length, 2);
+  script.last.open();
   await turn(simulation);
-  assert.equal(later.error?.neverStarted, true);
+  script.last.calls[0]?.answer("there");
+  await turn(simulation);
+  assert.deepEqual(later, { value: "there" });
   assert.equal(script.connections[0]?.calls.length, 0);
+});
+
+test("a call in the pause after a connection was lost waits for the next; if that fails, so does the call", async () => {
+  const { simulation, clock, script, endpoint } = setUp();
+  endpoint.connect();
+  script.last.open();
+  await simulation.run(500);
+  for (const reachable of [true, false]) {
+    script.last.lose("cut");
+    const call = outcomeOf(endpoint.call("meanwhile", callContext(clock, 5_000, Echo.methods.once)));
+    const before = script.connections.length;
+    await simulation.run(clock.now() + 65);
+    assert.equal(script.connections.length, before + 1);
+    if (!reachable) script.last.lose("ECONNREFUSED");
+    else script.last.open();
+    await turn(simulation);
+    if (reachable) script.last.calls[0]?.answer("welcome back");
+    await turn(simulation);
+    if (reachable) assert.deepEqual(call, { value: "welcome back" });
+    else assert.equal(call.error?.message, "cannot connect: ECONNREFUSED");
+  }
 });
 
 test("silence with a call in flight makes it suspect, and a sign of life brings it back", async () => {

@@ -39,7 +39,8 @@ type Link =
   | { readonly state: "idle" }
   | { readonly state: "connecting"; readonly leg: Leg; readonly timer: Timer }
   | { readonly state: "open"; readonly leg: Leg }
-  | { readonly state: "waiting"; readonly timer: Timer; readonly error: RpcError }
+  /** `patient`: a connection was open until now, so calls wait for the next; after a failed try they fail at once. */
+  | { readonly state: "waiting"; readonly timer: Timer; readonly error: RpcError; readonly patient: boolean }
   | { readonly state: "closed" };
 
 const idle: Link = { state: "idle" };
@@ -108,15 +109,15 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
 
   #callWhenOpen(request: unknown, context: Context): unknown {
     const link = this.#link;
-    if (link.state === "waiting") throw this.#label(link.error);
+    if (link.state === "waiting" && !link.patient) throw this.#label(link.error);
     if (link.state === "closed") throw this.#label(removed());
-    this.connect();
+    if (link.state !== "waiting") this.connect();
     return this.#afterWaiting(request, context);
   }
 
   /** After a long silence the connection may be dead without our knowing: ask before risking a call on it. */
   #callWhenAnswered(connection: Connection, request: unknown, context: Context): unknown {
-    if (!connection.ping()) return this.#attempt(connection, request, context);
+    if (this.#waiters.size === 0 && !connection.ping()) return this.#attempt(connection, request, context);
     return this.#afterWaiting(request, context);
   }
 
@@ -203,7 +204,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
       // Of a server that ends every connection at once none is asked for faster than of one that cannot be reached.
       const openMs = this.#runtime.clock.now() - this.load.readySinceMs;
       if (openMs >= (this.#options.reconnectMinMs ?? defaultReconnectMinMs)) this.connect();
-      else this.#retryLater(expected("unavailable", why, { neverStarted: true, phase: "connect" }));
+      else this.#retryLater(expected("unavailable", why, { neverStarted: true, phase: "connect" }), true);
       return;
     }
     this.#draining = true;
@@ -238,17 +239,17 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
       : `the connection was lost: ${error?.message ?? "closed by the peer"}`,
       { cause: error, neverStarted: true, phase: "connect" });
     this.#draining = false;
-    this.#retryLater(reason);
+    this.#retryLater(reason, state === "open");
     if (error !== undefined) {
       // The status need not change: a server that never answers well stays "connecting".
       this.#owner.observer.event?.("client.connection.failed",
         { endpoint: describeEndpoint(this.address), code: error.code, error: reason.message });
     }
-    this.#waiters.fail(reason);
+    if (state === "connecting") this.#waiters.fail(reason);
   }
 
-  #retryLater(error: RpcError): void {
-    this.#link = { state: "waiting", error, timer: this.#reconnectLater() };
+  #retryLater(error: RpcError, patient: boolean): void {
+    this.#link = { state: "waiting", error, timer: this.#reconnectLater(), patient };
     this.#update(error.message);
   }
 
@@ -262,8 +263,15 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
     return this.#runtime.clock.after(jitteredMs, () => this.connect()).unref();
   }
 
+  /** Calls that wait for a connection, or for a sign of life on it. */
+  get waiting(): number {
+    return this.#waiters.size;
+  }
+
   suspected(error: RpcError): void {
-    this.#owner.suspected(this, error);
+    // Nothing is lost with a connection on which nothing is in flight, and another tells sooner whether they are there.
+    if (this.load.inFlight === 0 && this.waiting > 0) this.dead(error);
+    else this.#owner.suspected(this, error);
   }
 
   /** How long the server has owed a sign of life, in milliseconds. */

@@ -25,6 +25,8 @@ export interface HeartOptions {
 
 /** What the heart's owner does about its findings. */
 export interface HeartOwner {
+  /** Calls that wait for a sign of life before they go out: they are owed one as much as those in flight. */
+  readonly waiting: number;
   suspected(error: RpcError): void;
   recovered(): void;
   dead(error: RpcError): void;
@@ -128,7 +130,8 @@ export class Heart extends Alarm {
       return;
     }
     const action = this.#beats.check(this.#state, {
-      nowMs, lastReceivedMs: connection.lastReceivedMs, outstanding: this.#load.inFlight,
+      nowMs, lastReceivedMs: connection.lastReceivedMs,
+      outstanding: this.#load.inFlight + this.#owner.waiting,
       roundTripMs: this.#load.pingMs, stalled: this.#guard.stalledRecently(this.#heartbeatMs),
     });
     // What was not asked is not owed.
