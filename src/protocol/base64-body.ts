@@ -1,11 +1,10 @@
-/** Reads a body in base64 (gRPC-Web's text form), however it was split: padding may stand within it, after each part. */
+/** A body in base64 (gRPC-Web's text form), however it was split; padding may stand within it, after each part. */
 import { RpcError } from "../core/error.ts";
 
 /** The value of each ASCII character; 64 for padding, 255 for what is no digit of base64. */
 const values = new Uint8Array(128).fill(255);
-for (const [i, digit] of [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"].entries()) {
-  values[digit.charCodeAt(0)] = i;
-}
+const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+for (let i = 0; i < digits.length; i++) values[digits.charCodeAt(i)] = i;
 values["=".charCodeAt(0)] = 64;
 
 export class Base64Body {

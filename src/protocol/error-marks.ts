@@ -1,6 +1,6 @@
 /**
- * What an error of our own says beyond its code, which no dialect has a place for: that the call certainly never reached
- * a handler, and whether another attempt may succeed where the code does not tell.
+ * What an error of our own says beyond its code, which no dialect has a place for: that the call certainly never
+ * reached a handler, and whether another attempt may succeed where the code does not tell.
  */
 import type { RpcError, RpcErrorOptions } from "../core/error.ts";
 import type { Metadata } from "../core/metadata.ts";

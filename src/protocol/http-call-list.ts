@@ -1,4 +1,4 @@
-/** A call list holds the open calls of a connection in order. A call is its own link, so that joining costs no memory. */
+/** A call list holds the open calls of a connection in order; a call is its own link, so joining costs no memory. */
 import { Alarm } from "../core/alarm.ts";
 import type { RpcError } from "../core/error.ts";
 

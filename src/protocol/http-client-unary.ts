@@ -10,7 +10,9 @@ import type { CallEnd, Framing } from "./dialect.ts";
 import { compressedFlag, envelopeHeaderBytes, envelopeLength, type EnvelopeSink, Gathering } from "./envelope.ts";
 import type { BoundTarget, HttpClientConnection } from "./http-client.ts";
 import { ListedCall } from "./http-call-list.ts";
-import { cardinality, decompressor, isRepeatable, leftMs, maxErrorBytes, tellMetadata, unreadable } from "./http-client-call.ts";
+import {
+  cardinality, decompressor, isRepeatable, leftMs, maxErrorBytes, tellMetadata, unreadable,
+} from "./http-client-call.ts";
 import { decodeMessage, type Encoded, encodeMessage, keepEncoded, plainPayload, sendPiece } from "./http-message.ts";
 
 /** Requests up to so long have left, or will, when their response has come. */

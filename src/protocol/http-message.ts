@@ -85,7 +85,9 @@ function compress(compression: Compression, from: number, always: boolean): bool
 }
 
 /** Sends `bytes[0, length)` as a piece of the body. */
-export function sendPiece(exchange: Exchange, framing: Framing, bytes: Uint8Array, length: number, last: boolean): void {
+export function sendPiece(
+  exchange: Exchange, framing: Framing, bytes: Uint8Array, length: number, last: boolean,
+): void {
   const writer = exchange.begin();
   if (framing === "enveloped-base64") {
     // Each piece is padded on its own, as readers of this framing must expect.

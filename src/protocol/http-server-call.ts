@@ -1,8 +1,7 @@
 /** One call as a server sees it over HTTP, whatever its dialect and shape. */
 import { Alarm } from "../core/alarm.ts";
-import type { Context, ReplyMetadata } from "../core/context.ts";
+import type { Context } from "../core/context.ts";
 import { expected, RpcError } from "../core/error.ts";
-import type { Metadata } from "../core/metadata.ts";
 import type { MethodInfo } from "../core/method.ts";
 import { isPromise } from "../core/service.ts";
 import type { Exchange, Head, HttpSink } from "../http/message.ts";
@@ -12,6 +11,9 @@ import { compressedFlag, envelopeHeaderBytes, envelopeLength, type EnvelopeSink 
 import { HttpInbox } from "./http-inbox.ts";
 import { decodeMessage, encodeMessage, sendPiece, sendReply } from "./http-message.ts";
 import { lingerMs } from "./http-remainder.ts";
+import {
+  bareHead, cardinality, errorEnd, sendEnd, successEnd, successHead, unexpected, unsayable,
+} from "./http-reply.ts";
 import { HttpSender } from "./http-sender.ts";
 import type { CarrierState, Reading } from "./http-server.ts";
 import type { Route } from "./router.ts";
@@ -247,8 +249,9 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     const { framing } = this.#request;
     const compression = this.#reading.replyCompression;
     const { compressAboveBytes } = this.#state.server.settings;
-    const { bytes, length } = encodeMessage(this.#route.coders.response, value, framing, compression, compressAboveBytes);
-    if (!this.#headSent) this.#sendHead(this.#replyHead());
+    const coder = this.#route.coders.response;
+    const { bytes, length } = encodeMessage(coder, value, framing, compression, compressAboveBytes);
+    if (!this.#headSent) this.#sendHead(successHead(this.#reading, this.#context.reply));
     sendPiece(this.#exchange, framing, bytes, length, false);
   }
 
@@ -263,11 +266,11 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
       return;
     }
     try {
-      const head = this.#headSent ? undefined : this.#replyHead();
-      const end = this.#replyEnd(this.#state.withLoad(this.#context.reply?.trailer));
+      const head = this.#headSent ? undefined : successHead(this.#reading, this.#context.reply);
+      const end = successEnd(this.#reading, this.#state.withLoad(this.#context.reply?.trailer));
       if (head !== undefined) this.#sendHead(head);
       this.#leave();
-      this.#sendEnd(end);
+      sendEnd(this.#exchange, this.#request.framing, end);
     } catch (error) {
       this.#fail(unsayable(error));
       return;
@@ -301,22 +304,23 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     if (framing === "bare") {
       const { bytes, length, compressed } =
         encodeMessage(coder, answer, framing, compression, settings.compressAboveBytes);
-      const head = this.#bareHead(compressed ? compression?.name : undefined, trailer, length);
+      const name = compressed ? compression?.name : undefined;
+      const head = bareHead(this.#reading, name, reply?.header, trailer, length);
       this.#checkTail(length);
       this.#leave();
       this.#sendHead(head);
       sendPiece(this.#exchange, framing, bytes, length, true);
       return;
     }
-    const head = this.#replyHead();
-    const end = this.#replyEnd(trailer);
+    const head = successHead(this.#reading, this.#context.reply);
+    const end = successEnd(this.#reading, trailer);
     const { bytes, length } = encodeMessage(coder, answer, framing, compression, settings.compressAboveBytes);
     this.#checkTail(length);
     this.#leave();
     this.#sendHead(head);
     sendPiece(this.#exchange, framing, bytes, length, false);
     if (length > tailAboveBytes && !this.#exchange.writable) this.#sendTail(end, length);
-    else this.#sendEnd(end);
+    else sendEnd(this.#exchange, this.#request.framing, end);
   }
 
   #checkTail(length: number): void {
@@ -344,39 +348,6 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     this.#disarm();
   }
 
-  #replyHead(): Head {
-    const { dialect, replyCompression } = this.#reading;
-    const { reply } = this.#context;
-    if (reply?.header !== undefined) return dialect.head(this.#request, replyCompression?.name, reply, undefined);
-    return this.#reading.okHead ??= dialect.head(this.#request, replyCompression?.name, undefined, undefined);
-  }
-
-  #bareHead(compression: string | undefined, trailer: Metadata | undefined, length: number): Head {
-    const header = this.#context.reply?.header;
-    const reply: ReplyMetadata | undefined = header === undefined && trailer === undefined ? undefined : {};
-    if (reply !== undefined && header !== undefined) reply.header = header;
-    if (reply !== undefined && trailer !== undefined) reply.trailer = trailer;
-    return this.#reading.dialect.head(this.#request, compression, reply, length);
-  }
-
-  #replyEnd(trailer: Metadata | undefined): End {
-    const { dialect } = this.#reading;
-    if (trailer !== undefined) return dialect.end(this.#request, undefined, trailer, this.#route.coders);
-    return this.#reading.okEnd ??= dialect.end(this.#request, undefined, undefined, undefined);
-  }
-
-  #sendEnd(end: End): void {
-    if ("trailers" in end) {
-      this.#exchange.trailers(end.trailers);
-      return;
-    }
-    const bytes = new Uint8Array(envelopeHeaderBytes + end.payload.length);
-    bytes[0] = end.flags;
-    new DataView(bytes.buffer).setUint32(1, end.payload.length);
-    bytes.set(end.payload, envelopeHeaderBytes);
-    sendPiece(this.#exchange, this.#request.framing, bytes, bytes.length, true);
-  }
-
   readonly #failed = (error: unknown): void => {
     if (this.#over) this.#count(RpcError.from(error, "internal"));
     else this.#fail(RpcError.is(error) ? error : unexpected(error));
@@ -400,7 +371,7 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
       this.#headSent = true;
       sendReply(exchange, dialect.refusal(this.#request, this.#head, failure, reply, coders));
     } else if (this.#tail === undefined && this.#request.framing !== "bare") {
-      this.#sendEnd(errorEnd(this.#reading, failure, reply?.trailer));
+      sendEnd(this.#exchange, this.#request.framing, errorEnd(this.#reading, failure, reply?.trailer));
     } else {
       exchange.reset("cancel");
     }
@@ -413,7 +384,7 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     }
     const end = this.#tail;
     this.#dropTail();
-    this.#sendEnd(end);
+    sendEnd(this.#exchange, this.#request.framing, end);
     this.#linger();
   }
 
@@ -421,7 +392,8 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
   failed(error: RpcError): void {
     this.#heard = true;
     this.#dropTail();
-    this.#stop(expected("cancelled", `the caller ended the call: ${error.message}`, { cause: error, remote: true }), false);
+    this.#stop(expected("cancelled", `the caller ended the call: ${error.message}`, { cause: error, remote: true }),
+      false);
     this.#disarm();
   }
 
@@ -514,30 +486,4 @@ const none = new Uint8Array(0);
 
 function sendsStream({ kind }: MethodInfo): boolean {
   return kind === "client_stream" || kind === "bidi_stream";
-}
-
-function cardinality(what: string): RpcError {
-  return new RpcError("unimplemented", `${what} came for a method that takes exactly one`, { phase: "decode" });
-}
-
-/** A failure's end, without the trailing metadata if that cannot be said: the failure matters more. */
-function errorEnd({ dialect, request, route }: Reading, failure: RpcError, trailer: Metadata | undefined): End {
-  try {
-    return dialect.end(request as RequestHead, failure, trailer, route?.coders);
-  } catch {
-    return dialect.end(request as RequestHead, expected(failure.code, failure.message), undefined, undefined);
-  }
-}
-
-function unsayable(error: unknown): RpcError {
-  const failure = RpcError.from(error, "internal");
-  if (failure.code === "resource_exhausted") return failure;
-  return new RpcError("internal", `the reply cannot be encoded: ${failure.message}`,
-    { cause: error, phase: "encode", retryable: false });
-}
-
-/** A handler's own exception: its text may hold secrets, so the caller learns only that there was one. */
-function unexpected(error: unknown): RpcError {
-  return new RpcError("internal", "the handler failed unexpectedly",
-    { cause: error, phase: "handler", retryable: false });
 }

@@ -117,8 +117,8 @@ export class HttpServing {
   }
 
   #unknownCompression({ compression }: RequestHead): RpcError {
-    return expected("unimplemented", `compression ${JSON.stringify(compression?.slice(0, 64))} is not supported here; ` +
-      `supported: ${["identity", ...this.#names].join(", ")}`, { neverStarted: true, retryable: false });
+    return expected("unimplemented", `compression ${JSON.stringify(compression?.slice(0, 64))} is not supported ` +
+      `here; supported: ${["identity", ...this.#names].join(", ")}`, { neverStarted: true, retryable: false });
   }
 
   /** What is said to a request in none of the languages spoken here. */

@@ -1,4 +1,4 @@
-/** Settings are one side's limits on calls over HTTP, whatever the dialect; those of HTTP itself are the connection's. */
+/** One side's limits on calls over HTTP, whatever the dialect; those of HTTP itself are its connection's. */
 import { RpcError } from "../core/error.ts";
 
 export interface HttpProtocolSettings {

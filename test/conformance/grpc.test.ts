@@ -1,7 +1,9 @@
+import type { Runtime } from "../../src/core/index.ts";
 import { json, protobuf } from "../../src/codec/index.ts";
 import { grpcClient, grpcServer } from "../../src/protocol/grpc/index.ts";
 import { brotli, gzip, nodeRuntime, zstd } from "../../src/runtime/node/index.ts";
-import { lawInRealTime, lawInSimulation, pairWire } from "./http-harness.ts";
+import { http2Wire, lawInRealTime, lawInSimulation, pairWire } from "./http-harness.ts";
+import { withSplits } from "./splits.ts";
 
 const dialects = { server: grpcServer(), client: grpcClient() };
 
@@ -23,3 +25,19 @@ for (const codec of [protobuf, json]) {
   }
 }
 lawInRealTime("gRPC, exchanges in memory, in real time", nodeRuntime, pairWire(), dialects);
+
+const splitting = (size: (runtime: Runtime) => number) => (runtime: Runtime): Runtime =>
+  ({ ...runtime, network: withSplits(runtime.network, () => size(runtime)) });
+
+lawInSimulation("gRPC, over HTTP/2", http2Wire({ port: 1 }), dialects);
+lawInSimulation("gRPC, over HTTP/2, 40 ms away", http2Wire({ port: 1 }), dialects, { latencyMs: 40 });
+lawInSimulation("gRPC, over HTTP/2, reads cut anywhere", http2Wire({ port: 1 }), dialects, {
+  decorate: splitting((runtime) => Math.floor(runtime.random.next() * 40)),
+});
+lawInSimulation("gRPC, over HTTP/2, small windows", http2Wire({
+  port: 1, settings: { streamWindowBytes: 1_000, connectionWindowBytes: 70_000, maxConcurrentStreams: 7 },
+}), dialects);
+lawInSimulation("gRPC, over HTTP/2, compressed", http2Wire({ port: 1 }), {
+  ...dialects, compressions: [gzip(), zstd()], settings: { compressAboveBytes: 64 },
+});
+lawInRealTime("gRPC, over HTTP/2 on loopback sockets", nodeRuntime, http2Wire(), dialects);

@@ -7,8 +7,13 @@ import { codecFor } from "../../src/codec/choose.ts";
 import { codersOf } from "../../src/contract/coders.ts";
 import type { Client, Codec } from "../../src/contract/index.ts";
 import type { AnyMethod } from "../../src/contract/method.ts";
-import type { Connection, ConnectionEvents } from "../../src/core/connection.ts";
-import type { Context, LoadReport, Observer, RpcError, Runtime } from "../../src/core/index.ts";
+import type { Connection, ConnectionEvents, ServedConnection } from "../../src/core/connection.ts";
+import {
+  type Context, expected, type LoadReport, type Observer, type RpcError, type Runtime,
+} from "../../src/core/index.ts";
+import { http2Accept } from "../../src/http/h2/server.ts";
+import { http2Connect } from "../../src/http/h2/client.ts";
+import type { Http2Settings } from "../../src/http/h2/settings.ts";
 import type { HttpConnect, HttpHandler } from "../../src/http/message.ts";
 import type { ClientDialect, ServerDialect } from "../../src/protocol/dialect.ts";
 import { httpProtocol, type HttpProtocolOptions } from "../../src/protocol/http-client.ts";
@@ -54,10 +59,35 @@ export function pairWire(options: HttpPairOptions = {}): Wire {
   };
 }
 
+/** Our HTTP/2 over whatever network the runtime has. */
+export function http2Wire(options: { readonly settings?: Partial<Http2Settings>; readonly port?: number } = {}): Wire {
+  return {
+    async open(server, handle, host) {
+      const connections = new Set<ServedConnection>();
+      const accept = http2Accept(server, {
+        handle, settings: options.settings, ended: (connection) => void connections.delete(connection),
+      });
+      const listener = await server.network.listen(`${host}:${options.port ?? 0}`, (stream) => {
+        const { connection, sink } = accept(stream);
+        connections.add(connection);
+        return sink;
+      });
+      return {
+        address: listener.address,
+        connect: http2Connect({ settings: options.settings }),
+        async close() {
+          await listener.close();
+          for (const one of connections) one.close(expected("unavailable", "the test is over"));
+        },
+      };
+    },
+  };
+}
+
 /** A server's half of the harness. */
 export function servingLaw(runtime: Runtime, seen: Seen, options: HttpLawOptions): HttpHandler {
   const routes = new Routes({ stack: {}, codecs: options.codec === undefined ? [] : [options.codec] });
-  routes.add(Law, lawHandlers(seen) as never);
+  routes.add(Law, lawHandlers(seen));
   const serving: Serving = {
     runtime, router: routes.route, admission: { inFlight: 0, maxInFlight: 10_000 },
     observer: options.observer ?? {}, load: options.load ?? (() => undefined),
