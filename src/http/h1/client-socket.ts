@@ -95,7 +95,7 @@ export class ClientSocket implements ByteSink, ReaderOwner, Channel {
   }
 
   received(bytes: Uint8Array): void {
-    if (this.#lost) return;
+    if (this.#lost || bytes.length === 0) return;
     this.#owner.lastReceivedMs = this.#owner.clock.now();
     if (this.#exchange === undefined && !this.#isAnswered) {
       // A last word before the close (408), or an answer to nothing: either way no use.

@@ -74,7 +74,8 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
   #responseBegun = false;
   #responseEnded = false;
   #requestEnded = false;
-  /** Body bytes of the present request, and those delivered and not consumed. */
+  /** Body bytes of the present request: all, if it says, those that came, and those delivered and not consumed. */
+  #bodyBytes = 0;
   #receivedBytes = 0;
   #unreadBytes = 0;
   #discardedBytes = 0;
@@ -141,6 +142,7 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
     this.#persists = read.persists && this.#requests < settings.maxRequests && !this.#draining;
     this.#isToHead = read.head.method === "HEAD";
     this.#receivedBytes = this.#unreadBytes = this.#discardedBytes = 0;
+    this.#bodyBytes = read.body;
     const outlet = this.#outlet;
     outlet.endsWithClose = read.isOld;
     outlet.connectionLine = !this.#persists ? "close" : read.isOld ? "keep-alive" : "none";
@@ -212,6 +214,7 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
     }
     this.#shared.date.stamp(sent);
     this.#responseBegun = true;
+    if (last) this.#announce();
     this.#outlet.message(sent, last, isMute);
     if (last) this.#responded();
   }
@@ -225,6 +228,7 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
   endPiece(last: boolean): void {
     const outlet = this.#outlet;
     const { maxQueuedBytes } = this.#shared.settings;
+    if (last) this.#announce();
     if (outlet.full && outlet.queuedBytes > maxQueuedBytes) {
       outlet.abort();
       this.#cut(expected("resource_exhausted",
@@ -242,7 +246,9 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
 
   sendTrailers(trailers: Head): void {
     if (!this.#responseBegun) throw misuse("trailers before the head");
-    this.#outlet.trailers(encodeTrailers(trailers));
+    const lines = encodeTrailers(trailers);
+    this.#announce();
+    this.#outlet.trailers(lines);
     this.#responded();
   }
 
@@ -257,6 +263,18 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
     this.#exchange = undefined;
     this.#stream.destroy();
     this.#finish(undefined);
+  }
+
+  /**
+   * A response that comes before its request has ended tells that the connection ends too, unless little of the
+   * request is left: a client that is not told would make its next request on a connection that is about to close.
+   */
+  #announce(): void {
+    if (this.#requestEnded) return;
+    const rest = this.#bodyBytes < 0 ? Infinity : this.#bodyBytes - this.#receivedBytes;
+    if (rest <= this.#shared.settings.maxDiscardedBytes) return;
+    this.#persists = false;
+    this.#outlet.connectionLine = "close";
   }
 
   /** The response has its last byte. */
