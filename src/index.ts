@@ -3,6 +3,10 @@ export { createClient } from "./client/index.ts";
 export type { ClientControl, ClientOf, ClientOptions } from "./client/create-client.ts";
 export * from "./contract/index.ts";
 export { createGateway, type Gateway, type GatewayOptions } from "./gateway/index.ts";
+export {
+  connect, type ConnectOptions, grpc, type GrpcOptions, grpcWeb, type GrpcWebOptions, native, type Protocol,
+} from "./protocol/index.ts";
+export { type Pem, tls, type TlsOptions } from "./runtime/node/index.ts";
 export { createServer, type ListenOptions, type Server, type ServerOptions } from "./server/index.ts";
 export {
   type Code, compose, Context, type Discovery, type EndpointAddress, type EndpointFields, type Layer, type Observer,

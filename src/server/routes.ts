@@ -75,7 +75,8 @@ export class Routes {
     const known = served.byCodec.get(codec);
     if (known !== undefined) return known;
     try {
-      const coders = codersOf(served.method, codecByName(codec, this.#options.codecs));
+      const { codecs } = this.#options;
+      const coders = codersOf(served.method, codecByName(codec, codecs), codecByName("proto", codecs));
       const route: Route = { method: served.method, service: served.service, coders };
       served.byCodec.set(codec, route);
       return route;

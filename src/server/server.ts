@@ -10,12 +10,13 @@ import type { Timer } from "../core/alarm.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { AnyContract } from "../contract/service.ts";
 import type { Handlers } from "../contract/types.ts";
-import { nativeAccept, type NativeSettings } from "../protocol/native/index.ts";
+import type { NativeSettings } from "../protocol/native/index.ts";
 import type { Admission, Router, Serving } from "../protocol/router.ts";
 import type { Compression } from "../wire/compression.ts";
 import { applicationProtocols } from "./detect.ts";
 import { Arrival, type ReceptionOptions } from "./reception.ts";
 import { Routes } from "./routes.ts";
+import { createWires, type HttpOptions } from "./wires.ts";
 
 export interface ServerOptions {
   /** Where this server is, what share of the traffic it wants, and whether only in need; see EndpointAddress. */
@@ -48,6 +49,8 @@ export interface ServerOptions {
    * `createServer`: gzip, brotli and zstd. The native wire has its own, in `settings`.
    */
   readonly compressions?: readonly Compression[] | undefined;
+  /** HTTP: its limits, Connect's options, what else is served. */
+  readonly http?: HttpOptions | undefined;
   /** Finds a route where no handler is registered. */
   readonly fallback?: Router | undefined;
   /** Our certificate, and whom we trust: `tls(...)` of `meridian-rpc/runtime/node`. Default: no TLS. */
@@ -133,11 +136,10 @@ class ListeningServer implements Server {
     this.#reception = {
       clock: runtime.clock, observer: this.#observer,
       openingTimeoutMs: options.openingTimeoutMs ?? defaultOpeningTimeoutMs,
-      wires: {
-        native: nativeAccept(serving, {
-          settings: { region: options.region ?? "", zone: options.zone ?? "", ...options.settings }, ended,
-        }),
-      },
+      wires: createWires(serving, {
+        native: { region: options.region ?? "", zone: options.zone ?? "", ...options.settings },
+        compressions: options.compressions ?? [], http: options.http ?? {}, ended,
+      }),
       settled: (arrival, connection) => {
         this.#connections.delete(arrival);
         this.#connections.add(connection);

@@ -1,0 +1,12 @@
+/** Protocols: how clients speak to servers. Servers take all of them on one port. */
+export { connect, type ConnectOptions } from "./connect/index.ts";
+export { grpc, type GrpcOptions } from "./grpc/index.ts";
+export { grpcWeb, type GrpcWebOptions } from "./grpc-web/index.ts";
+export type { HttpClientOptions } from "./http-connector.ts";
+export { defaultHttpProtocolSettings, type HttpProtocolSettings } from "./http-settings.ts";
+export { native, type NativeSettings } from "./native/index.ts";
+export type { ConnectorOptions, Protocol } from "./protocol.ts";
+export {
+  badRequest, debugInfo, errorInfo, findDetail, help, localizedMessage, preconditionFailure, quotaFailure, readDetail,
+  requestInfo, resourceInfo, retryInfo, type RichDetails,
+} from "./rich-details.ts";

@@ -1,0 +1,56 @@
+/** The wires that a server speaks, each made from what the server lends to it. */
+import type { Accept, ServedConnection } from "../core/connection.ts";
+import type { RpcError } from "../core/error.ts";
+import { http1Accept } from "../http/h1/server.ts";
+import type { Http1ServerSettings } from "../http/h1/settings.ts";
+import { http2Accept } from "../http/h2/server.ts";
+import type { Http2Settings } from "../http/h2/settings.ts";
+import type { HttpHandler } from "../http/message.ts";
+import { connectServer, type ConnectServerOptions } from "../protocol/connect/index.ts";
+import { type CorsOptions, withCors } from "../protocol/cors.ts";
+import { grpcServer } from "../protocol/grpc/index.ts";
+import { grpcWebServer } from "../protocol/grpc-web/index.ts";
+import type { HttpProtocolSettings } from "../protocol/http-settings.ts";
+import { serveHttp } from "../protocol/http-server.ts";
+import { nativeAccept, type NativeSettings } from "../protocol/native/index.ts";
+import type { Serving } from "../protocol/router.ts";
+import type { Compression } from "../wire/compression.ts";
+import type { WireName } from "./detect.ts";
+
+export interface WireOptions {
+  readonly native: Partial<NativeSettings>;
+  readonly compressions: readonly Compression[];
+  readonly http: HttpOptions;
+  readonly ended: (connection: ServedConnection, error: RpcError | undefined) => void;
+}
+
+/** HTTP on a server: gRPC, gRPC-Web and Connect, over HTTP/1.1 and HTTP/2. */
+export interface HttpOptions {
+  /** Limits of calls and their messages. */
+  readonly calls?: Partial<HttpProtocolSettings> | undefined;
+  /** Limits of connections, by version. */
+  readonly http1?: Partial<Http1ServerSettings> | undefined;
+  readonly http2?: Partial<Http2Settings> | undefined;
+  /** Another HTTP/2 instead of ours: `nodeHttp2Accept` of `meridian-rpc/runtime/node`. */
+  readonly http2Accept?: typeof http2Accept | undefined;
+  readonly connect?: ConnectServerOptions | undefined;
+  /** Pages of which origins may call. Default: of none but the server's own. */
+  readonly cors?: CorsOptions | undefined;
+  /** Serves requests that are no calls. Default: answered with 404, 405 or 415, naming what is served. */
+  readonly fallback?: HttpHandler | undefined;
+}
+
+export function createWires(serving: Serving, options: WireOptions): Record<WireName, Accept> {
+  const { http, ended, compressions } = options;
+  const { runtime } = serving;
+  const calls = serveHttp(serving, {
+    dialects: [grpcServer(), connectServer(http.connect), grpcWebServer()],
+    settings: http.calls, compressions, fallback: http.fallback,
+  });
+  const handle = http.cors === undefined ? calls : withCors(runtime.clock, calls, http.cors);
+  return {
+    native: nativeAccept(serving, { settings: options.native, ended }),
+    "http/1.1": http1Accept(runtime, { settings: http.http1, handle, ended }),
+    "http/2": (http.http2Accept ?? http2Accept)(runtime, { settings: http.http2, handle, ended }),
+  };
+}

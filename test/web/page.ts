@@ -1,0 +1,66 @@
+/** Runs in the page: makes every kind of call and leaves what came of them in `window.outcome`. */
+import { connect, createClient, grpcWeb, isError, json, protobuf, RpcError } from "../../src/web/index.ts";
+import { Cities } from "./contract.ts";
+
+interface Outcome {
+  readonly [name: string]: unknown;
+}
+
+const dialects = {
+  "connect": connect(), "connect by GET": connect({ get: true }), "grpc-web": grpcWeb(), "grpc-web text": grpcWeb({ text: true }),
+};
+
+async function failure(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    return { value: await promise };
+  } catch (error) {
+    return RpcError.is(error) ? { code: error.code, message: error.message } : String(error);
+  }
+}
+
+async function calls(baseUrl: string, dialect: ReturnType<typeof connect>, codec: typeof protobuf): Promise<Outcome> {
+  const client = createClient(Cities, { baseUrl, dialect, codec, retry: false });
+  const found = await client.find({ name: "Oslo" }, { timeoutMs: 10_000, metadata: { "x-who": "page" } });
+  const arrivals: number[] = [];
+  const names: string[] = [];
+  const beganMs = performance.now();
+  for await (const { name } of client.list({ count: 5, pauseMs: 100 })) {
+    names.push(name);
+    arrivals.push(performance.now() - beganMs);
+  }
+  let declared: unknown;
+  try {
+    await client.find({ name: "Atlantis" });
+  } catch (error) {
+    declared = isError(error, Cities.methods.find, "CityNotFound") ? { city: error.data.city, code: error.code } : `${error}`;
+  }
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), 50);
+  const left: string[] = [];
+  for await (const { name } of client.list({ count: 1_000, pauseMs: 20 })) {
+    left.push(name);
+    if (left.length === 3) break;
+  }
+  return {
+    found: { ...found, population: String(found.population) }, names, declared, left: left.length,
+    streamed: (arrivals[4] ?? 0) - (arrivals[0] ?? 0) > 200,
+    late: await failure(client.never({}, { timeoutMs: 100 })),
+    cancelled: await failure(client.never({}, { signal: controller.signal })),
+    upload: await failure(client.upload([found])),
+  };
+}
+
+async function main(): Promise<void> {
+  const baseUrl = new URLSearchParams(location.search).get("server") ?? "";
+  const outcome: Record<string, unknown> = {};
+  for (const [name, dialect] of Object.entries(dialects)) {
+    for (const codec of [protobuf, json]) outcome[`${name} ${codec.name}`] = await calls(baseUrl, dialect, codec);
+  }
+  const nowhere = createClient(Cities, { baseUrl: "http://127.0.0.1:9", retry: false });
+  outcome["nowhere"] = await failure(nowhere.find({ name: "Oslo" }));
+  (window as unknown as { outcome: unknown }).outcome = outcome;
+}
+
+main().catch((error: unknown) => {
+  (window as unknown as { outcome: unknown }).outcome = { failed: String((error as Error).stack) };
+});
