@@ -2,6 +2,7 @@
 import { RpcError } from "../core/error.ts";
 import type { Codec, Coder } from "./codec.ts";
 import type { AnyMethod } from "./method.ts";
+import { errorMessageOf } from "./proto/describe-names.ts";
 import type { Schema } from "./schema.ts";
 import { carryUnknownFields, keptUnknownFields } from "./unknown-fields.ts";
 
@@ -12,14 +13,30 @@ export interface MethodCoders {
   readonly response: Coder;
   /** The coder of a declared error's data; undefined for a name the contract does not declare. */
   error(reason: string): Coder | undefined;
+  /**
+   * A declared error as a detail in Protobuf, whatever the codec (google.rpc.Status has no other details): undefined
+   * for an unknown name and for data that Protobuf cannot say. Absent where no Protobuf codec was given.
+   */
+  readonly detail?: ((reason: string) => DetailCoder | undefined) | undefined;
+  /** The declared errors whose detail is a message of this full name. Absent where the contract is not known. */
+  readonly reasonsOf?: ((type: string) => readonly string[]) | undefined;
+}
+
+/** How a declared error's data become a detail of an error. */
+export interface DetailCoder {
+  /** The message's full name: what exported `.proto` files call it. */
+  readonly type: string;
+  readonly coder: Coder;
 }
 
 /**
  * Compiles a method's coders for one side. What is received is checked completely: a codec compiled from the
- * model guarantees the structure, so only what the model cannot say is left to the schema.
+ * model guarantees the structure, so only what the model cannot say is left to the schema. `details` is the Protobuf
+ * codec, for error details beside another codec; default `codec`, if that is Protobuf.
  */
-export function codersOf(method: AnyMethod, codec: Codec): MethodCoders {
+export function codersOf(method: AnyMethod, codec: Codec, details?: Codec): MethodCoders {
   const errors = new Map<string, Coder>();
+  const detailCodec = details ?? (codec.name === "proto" ? codec : undefined);
   return {
     codec: codec.name,
     request: checked(method.input, codec),
@@ -27,13 +44,44 @@ export function codersOf(method: AnyMethod, codec: Codec): MethodCoders {
     error(reason) {
       let coder = errors.get(reason);
       if (coder !== undefined) return coder;
-      const declared = Object.hasOwn(method.errors, reason) ? method.errors[reason] : undefined;
+      const declared = declaredError(method, reason);
       if (declared === undefined) return undefined;
       coder = checked(declared, codec);
       errors.set(reason, coder);
       return coder;
     },
+    detail: detailCodec === undefined ? undefined : detailCoders(method, detailCodec),
+    reasonsOf: (type) => Object.keys(method.errors).filter((reason) =>
+      errorMessageOf(method.errors[reason] as Schema, method.service) === type),
   };
+}
+
+function declaredError(method: AnyMethod, reason: string): Schema | undefined {
+  return Object.hasOwn(method.errors, reason) ? method.errors[reason] : undefined;
+}
+
+/** Made on first use: few calls fail with a declared error. */
+function detailCoders(method: AnyMethod, codec: Codec): (reason: string) => DetailCoder | undefined {
+  const made = new Map<string, DetailCoder | undefined>();
+  return (reason) => {
+    if (made.has(reason)) return made.get(reason);
+    const declared = declaredError(method, reason);
+    if (declared === undefined) return undefined;
+    const detail = detailCoder(declared, method.service, codec);
+    made.set(reason, detail);
+    return detail;
+  };
+}
+
+/** Undefined where Protobuf cannot say the data: the error goes without them, or in its wire's own codec. */
+function detailCoder(declared: Schema, service: string, codec: Codec): DetailCoder | undefined {
+  const type = errorMessageOf(declared, service);
+  if (type === undefined) return undefined;
+  try {
+    return { type, coder: checked(declared, codec) };
+  } catch {
+    return undefined;
+  }
 }
 
 function checked(schema: Schema, codec: Codec): Coder {

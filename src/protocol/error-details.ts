@@ -1,16 +1,20 @@
 /**
- * An error's details, which every HTTP dialect carries alike: those that were attached, and one more that tells a
- * declared error's name and data. It is a google.rpc.ErrorInfo, so that clients of other makes can read the name.
+ * An error's details, which every HTTP dialect carries alike: those that were attached, and two more that tell a
+ * declared error. A google.rpc.ErrorInfo has its name as `reason` and its service as `domain`; the other one is its
+ * data as the message that `.proto` files have for it, so that clients of other makes can read both. For callers in
+ * another codec than Protobuf, and where the message is not known, the ErrorInfo's metadata have the data too: `codec`,
+ * and `data` in base64.
  */
 import type { Code } from "../core/code.ts";
 import { type ErrorDetail, expected, type RpcError, type RpcErrorOptions } from "../core/error.ts";
 import type { Metadata } from "../core/metadata.ts";
+import type { Coder } from "../contract/codec.ts";
 import type { MethodCoders } from "../contract/coders.ts";
 import { fromAnyBase64, toBase64Unpadded } from "../wire/base64.ts";
 import { Writer } from "../wire/writer.ts";
 import { pushbackHeader } from "./call-headers.ts";
 import { readErrorMarks } from "./error-marks.ts";
-import { decodeErrorInfo, encodeErrorInfo, errorInfoType } from "./rpc-status.ts";
+import { decodeErrorInfo, encodeErrorInfo, type ErrorInfo, errorInfoType } from "./rpc-status.ts";
 
 const maxDataBytes = 8_192;
 const none: readonly ErrorDetail[] = Object.freeze([]);
@@ -21,18 +25,28 @@ export function detailsToSend(
 ): readonly ErrorDetail[] {
   const given = error.details ?? none;
   if (error.reason === undefined) return given;
-  const data = encodeData(error, coders);
-  const metadata = data === undefined || coders === undefined ? {}
-    : { codec: coders.codec, data: toBase64Unpadded(data) };
-  return [{ type: errorInfoType, value: encodeErrorInfo({ reason: error.reason, domain, metadata }) }, ...given];
+  // Passed on by somebody without the contract, who left all details as they came.
+  if (given.some((one) => infoOf(one)?.reason === error.reason)) return given;
+  const { reason } = error;
+  const detail = error.data === undefined ? undefined : coders?.detail?.(reason);
+  const message = detail === undefined ? undefined : encodeData(error.data, () => detail.coder);
+  const metadata: Record<string, string> = {};
+  if (detail !== undefined && message !== undefined) metadata["detail"] = detail.type;
+  if (error.data !== undefined && coders !== undefined && (message === undefined || coders.codec !== "proto")) {
+    const data = encodeData(error.data, () => coders.error(reason));
+    if (data !== undefined) Object.assign(metadata, { codec: coders.codec, data: toBase64Unpadded(data) });
+  }
+  const info = { type: errorInfoType, value: encodeErrorInfo({ reason, domain, metadata }) };
+  if (detail === undefined || message === undefined) return [info, ...given];
+  return [info, { type: detail.type, value: message }, ...given];
 }
 
-function encodeData(error: RpcError, coders: MethodCoders | undefined): Uint8Array | undefined {
-  const coder = error.data === undefined ? undefined : coders?.error(error.reason as string);
-  if (coder === undefined) return undefined;
+function encodeData(data: unknown, coderOf: () => Coder | undefined): Uint8Array | undefined {
   const writer = new Writer(256);
   try {
-    coder.encode(error.data, writer);
+    const coder = coderOf();
+    if (coder === undefined) return undefined;
+    coder.encode(data, writer);
   } catch {
     return undefined; // The error itself matters more than its data.
   }
@@ -49,7 +63,7 @@ export function receivedError(
   code: Code, message: string, details: readonly ErrorDetail[], trailer: Metadata, fields: Metadata,
   coders: MethodCoders | undefined,
 ): RpcError {
-  const declared = declaredIn(details, coders);
+  const declared = details.length === 0 || coders === undefined ? undefined : declaredIn(details, coders);
   return expected(code, message, {
     remote: true, phase: "server", metadata: trailer, retryAfterMs: readPushback(fields[pushbackHeader]),
     ...readErrorMarks(fields),
@@ -63,24 +77,71 @@ function readPushback(text: string | undefined): number | undefined {
   return /^-?\d{1,10}$/.test(text) ? Number(text) : -1;
 }
 
-/** The declared error among the details; the data's coder may refuse what a stranger sent. */
-function declaredIn(
-  details: readonly ErrorDetail[], coders: MethodCoders | undefined,
-): Pick<RpcErrorOptions, "reason" | "data" | "details"> | undefined {
-  const at = details.findIndex((one) => one.type === errorInfoType);
-  const detail = details[at];
-  if (detail === undefined) return undefined;
+type Declared = Pick<RpcErrorOptions, "reason" | "data" | "details">;
+
+/**
+ * The declared error among the details. Details that were added for it are taken out again, all others stay as they
+ * came; data that cannot be read are undefined. Without the contract every detail stays.
+ */
+function declaredIn(details: readonly ErrorDetail[], coders: MethodCoders): Declared | undefined {
   try {
-    const { reason, metadata } = decodeErrorInfo(detail.value);
-    const coder = coders?.error(reason);
-    if (coder === undefined) return undefined;
-    const bytes = metadata["codec"] === coders?.codec ? fromAnyBase64(metadata["data"] ?? "") : undefined;
-    const others = details.filter((_, i) => i !== at);
-    return {
-      reason, data: bytes === undefined ? undefined : coder.decode(bytes, 0, bytes.length),
-      details: others.length === 0 ? undefined : others,
-    };
+    for (const one of details) {
+      const info = infoOf(one);
+      if (info === undefined || coders.error(info.reason) === undefined) continue;
+      return readDeclared(one, info, details, coders);
+    }
+    return readForeign(details, coders);
+  } catch {
+    return undefined; // A declared type that this codec cannot say: the plain error stands.
+  }
+}
+
+function readDeclared(
+  info: ErrorDetail, { reason, metadata }: ErrorInfo, details: readonly ErrorDetail[], coders: MethodCoders,
+): Declared {
+  const detail = coders.detail?.(reason);
+  const type = detail?.type ?? metadata["detail"];
+  const message = type === undefined ? undefined : details.find((one) => one.type === type);
+  // Bytes in Protobuf are for whoever knows the type, or passes them on as they are.
+  const coder = detail?.coder ?? (coders.codec === "proto" ? coders.error(reason) : undefined);
+  const text = metadata["codec"] === coders.codec ? metadata["data"] : undefined;
+  const data = message !== undefined && coder !== undefined ? decodeData(message.value, coder)
+    : text === undefined ? undefined : decodeData(fromAnyBase64(text), coders.error(reason));
+  if (coders.reasonsOf === undefined) return { reason, data };
+  const isOurs = Object.keys(metadata).every((key) => key === "detail" || key === "codec" || key === "data");
+  return { reason, data, details: some(details.filter((one) => one !== message && !(isOurs && one === info))) };
+}
+
+/** A server that knows the contract's `.proto` alone attaches the message without a name. */
+function readForeign(details: readonly ErrorDetail[], coders: MethodCoders): Declared | undefined {
+  for (const one of details) {
+    const reasons = coders.reasonsOf?.(one.type);
+    const reason = reasons?.length === 1 ? reasons[0] : undefined;
+    if (reason === undefined) continue;
+    const data = decodeData(one.value, coders.detail?.(reason)?.coder);
+    if (data !== undefined) return { reason, data, details: some(details.filter((other) => other !== one)) };
+  }
+  return undefined;
+}
+
+function infoOf({ type, value }: ErrorDetail): ErrorInfo | undefined {
+  if (type !== errorInfoType) return undefined;
+  try {
+    return decodeErrorInfo(value);
   } catch {
     return undefined;
   }
+}
+
+function decodeData(bytes: Uint8Array | undefined, coder: Coder | undefined): unknown {
+  if (bytes === undefined || coder === undefined) return undefined;
+  try {
+    return coder.decode(bytes, 0, bytes.length);
+  } catch {
+    return undefined; // What a stranger sent need not be what the contract says.
+  }
+}
+
+function some<T>(list: readonly T[]): readonly T[] | undefined {
+  return list.length > 0 ? list : undefined;
 }

@@ -1,5 +1,4 @@
 /** Names of messages and enums in `.proto`: whose package a type belongs to, and what it is called there. */
-import type { AnyMethod } from "../method.ts";
 import type { EnumModel, Model } from "../model.ts";
 import { pascalCase } from "../names.ts";
 import type { Schema } from "../schema.ts";
@@ -61,23 +60,6 @@ export function messageName(model: Model, name: string | undefined, ownPackage: 
     default: break;
   }
   return placeOf(name ?? `${wrapperName(model)}Value`, ownPackage);
-}
-
-/**
- * The full names of the messages of a method's declared errors, to the errors' names: what the details of a foreign
- * error are recognised by. A message that several errors have tells none of them.
- */
-export function errorMessages(method: AnyMethod): ReadonlyMap<string, string> {
-  const reasons = new Map<string, string>();
-  const doubled = new Set<string>();
-  for (const [reason, schema] of Object.entries(method.errors)) {
-    const name = errorMessageOf(schema, method.service);
-    if (name === undefined) continue;
-    if (reasons.has(name)) doubled.add(name);
-    reasons.set(name, reason);
-  }
-  for (const name of doubled) reasons.delete(name);
-  return reasons;
 }
 
 /** The full name of the message of an error's data; undefined where the schema has no model. */

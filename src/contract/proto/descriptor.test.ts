@@ -4,7 +4,7 @@ import { test } from "node:test";
 import {
   createFileRegistry, type DescField, type DescMessage, type FileRegistry, fromBinary, toJson,
 } from "@bufbuild/protobuf";
-import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { FeatureSet_FieldPresence, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import * as z from "zod";
 import { createProtobufCodec } from "../../codec/protobuf/codec.ts";
@@ -44,7 +44,8 @@ function fieldOf(message: Message, field: DescField): unknown {
     const chosen = message[field.oneof.localName] as { case?: string; value?: unknown };
     return chosen.case === field.localName ? chosen.value : undefined;
   }
-  if (Number(field.presence) === 2 || field.fieldKind === "list" || field.fieldKind === "map") return message[field.localName];
+  const isPlain = field.fieldKind === "list" || field.fieldKind === "map";
+  if (isPlain || field.presence === FeatureSet_FieldPresence.IMPLICIT) return message[field.localName];
   return Object.hasOwn(message, field.localName) ? message[field.localName] : undefined;
 }
 
