@@ -1,4 +1,6 @@
 /** Codecs turn values into bytes and back: one folder or file each. */
-export { json } from "./json.ts";
+export { packAny, unpackAny } from "./any.ts";
+export { createJsonCodec, json, type JsonOptions } from "./json.ts";
+export type { MessageTypes } from "./proto-json/any.ts";
 export { msgpack } from "./msgpack.ts";
 export { createProtobufCodec, protobuf, type ProtobufOptions } from "./protobuf/index.ts";

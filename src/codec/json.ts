@@ -1,111 +1,112 @@
 /**
- * The JSON codec: plain JSON for plain values, and tagged objects for what JSON has no word for.
- *
- * Values describe themselves, so it works for every schema. `{"$":[type, …]}` stands for a Date, bytes, a
- * bigint, a Map, a Set, a number that JSON lacks or undefined; an object that has a key `$` itself is wrapped
- * in `{"$":["Object", …]}`. docs/encoding-json-msgpack.md has the table.
+ * The JSON codec: the JSON mapping of Protocol Buffers (https://protobuf.dev/programming-guides/json/) for every type
+ * with a model, so that it says what the type's exported `.proto` says; tagged JSON for the others.
  */
-import { RpcError } from "../core/error.ts";
 import type { Codec, Coder } from "../contract/codec.ts";
-import { readText, writeText } from "../wire/text.ts";
+import type { Model } from "../contract/model.ts";
+import type { Schema } from "../contract/schema.ts";
+import { RpcError } from "../core/error.ts";
 import type { Writer } from "../wire/writer.ts";
-import { excerpt, findFault } from "./json-fault.ts";
-import { hasTags, revive, tagging } from "./json-tags.ts";
-import { isPlainObject, maxDepth, rewrite } from "./rewrite.ts";
+import { appendText, decodeText, malformed, parse, taggedJson } from "./json-tagged.ts";
+import { type AnyForm, createAnyForm, type MessageTypes, type Read, type Write } from "./proto-json/any.ts";
+import { inspect } from "./proto-json/inspect.ts";
+import { checkNames } from "./proto-json/names.ts";
+import { nesting } from "./proto-json/nesting.ts";
+import { Readers } from "./proto-json/read.ts";
+import { Writers } from "./proto-json/write.ts";
+import { type MessagePlan, planMessage } from "./protobuf/plan.ts";
+import { Trail } from "./protobuf/trail.ts";
 
-const coder: Coder = {
-  encode(value, writer) {
-    appendText(writer, JSON.stringify(isPlain(value, 0) ? value : rewrite(value, tagging)));
-  },
-
-  decode(bytes, start, end) {
-    const text = decodeText(bytes, start, end);
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch (cause) {
-      throw notJson(text, cause);
-    }
-    if (hasTags(text)) return revive(value);
-    // After the parse, which does not recurse in V8 and elsewhere refuses of itself: that is five times cheaper
-    // than counting brackets before it.
-    if (isDeeperThan(maxDepth, value)) throw malformed(`is nested deeper than ${maxDepth}`);
-    return value;
-  },
-};
+export interface JsonOptions {
+  /**
+   * The messages that a `google.protobuf.Any` may hold, by full name; those of google.protobuf are always known. An
+   * Any of another type cannot be written or read as JSON. Default none.
+   */
+  readonly types?: MessageTypes;
+  /** What happens at properties that a type does not know: `ignore` (the default) or `refuse`. */
+  readonly unknownProperties?: "ignore" | "refuse";
+}
 
 /** Values as JSON text. Its content type is `application/json`. */
-export const json: Codec = { name: "json", structural: false, compile: () => coder };
+export const json: Codec = createJsonCodec();
 
-/** Whether lists and objects stand in one another more than so many times. Looks no further than that. */
-function isDeeperThan(levels: number, value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (levels === 0) return true;
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) if (isDeeperThan(levels - 1, value[i])) return true;
-    return false;
-  }
-  for (const key in value) if (isDeeperThan(levels - 1, (value as Record<string, unknown>)[key])) return true;
-  return false;
+/** Makes a JSON codec. A coder compiles on its first use, and is shared by all uses of its model. */
+export function createJsonCodec({ types = {}, unknownProperties = "ignore" }: JsonOptions = {}): Codec {
+  const coders = new WeakMap<Model, Coder>();
+  const forms = createForms(types, unknownProperties === "refuse");
+  return {
+    name: "json",
+    structural: true,
+    compile(schema: Schema): Coder {
+      const { model } = schema;
+      if (model === undefined) return taggedJson;
+      const known = coders.get(model);
+      if (known !== undefined) return known;
+      const plan = planMessage(model);
+      checkNames(plan);
+      const coder = coderOf(plan, forms);
+      coders.set(model, coder);
+      return coder;
+    },
+  };
 }
 
-/** Whether `JSON.stringify` alone writes the value faithfully. Anything unusual is for the slow walk to judge. */
-function isPlain(value: unknown, depth: number): boolean {
-  switch (typeof value) {
-    case "string": case "boolean": return true;
-    // NaN and the infinities make NaN, and only -0 has a negative reciprocal among zeros.
-    case "number": return value - value === 0 && (value !== 0 || 1 / value > 0);
-    case "object": return value === null || isPlainTree(value, depth);
-    case "bigint": case "undefined": case "function": case "symbol": default: return false;
-  }
+interface Forms {
+  readonly writers: Writers;
+  readonly readers: Readers;
 }
 
-function isPlainTree(value: object, depth: number): boolean {
-  if (depth >= maxDepth) return false;
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) if (!isPlain(value[i], depth + 1)) return false;
-    return true;
-  }
-  if (!isPlainObject(value)) return false;
-  for (const key in value) {
-    if (key === "$" || key === "__proto__") return false;
-    const member: unknown = (value as Record<string, unknown>)[key];
-    if (member !== undefined && !isPlain(member, depth + 1)) return false;
-  }
-  return true;
+function createForms(types: MessageTypes, refusesUnknown: boolean): Forms {
+  // The form of an Any needs those of all other messages, and they need it.
+  const writers: Writers = new Writers((value, trail) => any.write(value, trail));
+  const readers: Readers = new Readers({ refusesUnknown, any: (value, trail) => any.read(value, trail) });
+  const any: AnyForm = createAnyForm(types, (plan) => writers.message(plan), (plan) => readers.message(plan));
+  return { writers, readers };
 }
 
-/** Longer text is written in pieces, so that room is made for what it takes rather than for the worst case. */
-const pieceLength = 8192;
-
-function appendText(writer: Writer, text: string): void {
-  const length = text.length;
-  for (let from = 0; from < length;) {
-    let to = Math.min(length, from + pieceLength);
-    // A surrogate pair stays together.
-    if (to < length && (text.charCodeAt(to - 1) & 0xfc00) === 0xd800) to++;
-    const piece = from === 0 && to === length ? text : text.slice(from, to);
-    writer.ensure(3 * piece.length);
-    writer.position += writeText(writer.bytes, writer.position, piece);
-    from = to;
-  }
+function coderOf(plan: MessagePlan, { writers, readers }: Forms): Coder {
+  let write: Write | undefined;
+  let read: Read | undefined;
+  return {
+    encode(value: unknown, writer: Writer): void {
+      write ??= writers.message(plan);
+      appendText(writer, textOf(write, value));
+    },
+    decode(bytes: Uint8Array, start: number, end: number): unknown {
+      read ??= readers.message(plan);
+      const text = decodeText(bytes, start, end);
+      const parsed = parse(text);
+      inspect(text, parsed);
+      try {
+        return read(parsed, undefined);
+      } catch {
+        return refused(() => (read as Read)(parsed, new Trail()));
+      }
+    },
+  };
 }
 
-function decodeText(bytes: Uint8Array, start: number, end: number): string {
+/** The first try keeps no path; if it gives up, a second one says what is wrong and where. */
+function textOf(write: Write, value: unknown): string {
+  // A getter of the value may encode something else meanwhile.
+  const outer = nesting.depth;
   try {
-    return readText(bytes, start, end);
-  } catch (cause) {
-    throw malformed("is not valid UTF-8", cause);
+    nesting.depth = 0;
+    return write(value, undefined);
+  } catch {
+    nesting.depth = 0;
+    return refused(() => write(value, new Trail()));
+  } finally {
+    nesting.depth = outer;
   }
 }
 
-function notJson(text: string, cause: unknown): RpcError {
-  const fault = findFault(text);
-  if (fault === undefined) return malformed("cannot be parsed", cause);
-  const found = fault.position >= text.length ? "the end" : excerpt(text, fault.position);
-  return malformed(`is malformed at character ${fault.position}: expected ${fault.expected}, found ${found}`, cause);
-}
-
-function malformed(what: string, cause?: unknown): RpcError {
-  return new RpcError("invalid_argument", `JSON ${what}`, { phase: "decode", cause });
+/** Runs what will throw; nothing but an RpcError leaves it. */
+function refused<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (RpcError.is(error)) throw error;
+    throw malformed("cannot say this value", error);
+  }
 }

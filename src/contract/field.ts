@@ -67,7 +67,7 @@ export function openEnum<const Numbers extends Readonly<Record<string, number>>>
 type OneofCase<Name extends string, Value> = { case: Name; value: Value };
 type Variants = Readonly<Record<string, z.core.SomeType>>;
 
-/** An interface, so that a type may refer to itself in a variant: what a type alias says, the compiler wants at once. */
+/** An interface, so that a type may refer to itself in a variant: an alias is what the compiler wants at once. */
 interface OneofInternals<V extends Variants> extends z.core.$ZodTypeInternals {
   readonly output: { [Name in keyof V & string]: OneofCase<Name, z.output<V[Name]>> }[keyof V & string] | undefined;
   readonly input: { [Name in keyof V & string]: OneofCase<Name, z.input<V[Name]>> }[keyof V & string] | undefined;
@@ -86,9 +86,9 @@ export interface Oneof<V extends Variants> extends z.ZodType<unknown, unknown, O
  * ```
  *
  * The property is `{ case: "card", value: Card } | { case: "note", value: string } | undefined`. Numbers are
- * those of the object's fields: unique in it, counting on where none is named. Where a variant
- * refers back to its own object, the property stands behind a getter, as in `z.object`. Throws `invalid_argument` for no variant at all. A union
- * (`z.discriminatedUnion`) is a message of its own instead.
+ * those of the object's fields: unique in it, counting on where none is named. Where a variant refers back to its
+ * own object, the property stands behind a getter, as in `z.object`. Throws `invalid_argument` for no variant at
+ * all. A union (`z.discriminatedUnion`) is a message of its own instead.
  */
 export function oneof<V extends Variants>(variants: V): Oneof<V> {
   const [first, ...rest] = Object.keys(variants).map((name) => z.object({

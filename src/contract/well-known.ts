@@ -42,8 +42,7 @@ const seconds = { seconds: z.int64(), nanos: z.int32() };
 const types = {
   duration: z.object(seconds).meta({ id: "google.protobuf.Duration" }),
   timestamp: z.object(seconds).meta({ id: "google.protobuf.Timestamp" }),
-  any: z.object({ typeUrl: z.string().meta({ protoName: "type_url" }), value: bytes() })
-    .meta({ id: "google.protobuf.Any" }),
+  any: z.object({ typeUrl: z.string(), value: bytes() }).meta({ id: "google.protobuf.Any" }),
   fieldMask: z.object({ paths: z.array(z.string()) }).meta({ id: "google.protobuf.FieldMask" }),
   empty: z.object({}).meta({ id: "google.protobuf.Empty" }),
   value: z.json().meta({ wellKnown: "google.protobuf.Value" }),

@@ -34,7 +34,9 @@ const colour: EnumModel = {
 const size: EnumModel = {
   kind: "enum", name: "Size", values: "abcdefghijkl".split("").map((name, number) => ({ name, number })),
 };
-const open: EnumModel = { ...colour, name: "Open", open: true };
+const open: EnumModel = {
+  ...colour, name: "Open", open: true, values: [...colour.values, { name: "none", number: 0 }],
+};
 const wellKnown = (name: string, of?: ScalarKind): WellKnownModel => ({
   kind: "wellknown", name: `google.protobuf.${name}` as WellKnownName, of: of === undefined ? undefined : scalar(of),
 });

@@ -206,7 +206,7 @@ const entries = new WeakMap<MapPlan, readonly FieldPlan[]>();
 function entryFields(plan: MapPlan): readonly FieldPlan[] {
   const known = entries.get(plan);
   if (known !== undefined) return known;
-  const field = { presence: "explicit", absent: "zero", defaultValue: undefined } as const;
+  const field = { presence: "explicit", absent: "zero", defaultValue: undefined, json: "", also: [] } as const;
   const fields: readonly FieldPlan[] = [
     { ...field, name: "key", number: 1, shape: { type: "single", value: keyValue(plan.key) } },
     { ...field, name: "value", number: 2, shape: { type: "single", value: plan.value } },

@@ -5,6 +5,7 @@
  * Both the code generator and the interpreter work from plans, so that every decision of the mapping
  * (docs/encoding.md) is taken here, once.
  */
+import { lowerCamel, protoFieldName } from "../../contract/proto/names.ts";
 import { RpcError } from "../../core/error.ts";
 import type {
   EnumModel, FieldModel, MapModel, Model, OneofModel, ScalarKind, StructModel, UnionModel, WellKnownModel,
@@ -69,7 +70,7 @@ export interface TimestampPlan {
   readonly type: "timestamp";
 }
 
-export interface VariantPlan {
+export interface VariantPlan extends JsonNames {
   readonly name: string;
   readonly number: number;
   readonly tag: string | number | boolean | undefined;
@@ -98,7 +99,7 @@ export interface OneofPlan {
   readonly cases: readonly CasePlan[];
 }
 
-export interface CasePlan {
+export interface CasePlan extends JsonNames {
   readonly name: string;
   readonly number: number;
   readonly value: ValuePlan;
@@ -108,7 +109,14 @@ export type KeyPlan =
   | ScalarPlan
   | { readonly type: "enum"; readonly model: EnumModel };
 
-export interface FieldPlan {
+/** What a field is called in JSON. */
+export interface JsonNames {
+  readonly json: string;
+  /** Further names that a reader takes. */
+  readonly also: readonly string[];
+}
+
+export interface FieldPlan extends JsonNames {
   readonly name: string;
   /** Of a oneof the least of its cases'. */
   readonly number: number;
@@ -205,6 +213,14 @@ export function needsDepthCheck(root: MessagePlan): boolean {
   return height(root) > maxDepth;
 }
 
+function jsonNames(
+  { name, protoName, jsonName }: { readonly name: string; readonly protoName?: string | undefined;
+    readonly jsonName?: string | undefined },
+): JsonNames {
+  const json = jsonName ?? lowerCamel(protoName ?? name);
+  return { json, also: [...new Set([protoFieldName(name, protoName), name])].filter((other) => other !== json) };
+}
+
 const required = { presence: "implicit", absent: "zero", defaultValue: undefined } as const;
 const highestNumber = 536_870_911;
 
@@ -241,8 +257,10 @@ class Planner {
     }
   }
 
-  wrapper(of: WrapperPlan["of"], name: string, field: Omit<FieldPlan, "name" | "number">): WrapperPlan {
-    return { type: "wrapper", of, fields: [{ name, number: 1, ...field }] };
+  wrapper(
+    of: WrapperPlan["of"], name: string, field: Omit<FieldPlan, "name" | "number" | "json" | "also">,
+  ): WrapperPlan {
+    return { type: "wrapper", of, fields: [{ name, number: 1, json: name, also: [], ...field }] };
   }
 
   #wellKnown(model: WellKnownModel): MessagePlan {
@@ -314,7 +332,7 @@ class Planner {
 
   #oneof(model: OneofModel): OneofPlan {
     const cases = model.variants.map((variant) => (
-      { name: variant.name, number: variant.number, value: this.value(variant.model) }));
+      { name: variant.name, number: variant.number, ...jsonNames(variant), value: this.value(variant.model) }));
     if (cases.length === 0) throw inexpressible("a oneof of nothing");
     if (new Set(cases.map(({ name }) => name)).size < cases.length) {
       throw inexpressible(`a oneof with two variants of one name (${cases.map(({ name }) => name).join(", ")})`);
@@ -322,8 +340,9 @@ class Planner {
     return { type: "oneof", cases: cases.sort((a, b) => a.number - b.number) };
   }
 
-  #field({ name, number, model, presence, defaultValue }: FieldModel): FieldPlan {
-    const field = { name, number, defaultValue: presence === "default" ? defaultValue : undefined };
+  #field(one: FieldModel): FieldPlan {
+    const { name, number, model, presence, defaultValue } = one;
+    const field = { name, number, ...jsonNames(one), defaultValue: presence === "default" ? defaultValue : undefined };
     if (model.kind === "oneof") {
       const isDefault = presence === "default" && defaultValue !== undefined;
       const absent = presence === "required" ? "zero" : isDefault ? "default" : "undefined";
@@ -367,7 +386,8 @@ class Planner {
       checkNumber(number, where);
       if (numbers.has(number)) throw inexpressible(`${where} has the number ${number} of another; renumber one`);
       numbers.add(number);
-      return { name, number, tag, model: variant, value: this.#variant(variant, model.discriminator, tag) };
+      const value = this.#variant(variant, model.discriminator, tag);
+      return { name, number, ...jsonNames({ name }), tag, model: variant, value };
     });
   }
 
@@ -390,7 +410,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Stands in a wrapper until the wrapped type is planned. */
 const unplanned: FieldPlan = {
-  name: "", number: 1, ...required, shape: { type: "single", value: { type: "json" } },
+  name: "", number: 1, json: "", also: [], ...required, shape: { type: "single", value: { type: "json" } },
 };
 
 function keyPlan({ key }: MapModel): KeyPlan {

@@ -25,6 +25,12 @@ export class Trail {
       { phase: "encode" });
   }
 
+  /** The error of parsed JSON that does not fit its type. Foreseen, so without a stack. */
+  unfit(wanted: string, json: unknown): RpcError {
+    return expected("invalid_argument", `JSON: expected ${wanted}${this.at()}, received ${describe(json)}`,
+      { phase: "decode" });
+  }
+
   /** The error of bytes that are no message of the type. Foreseen, so without a stack. */
   malformed(offset: number, what: string): RpcError {
     return expected("invalid_argument", `malformed message: ${what} at byte ${offset}${this.at(" in")}`,

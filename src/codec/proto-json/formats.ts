@@ -1,0 +1,116 @@
+/** The texts of google.protobuf's Timestamp, Duration and FieldMask in JSON (RFC 3339, `1.5s`, `user.displayName`). */
+import { lowerCamel } from "../../contract/proto/names.ts";
+import { firstMs, lastMs, timestampMs } from "../protobuf/timestamp.ts";
+
+/** Most seconds of a Duration: 10,000 years. */
+const longestSeconds = 315_576_000_000n;
+const nanosPerSecond = 1_000_000_000;
+
+/** Fractions of a second have 3, 6 or 9 digits, or none. */
+function fraction(nanos: number): string {
+  if (nanos === 0) return "";
+  const digits = String(nanos).padStart(9, "0");
+  if (digits.endsWith("000000")) return `.${digits.slice(0, 3)}`;
+  return digits.endsWith("000") ? `.${digits.slice(0, 6)}` : `.${digits}`;
+}
+
+/** `2030-01-01T00:00:00Z`; undefined for what is no Date of the years 1 to 9999. */
+export function dateText(value: unknown): string | undefined {
+  const ms = timestampMs(value);
+  if (ms !== ms) return undefined;
+  const text = Date.prototype.toISOString.call(value);
+  return text.endsWith(".000Z") ? `${text.slice(0, 19)}Z` : text;
+}
+
+const dateTime =
+  /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))$/;
+
+interface Moment {
+  /** Of the whole second. */
+  readonly ms: number;
+  readonly nanos: number;
+}
+
+function readMoment(json: unknown): Moment | undefined {
+  const parts = typeof json === "string" && json.length <= 40 ? dateTime.exec(json) : null;
+  if (parts === null) return undefined;
+  const [, year, month, day, hour, minute, second, digits = "", sign, offsetHours = 0, offsetMinutes = 0] = parts;
+  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined;
+  if (Number(offsetHours) > 23 || Number(offsetMinutes) > 59) return undefined;
+  const date = new Date(0);
+  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
+  if (date.getUTCMonth() !== Number(month) - 1 || date.getUTCDate() !== Number(day)) return undefined;
+  date.setUTCHours(Number(hour), Number(minute), Number(second));
+  const offset = (Number(offsetHours) * 60 + Number(offsetMinutes)) * 60_000 * (sign === "-" ? -1 : 1);
+  const ms = date.getTime() - offset;
+  return ms >= firstMs && ms <= lastMs ? { ms, nanos: Number(digits.padEnd(9, "0")) } : undefined;
+}
+
+/** A Date, to the millisecond, rounded down. */
+export function readDate(json: unknown): Date | undefined {
+  const moment = readMoment(json);
+  return moment === undefined ? undefined : new Date(moment.ms + Math.floor(moment.nanos / 1_000_000));
+}
+
+interface Parts {
+  readonly seconds: bigint;
+  readonly nanos: number;
+}
+
+/** Undefined unless `value` is an object of both parts, nanoseconds less than a second. */
+function partsOf(value: unknown): Parts | undefined {
+  const { seconds, nanos } = (typeof value === "object" && value !== null ? value : {}) as Partial<Parts>;
+  const fits = typeof seconds === "bigint" && typeof nanos === "number" && Number.isInteger(nanos) &&
+    Math.abs(nanos) < nanosPerSecond;
+  return fits ? { seconds, nanos } : undefined;
+}
+
+/** The text of `{ seconds, nanos }` since 1970. */
+export function timestampText(value: unknown): string | undefined {
+  const parts = partsOf(value);
+  if (parts === undefined || parts.nanos < 0) return undefined;
+  const ms = Number(parts.seconds) * 1000;
+  if (!(ms >= firstMs && ms <= lastMs)) return undefined;
+  return `${new Date(ms).toISOString().slice(0, 19)}${fraction(parts.nanos)}Z`;
+}
+
+export function readTimestamp(json: unknown): Parts | undefined {
+  const moment = readMoment(json);
+  return moment === undefined ? undefined : { seconds: BigInt(moment.ms / 1000), nanos: moment.nanos };
+}
+
+/** The text of a duration, whose parts must have one sign. */
+export function durationText(value: unknown): string | undefined {
+  const parts = partsOf(value);
+  if (parts === undefined) return undefined;
+  const { seconds, nanos } = parts;
+  if (seconds > longestSeconds || seconds < -longestSeconds) return undefined;
+  if ((seconds > 0n && nanos < 0) || (seconds < 0n && nanos > 0)) return undefined;
+  const sign = seconds < 0n || nanos < 0 ? "-" : "";
+  return `${sign}${seconds < 0n ? -seconds : seconds}${fraction(Math.abs(nanos))}s`;
+}
+
+export function readDuration(json: unknown): Parts | undefined {
+  const parts = typeof json === "string" ? /^(-?)(\d{1,12})(?:\.(\d{1,9}))?s$/.exec(json) : null;
+  if (parts === null) return undefined;
+  const [, sign, whole = "", digits = ""] = parts;
+  const seconds = BigInt(whole);
+  if (seconds > longestSeconds) return undefined;
+  const nanos = Number(digits.padEnd(9, "0"));
+  return sign === "-" ? { seconds: -seconds, nanos: nanos === 0 ? 0 : -nanos } : { seconds, nanos };
+}
+
+/** Undefined for a path that would not come back as it is: `fooBar`, `foo__bar`, `foo_3`. */
+export function fieldMaskText(value: unknown): string | undefined {
+  const { paths } = (typeof value === "object" && value !== null ? value : {}) as { paths?: unknown };
+  if (!Array.isArray(paths)) return undefined;
+  const texts = paths.map((path: unknown) => (
+    typeof path !== "string" || /_(?:$|[^a-z])|[A-Z,]/.test(path) ? undefined : lowerCamel(path)));
+  return texts.includes(undefined) ? undefined : texts.join(",");
+}
+
+export function readFieldMask(json: unknown): { paths: string[] } | undefined {
+  if (typeof json !== "string" || json.includes("_")) return undefined;
+  const paths = json === "" ? [] : json.split(",");
+  return { paths: paths.map((path) => path.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)) };
+}
