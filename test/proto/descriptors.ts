@@ -59,7 +59,8 @@ export function compiledSet(files: ReadonlyMap<string, string>, path: string): U
     const [command = "", ...args] = compilers[0]?.command ?? [];
     const out = join(folder, "set.binpb");
     execFileSync(command,
-      [...args, `--proto_path=${folder}`, "--include_imports", `--descriptor_set_out=${out}`, path], { stdio: "pipe" });
+      [...args, `--proto_path=${folder}`, "--include_imports", "--include_source_info", `--descriptor_set_out=${out}`, path],
+      { stdio: "pipe" });
     return new Uint8Array(readFileSync(out));
   });
 }

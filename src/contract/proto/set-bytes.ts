@@ -77,13 +77,18 @@ const file: Shape = {
   6: ["service", service, true], 7: ["extension", field, true], 8: ["options", fileOptions],
   9: ["sourceCodeInfo", { 1: ["location", location, true] }], 12: ["syntax", "text"], 14: ["edition", "int"],
 };
+/** What descriptors must have, and reads as this where bytes leave it out. */
+const absent: Readonly<Record<string, unknown>> = {
+  name: "", inputType: "", outputType: "", number: 0, start: 0, end: 0, path: [], span: [], location: [],
+};
+
 const set: Shape = { 1: ["file", file, true] };
 
 /** Throws `invalid_argument` for bytes that are no FileDescriptorSet. */
 export function readFileDescriptorSet(bytes: Uint8Array): readonly FileDescriptor[] {
   const { file: files = [] } = new SetReader(bytes).message(bytes.length, set, 0) as { file?: FileDescriptor[] };
   for (const one of files) {
-    if (typeof one.name !== "string") throw malformed("a file without a name");
+    if (one.name === "") throw malformed("a file without a name");
   }
   return files;
 }
@@ -107,6 +112,9 @@ class SetReader {
       const known = shape[number];
       if (known === undefined) this.#skip(wire, end);
       else this.#field(known, wire, end, depth, value);
+    }
+    for (const [name] of Object.values(shape) as FieldShape[]) {
+      if (value[name] === undefined && Object.hasOwn(absent, name)) value[name] = absent[name];
     }
     return value;
   }
