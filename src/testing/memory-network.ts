@@ -105,8 +105,8 @@ class MemoryStream implements ByteStream {
 
   write(bytes: Uint8Array, written?: () => void): boolean {
     if (this.#isEnded || this.#isClosed) return false;
-    // Copied now: the reader may keep its bytes, and the writer gets its own back.
-    this.#writes.push({ bytes: bytes.slice(), written });
+    // Copied now: the reader may keep its bytes, and the writer gets its own back. A Buffer's slice would be a view.
+    this.#writes.push({ bytes: new Uint8Array(bytes), written });
     this.bufferedBytes += bytes.length;
     this.#plan();
     if (this.bufferedBytes < highWaterBytes) return true;
