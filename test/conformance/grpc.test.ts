@@ -20,7 +20,8 @@ lawInSimulation("gRPC, exchanges in memory, JSON", pairWire(), { ...dialects, co
 for (const codec of [protobuf, json]) {
   for (const compression of [gzip(), brotli(), zstd()]) {
     lawInSimulation(`gRPC, exchanges in memory, ${codec.name} compressed by ${compression.name}`, pairWire(), {
-      ...dialects, codec, compressions: [compression], settings: { ...(codec === json ? jsonSettings : {}), compressAboveBytes: 64 },
+      ...dialects, codec, compressions: [compression],
+      settings: { ...(codec === json ? jsonSettings : {}), compressAboveBytes: 64 },
     });
   }
 }
