@@ -1,3 +1,4 @@
-/** gRPC-Web over HTTP/1.1 and HTTP/2: gRPC for callers that see no HTTP trailers. */
+/** The protocol gRPC-Web, over either version of HTTP: gRPC for callers that see no HTTP trailers. */
 export { grpcWebClient, type GrpcWebClientOptions } from "./client.ts";
 export { grpcWebServer } from "./server.ts";
+export { grpcWeb, type GrpcWebOptions } from "./protocol.ts";
