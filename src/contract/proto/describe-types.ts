@@ -66,10 +66,11 @@ export class ProtoTypes {
     return found;
   }
 
-  /** The absolute name of the message that a whole request, response or error is. `where` is for errors. */
-  message(schema: Schema, home: ProtoPackage, where: string): string {
-    return this.at(where, () => {
-      const model = requireModel(schema);
+  /** The absolute name of the message that a whole request, response or error is. `path` and `part` are for errors. */
+  message(schema: Schema, home: ProtoPackage, path: string, part: string): string {
+    // Why there is no model says the part itself.
+    const model = this.at(path, () => requireModel(schema));
+    return this.at(`${path} ${part}`, () => {
       const scope = { home: home.name, owner: home };
       const reference = this.value(model, scope);
       if (reference.type === fieldTypes["message"]) return reference.typeName as string;

@@ -243,7 +243,7 @@ test("what cannot be said is refused with its method and path", () => {
   const deep = z.object({ list: z.array(z.object({ choice: oneof({ foo_bar: z.string(), fooBar: z.int32() }) })) });
   assert.throws(() => describe(deep),
     /a\.A\/get input\.list\.choice<fooBar>: has the name "fooBar" in JSON, as "foo_bar" has; rename one/);
-  assert.throws(() => describe(z.object({ a: z.custom<URL>() })), /a\.A\/get input: .*a/s);
+  assert.throws(() => describe(z.object({ a: z.custom<URL>() })), /: a\.A\/get: input\.a: /);
 });
 
 test("a package's file lies where its name says", () => {

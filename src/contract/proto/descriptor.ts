@@ -80,8 +80,8 @@ function describeService(contract: AnyContract, home: ProtoPackage, types: Proto
 function describeMethod(method: AnyMethod, home: ProtoPackage, types: ProtoTypes): MethodDescriptor {
   const described: MethodDescriptor = {
     name: method.wireName,
-    inputType: types.message(method.input, home, `${method.path} input`),
-    outputType: types.message(method.output, home, `${method.path} output`),
+    inputType: types.message(method.input, home, method.path, "input"),
+    outputType: types.message(method.output, home, method.path, "output"),
     // NO_SIDE_EFFECTS: what Connect's clients need to know before they call by GET.
     options: method.idempotent === true ? { idempotencyLevel: 1 } : undefined,
     clientStreaming: method.kind === "client_stream" || method.kind === "bidi_stream" ? true : undefined,
@@ -95,7 +95,7 @@ function describeErrors(contract: AnyContract, types: ProtoTypes): void {
   const home = types.package(packageOf(contract.name));
   for (const method of Object.values(contract.methods)) {
     for (const [name, schema] of Object.entries(method.errors)) {
-      types.message(schema, home, `${method.path} errors.${name}`);
+      types.message(schema, home, method.path, `errors.${name}`);
     }
   }
 }
