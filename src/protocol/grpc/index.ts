@@ -1,4 +1,4 @@
-/** gRPC over HTTP/2: both halves of the dialect, and what clients choose it by. */
+/** The dialect gRPC over HTTP/2, both halves of it, and the protocol that clients choose it by. */
 export { grpcClient } from "./client.ts";
 export { grpc, type GrpcOptions } from "./protocol.ts";
 export { grpcServer } from "./server.ts";
