@@ -4,7 +4,7 @@
  */
 import { RpcError } from "../core/error.ts";
 import type { Metadata } from "../core/metadata.ts";
-import { type Carrier, type Exchange, Head, type HttpHandler, type HttpSink, type ResetReason } from "../http/message.ts";
+import { type Carrier, type Exchange, Head, type HttpHandler, type ResetReason } from "../http/message.ts";
 import type { Writer } from "../wire/writer.ts";
 import { Remainder } from "./http-remainder.ts";
 import type { Clock } from "../core/runtime.ts";
@@ -14,7 +14,7 @@ export interface CorsOptions {
   readonly origins: readonly string[] | "*";
   /** Whether pages may send cookies and other credentials; not with `"*"`. Default false. */
   readonly credentials?: boolean | undefined;
-  /** How long a browser may keep the answer to its question, in seconds. Default 7,200, the most that Chromium keeps. */
+  /** How long a browser may keep the answer to its question, in seconds. Default 7,200, Chromium's most. */
   readonly maxAgeSeconds?: number | undefined;
 }
 
@@ -22,7 +22,8 @@ export interface CorsOptions {
 export function withCors(clock: Clock, handler: HttpHandler, options: CorsOptions): HttpHandler {
   const { origins, credentials = false } = options;
   if (origins === "*" && credentials) {
-    throw new RpcError("invalid_argument", 'cors: credentials are not for origins "*"; list the origins that may send them');
+    throw new RpcError("invalid_argument",
+      'cors: credentials are not for origins "*"; list the origins that may send them');
   }
   if (origins !== "*") origins.forEach(requireOrigin);
   const allowed = origins === "*" ? undefined : new Set(origins);
@@ -35,14 +36,14 @@ export function withCors(clock: Clock, handler: HttpHandler, options: CorsOption
       return handler(request, new MarkedExchange(exchange, origin, marks), last);
     }
     exchange.head(marks.preflight(origin, request.fields["access-control-request-headers"]), true);
-    return new Remainder(clock, exchange, last) satisfies HttpSink;
+    return new Remainder(clock, exchange, last);
   };
 }
 
 function requireOrigin(origin: string): void {
   if (/^https?:\/\/[^/\s]+$/.test(origin)) return;
   throw new RpcError("invalid_argument",
-    `cors: ${JSON.stringify(origin.slice(0, 200))} is no origin; write scheme and host, e.g. "https://app.example.com"`);
+    `cors: ${JSON.stringify(origin.slice(0, 200))} is no origin; write scheme and host, e.g. "https://example.com"`);
 }
 
 /** Most marked heads kept ready. */

@@ -1,5 +1,6 @@
 /**
- * Meridian in browsers, workers and edges: `createClient(contract, { baseUrl })` calls by `fetch`, in Connect or gRPC-Web.
+ * Meridian in browsers, workers and edges: `createClient(contract, { baseUrl })` calls by `fetch`, in Connect or
+ * gRPC-Web.
  *
  * Unary calls and server streams: a browser sends a request whole before it hears the response.
  */
