@@ -1,23 +1,26 @@
 /**
- * What encoding and decoding one record costs, beside protobufjs, JSON and MessagePack.
+ * What encoding and decoding one record costs, beside the Protobuf libraries of JavaScript, JSON and MessagePack.
  *
- *   node bench/codec.ts [--json] [--rounds 3] [--ms 200] [--only meridian,JSON]
+ *   node bench/codec.ts [--json] [--rounds 5] [--ms 200] [--only meridian,JSON] [--cases S,M,maps,nested]
  *
- * Each system runs in a process of its own, and the rounds of all systems take turns, so that a noisy minute
- * hits all of them. `value` is the median of the rounds, in operations a second of processor time.
+ * Each system runs each shape in a process of its own, and the rounds of all systems take turns, so that a noisy
+ * minute hits all of them. `value` is the median of the rounds, in operations a second of processor time; the goals
+ * compare medians.
  */
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type Case, contenders, variety } from "./codecs/contenders.ts";
-import { median, printRows, rounded, type Row } from "./harness/rows.ts";
+import { contenders, rivals } from "./codecs/contenders.ts";
+import { type Case, shapes, variety } from "./codecs/shapes.ts";
+import { type AnyRow, type GoalRow, median, printRows, rounded, type Row } from "./harness/rows.ts";
 
 const { values: options } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
-    rounds: { type: "string", default: "3" },
+    rounds: { type: "string", default: "5" },
     ms: { type: "string", default: "200" },
     only: { type: "string" },
+    cases: { type: "string", default: Object.keys(shapes).join(",") },
     child: { type: "string" },
   },
 });
@@ -26,7 +29,7 @@ const ms = Number(options.ms);
 const kept: unknown[] = Array.from({ length: 256 });
 
 if (options.child === undefined) printRows(rows(), options.json);
-else process.stdout.write(JSON.stringify(measureAll(options.child)));
+else process.stdout.write(JSON.stringify(await measure(options.child, options.cases as Case)));
 
 interface Figure {
   readonly name: string;
@@ -34,38 +37,51 @@ interface Figure {
   readonly value: number;
 }
 
-function rows(): Row[] {
+function rows(): AnyRow[] {
   const only = options.only?.split(",");
   const systems = Object.keys(contenders).filter((system) => only?.includes(system) ?? true);
   const found = new Map<string, Figure[]>(systems.map((system) => [system, []]));
   const program = fileURLToPath(import.meta.url);
   for (let round = 0; round < Number(options.rounds); round++) {
-    for (const system of systems) {
-      const args = [program, "--child", system, "--ms", options.ms];
-      const figures = JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" })) as Figure[];
-      found.get(system)?.push(...figures);
+    for (const name of options.cases.split(",")) {
+      for (const system of systems) {
+        const args = [program, "--child", system, "--cases", name, "--ms", options.ms];
+        const figures = JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" })) as Figure[];
+        found.get(system)?.push(...figures);
+      }
     }
   }
   const cases = [...new Set([...found.values()].flat().map(({ name }) => name))];
-  return cases.flatMap((name) => systems.map((system): Row => {
-    const rounds = (found.get(system) ?? []).filter((figure) => figure.name === name);
-    const values = rounds.map(({ value }) => value);
-    return {
-      bench: "codec", case: name, system, value: rounded(median(values)) ?? null, unit: "ops/s",
-      min: rounded(Math.min(...values)), max: rounded(Math.max(...values)), rounds: values.length,
-      ...{ bytes: rounds[0]?.bytes },
-    };
-  }));
+  return cases.flatMap((name) => {
+    const figures = systems.map((system): Row => {
+      const rounds = (found.get(system) ?? []).filter((figure) => figure.name === name);
+      const values = rounds.map(({ value }) => value);
+      return {
+        bench: "codec", case: name, system, value: rounded(median(values)) ?? null, unit: "ops/s",
+        min: rounded(Math.min(...values)), max: rounded(Math.max(...values)), rounds: values.length,
+        ...{ bytes: rounds[0]?.bytes },
+      };
+    });
+    return [...figures, ...goal(name, figures)];
+  });
 }
 
-function measureAll(system: string): Figure[] {
-  return (["S", "M"] as const).flatMap((name) => measure(system, name));
+/** Ahead of each library that writes the same bytes: of the fastest of them. */
+function goal(name: string, figures: readonly Row[]): GoalRow[] {
+  const ours = figures.find(({ system }) => system === "meridian")?.value;
+  const theirs = figures.filter(({ system }) => rivals.includes(system)).map(({ value }) => value ?? Number.NaN);
+  if (ours === undefined || ours === null || theirs.length === 0) return [];
+  const value = rounded(ours / Math.max(...theirs));
+  return [{
+    bench: "codec", case: name, system: "meridian", goal: `> 1x the fastest of ${rivals.join(", ")}`, value, unit: "x",
+    met: value > 1,
+  }];
 }
 
-function measure(system: string, name: Case): Figure[] {
+async function measure(system: string, name: Case): Promise<Figure[]> {
   const make = contenders[system];
   if (make === undefined) throw new Error(`no system is called ${system}`);
-  const { encode, decode } = make(name);
+  const { encode, decode } = await make(name);
   const bytes = encode(0);
   return [
     { name: `encode ${name}`, bytes, value: opsPerSecond(encode) },

@@ -1,12 +1,12 @@
-// Codecs side by side: each makes, of a shape, what encodes one of several records and what decodes it again.
+// Codecs side by side: each makes, of a shape, what encodes one of several records and what decodes it again. The
+// records of each are in that library's natural form, made of its own decoding before the clock runs.
+import assert from "node:assert/strict";
 import { Decoder, Encoder } from "@msgpack/msgpack";
-import protobufjs from "protobufjs";
-import { createProtobufCodec } from "../../src/codec/protobuf/index.ts";
-import { schemaOf } from "../../src/contract/index.ts";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { createProtobufCodec, json } from "../../src/codec/index.ts";
+import { type Codec, schemaOf } from "../../src/contract/index.ts";
 import { Writer } from "../../src/wire/index.ts";
-import { medium, type Medium, mediumValue, small, smallValue } from "../shapes.ts";
-
-export type Case = "S" | "M";
+import { type Case, type MessageName, shapes, valuesOf } from "./shapes.ts";
 
 export interface Contender {
   /** Encodes the record of that index; returns how many bytes it took. */
@@ -15,25 +15,24 @@ export interface Contender {
   readonly decode: (index: number) => unknown;
 }
 
-/** How many different records there are. */
-export const variety = 64;
-
-const valuesOf: Readonly<Record<Case, readonly object[]>> = {
-  S: Array.from({ length: variety }, (_, i) => smallValue(i * 37)),
-  M: Array.from({ length: variety }, (_, i) => mediumValue(i * 37)),
-};
-
-export const contenders: Readonly<Record<string, (name: Case) => Contender>> = {
-  meridian: (name) => meridian(name, true),
-  "meridian interpreted": (name) => meridian(name, false),
-  protobufjs: protobufjsContender,
+/** A system is loaded only in the process that measures it. */
+export const contenders: Readonly<Record<string, (name: Case) => Promise<Contender> | Contender>> = {
+  meridian: (name) => meridian(name, createProtobufCodec()),
+  "meridian interpreted": (name) => meridian(name, createProtobufCodec({ codegen: false })),
+  "meridian JSON": (name) => meridian(name, json),
+  "protobufjs static": protobufjsContender,
+  "protobuf-es": protobufEsContender,
+  "ts-proto": tsProtoContender,
   JSON: jsonContender,
   "@msgpack/msgpack": msgpackContender,
 };
 
-function meridian(name: Case, codegen: boolean): Contender {
-  const schema = schemaOf(name === "S" ? small : medium, name === "S" ? "Small" : "Medium");
-  const coder = createProtobufCodec({ codegen }).compile(schema);
+/** Those that write the same bytes, so that being ahead of them is a goal. */
+export const rivals: readonly string[] = ["protobufjs static", "protobuf-es", "ts-proto"];
+
+function meridian(name: Case, codec: Codec): Contender {
+  const { type, message } = shapes[name];
+  const coder = codec.compile(schemaOf(type, message));
   const values = valuesOf[name];
   const writer = new Writer(65_536);
   const encode = (index: number) => {
@@ -52,43 +51,74 @@ function meridian(name: Case, codegen: boolean): Contender {
   return { encode, decode: (index) => coder.decode(received, ends[index - 1] ?? 0, ends[index] as number) };
 }
 
-const proto = `syntax = "proto3";
-message Timestamp { int64 seconds = 1; int32 nanos = 2; }
-message S { int32 id = 1; string name = 2; repeated string tags = 3; }
-message Address { string street = 1; string city = 2; string zip = 3; double lat = 4; double lon = 5; }
-message Order { int32 id = 1; string sku = 2; int64 totalCents = 3; Timestamp placedAt = 4; }
-message M {
-  int32 id = 1; string name = 2; string email = 3; bool active = 4; repeated Address addresses = 5;
-  repeated string tags = 6; map<string, string> attributes = 7; repeated Order orders = 8; string bio = 9;
-}`;
+/** Our encoding of each record, as a plain array of its own: what the others are given to decode. */
+function encodings(name: Case): readonly Uint8Array[] {
+  const { type, message } = shapes[name];
+  const coder = createProtobufCodec().compile(schemaOf(type, message));
+  return valuesOf[name].map((value) => {
+    const writer = new Writer(4096);
+    coder.encode(value, writer);
+    return new Uint8Array(writer.bytes.subarray(0, writer.position));
+  });
+}
 
-/** Its values are its own: 64-bit integers and timestamps are objects of two parts, made before the clock runs. */
-function protobufjsContender(name: Case): Contender {
-  const type = protobufjs.parse(proto, { keepCase: true }).root.lookupType(name);
-  const long = (value: bigint) =>
-    ({ low: Number(BigInt.asIntN(32, value)), high: Number(value >> 32n), unsigned: false });
-  const values = valuesOf[name].map((value) => (name === "S" ? value : {
-    ...value,
-    orders: (value as Medium).orders.map((order) => ({
-      ...order, totalCents: long(order.totalCents),
-      placedAt: {
-        seconds: long(BigInt(Math.floor(order.placedAt.getTime() / 1000))),
-        nanos: order.placedAt.getTime() % 1000 * 1e6,
-      },
-    })),
-  }));
-  const encoded = values.map((value) => type.encode(value).finish());
+/** Refuses to measure a library that would write something else. Bytes may differ: zeros in maps need not be there. */
+function checked(name: Case, encode: (index: number) => Uint8Array): void {
+  const { type, message } = shapes[name];
+  const coder = createProtobufCodec().compile(schemaOf(type, message));
+  for (const [i, value] of valuesOf[name].entries()) {
+    const bytes = encode(i);
+    assert.deepEqual(coder.decode(bytes, 0, bytes.length), value, `record ${i} of ${name}`);
+  }
+}
+
+interface StaticType {
+  encode(message: unknown): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): unknown;
+}
+
+/** Code that pbjs printed for shapes.proto, in generated/. */
+async function protobufjsContender(name: Case): Promise<Contender> {
+  const generated = await import("./generated/protobufjs.js") as { shapes: Record<MessageName, StaticType> };
+  return staticContender(name, generated.shapes[shapes[name].message]);
+}
+
+/** Code that protoc-gen-ts_proto printed for shapes.proto, in generated/. */
+async function tsProtoContender(name: Case): Promise<Contender> {
+  const generated = await import("./generated/ts-proto.js") as Record<MessageName, StaticType>;
+  return staticContender(name, generated[shapes[name].message]);
+}
+
+function staticContender(name: Case, type: StaticType): Contender {
+  const encoded = encodings(name);
+  const values = encoded.map((bytes) => type.decode(bytes));
+  checked(name, (index) => type.encode(values[index]).finish());
   return {
-    encode: (index) => type.encode(values[index] as object).finish().length,
+    encode: (index) => type.encode(values[index]).finish().length,
     decode: (index) => type.decode(encoded[index] as Uint8Array),
   };
 }
 
-/** What JSON can say: integers for bigints, milliseconds for dates. */
+/** Its generated code is the descriptor, in generated/; the engine is the library's. */
+async function protobufEsContender(name: Case): Promise<Contender> {
+  const { schemas } = await import("./generated/protobuf-es.ts");
+  const schema = schemas[shapes[name].message];
+  const encoded = encodings(name);
+  const values = encoded.map((bytes) => fromBinary(schema, bytes));
+  const encode = (index: number) => toBinary(schema, values[index] as (typeof values)[number]);
+  checked(name, encode);
+  return {
+    encode: (index) => encode(index).length,
+    decode: (index) => fromBinary(schema, encoded[index] as Uint8Array),
+  };
+}
+
+/** What JSON can say: integers for bigints, milliseconds for dates, objects for Maps. */
 function plain(value: object): unknown {
   return JSON.parse(JSON.stringify(value, function (this: Record<string, unknown>, key, item: unknown) {
     const original = this[key];
     if (original instanceof Date) return original.getTime();
+    if (original instanceof Map) return Object.fromEntries(original);
     return typeof item === "bigint" ? Number(item) : item;
   }));
 }
