@@ -281,6 +281,22 @@ test("an unused socket that is lost is no loss, unless no other can be made", ()
   assert.deepEqual(dialled.events.slice(3), ["closed"]);
 });
 
+test("when answers end their sockets, a spare one is made ahead of the next request, at most once a second", () => {
+  const dialled = opened();
+  const closing = ok.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+  send(dialled);
+  dialled.receive(closing);
+  assert.equal(dialled.streams.length, 1);
+  assert.ok(dialled.connection.available);
+  dialled.clock.advance(1_000);
+  dialled.connection.request(get, true, new Heard());
+  dialled.open();
+  dialled.receive(closing);
+  assert.equal(dialled.streams.length, 3);
+  dialled.open();
+  assert.equal(send(dialled).stream, dialled.stream(2));
+});
+
 test("a server that closes what it accepts is not asked again and again", () => {
   const dialled = opened();
   dialled.stream().sink?.closed();

@@ -177,7 +177,7 @@ class Http1Connection implements HttpConnection, SocketOwner {
     if (this.#isClosed) return;
     if (!socket.isRetired) {
       if (!socket.isOpen) this.#unreachable(error);
-      else if (this.#sockets.size === 0 && (free >= 0 || error !== undefined)) this.#lastLost(error);
+      else if (this.#sockets.size === 0) this.#lastLost(error, free >= 0);
     }
     this.#changed();
   }
@@ -191,12 +191,12 @@ class Http1Connection implements HttpConnection, SocketOwner {
     if (this.inFlight > 0) this.#events.draining(error?.message ?? "the server takes no more connections");
   }
 
-  /** The server closed the last unused socket: either it does so with all of them after a while, or it is gone. */
-  #lastLost(error: RpcError | undefined): void {
-    if (this.#isLeaving) return;
+  /** The server closed the last socket: either it does so with all of them after a while, or it is gone. */
+  #lastLost(error: RpcError | undefined, wasUnused: boolean): void {
+    if (this.#isLeaving || !this.#isOpened) return;
     if (this.clock.now() - this.#probedMs >= reopenMs) {
       this.#openProbe();
-    } else {
+    } else if (wasUnused || error !== undefined) {
       this.#isLeaving = true;
       this.#failure = error ?? expected("unavailable", "the server closed the connection unused", { phase: "network" });
     }

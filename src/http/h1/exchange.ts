@@ -34,7 +34,7 @@ export class Http1Exchange implements Exchange {
   }
 
   get writable(): boolean {
-    return this.channel?.writable ?? false;
+    return this.channel?.writable ?? true;
   }
 
   head(head: Head, last: boolean): void {

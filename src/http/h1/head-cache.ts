@@ -46,7 +46,7 @@ export class HeadCache<T> {
     const key = latin1(bytes, start, end);
     let kept = this.#sections.get(key);
     if (kept === undefined) {
-      kept = { bytes: bytes.slice(start, end), value: read(bytes, start, end) };
+      kept = { bytes: new Uint8Array(bytes.subarray(start, end)), value: read(bytes, start, end) };
       this.#bytes += length;
       if (this.#sections.size >= maxSections || this.#bytes > maxCachedBytes) {
         this.#sections.clear();

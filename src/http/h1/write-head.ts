@@ -62,8 +62,9 @@ function fieldLines(fields: Metadata, without?: string): string {
   let lines = "";
   for (const name in fields) {
     if (ours.has(name) || name === without) continue;
-    const value = fields[name] as string;
+    const value: unknown = fields[name];
     if (!/^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name)) throw wrong(`${show(name)} is no name of a field in lower case`);
+    if (typeof value !== "string") throw wrong(`the value of field "${name}" is ${typeof value}, expected a string`);
     // Only what a strict reader takes: no line breaks, no NUL, and one byte a character.
     if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
       throw wrong(`the value of field "${name}" has a character that HTTP cannot carry: ${show(value)}`);

@@ -122,7 +122,8 @@ export class SimulatedStream implements ByteStream {
   #arrived(bytes: Uint8Array): void {
     if (this.#isPaused || this.program.isHolding || this.#unread.length > 0) {
       this.#outgoing.send("progress", undefined, bytes.length, 0);
-      this.#queueUnread(bytes);
+      // A copy: what the host has taken, its writer may use again.
+      this.#queueUnread(new Uint8Array(bytes));
     } else {
       this.#outgoing.send("progress", undefined, bytes.length, bytes.length);
       this.program.admit(undefined, () => this.#read(bytes));
