@@ -10,7 +10,9 @@ const maxBytes = 32 << 20;
 export function readTextIfThere(path: string): string | undefined {
   try {
     const { size } = statSync(path);
-    if (size > maxBytes) throw new RpcError("invalid_argument", `${path} has ${size} bytes; at most ${maxBytes} are read`);
+    if (size > maxBytes) {
+      throw new RpcError("invalid_argument", `${path} has ${size} bytes; at most ${maxBytes} are read`);
+    }
     return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
   } catch (error) {
     const { code } = error as { code?: string };

@@ -71,9 +71,12 @@ describe("the meridian program", () => {
     const cases: readonly (readonly [args: readonly string[], complaint: RegExp])[] = [
       [["import", join(folder, "bad.proto")], /^meridian: bad\.proto:2:26: expected ";", found "\}"\n$/],
       [["import", join(folder, "none.proto")], /^meridian: there is no file .*none\.proto\n$/],
-      [["import", join(folder, "bad.proto"), "-I", "src"], /^meridian: .*bad\.proto lies in none of the folders src \(-I\)\n$/],
-      [["export", join(folder, "empty.ts"), "--to", "proto"], /^meridian: the module exports neither a contract nor a type/],
-      [["export", join(folder, "broken.ts"), "--to", "proto"], /^meridian: .*broken\.ts cannot be loaded: on purpose\n$/],
+      [["import", join(folder, "bad.proto"), "-I", "src"],
+        /^meridian: .*bad\.proto lies in none of the folders src \(-I\)\n$/],
+      [["export", join(folder, "empty.ts"), "--to", "proto"],
+        /^meridian: the module exports neither a contract nor a type/],
+      [["export", join(folder, "broken.ts"), "--to", "proto"],
+        /^meridian: .*broken\.ts cannot be loaded: on purpose\n$/],
       [["export", join(folder, "none.ts"), "--to", "proto"], /^meridian: there is no file .*none\.ts\n$/],
     ];
     assert.equal((await meridian("export", "nowhere.ts", "--to", "proto")).code, 1);
@@ -86,7 +89,9 @@ describe("the meridian program", () => {
   });
 
   test("ends with 2 for a command line that it cannot read", async () => {
-    for (const args of [["export", "x.ts"], ["export", "x.ts", "--to", "cobol"], ["nonsense"], ["import"], ["import", "--x"]]) {
+    const lines = [["export", "x.ts"], ["export", "x.ts", "--to", "cobol"], ["nonsense"], ["import"],
+      ["import", "--x"]];
+    for (const args of lines) {
       const { code, err } = await here(...args);
       assert.equal(code, 2, `${args.join(" ")}: ${err}`);
       assert.match(err, /^error: /);

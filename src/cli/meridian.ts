@@ -23,7 +23,9 @@ export async function run(argv: readonly string[]): Promise<number> {
     .exitOverride();
   program.addCommand(exportCommand()).addCommand(importCommand());
   // Settings of the program do not reach commands that were made elsewhere.
-  for (const command of program.commands) command.exitOverride().showHelpAfterError(`(meridian ${command.name()} --help)`);
+  for (const command of program.commands) {
+    command.exitOverride().showHelpAfterError(`(meridian ${command.name()} --help)`);
+  }
   try {
     await program.parseAsync(["node", "meridian", ...argv]);
     return 0;

@@ -87,12 +87,13 @@ let enums = 0;
 function types(): fc.Arbitrary<z.ZodType> {
   const scalars = fc.constantFrom<() => z.ZodType>(
     z.string, z.boolean, z.int32, z.uint32, z.int64, z.uint64, z.date, bytes, () => scalar("sint32"),
-    () => scalar("fixed64"), () => scalar("sfixed32"), () => scalar("double"), () => scalar("float"), wellKnown.duration,
-    wellKnown.any, wellKnown.value, wellKnown.struct, () => wellKnown.wrapped(z.string()),
+    () => scalar("fixed64"), () => scalar("sfixed32"), () => scalar("double"), () => scalar("float"),
+    wellKnown.duration, wellKnown.any, wellKnown.value, wellKnown.struct, () => wellKnown.wrapped(z.string()),
   ).map((make) => make());
   return fc.letrec<{ type: z.ZodType; struct: z.ZodType }>((tie) => ({
-    struct: fc.tuple(fc.uniqueArray(letters, { minLength: 1, maxLength: 5 }), fc.array(tie("type"), { minLength: 5, maxLength: 5 }),
-      fc.array(fc.nat(5), { minLength: 5, maxLength: 5 })).map(([names, made, shapes]) => {
+    struct: fc.tuple(fc.uniqueArray(letters, { minLength: 1, maxLength: 5 }),
+      fc.array(tie("type"), { minLength: 5, maxLength: 5 }), fc.array(fc.nat(5), { minLength: 5, maxLength: 5 }),
+    ).map(([names, made, shapes]) => {
       let number = 0;
       return z.object(Object.fromEntries(names.map((name, i) => {
         number += 1 + (shapes[i] ?? 0) % 3;
@@ -119,7 +120,8 @@ function shaped(type: z.ZodType, shape: number, number: number): z.ZodType {
 }
 
 function contracts(): fc.Arbitrary<AnyContract> {
-  return fc.tuple(types(), types(), fc.constantFrom("unary", "server_stream", "client_stream", "bidi_stream"), fc.boolean())
+  const kinds = fc.constantFrom("unary", "server_stream", "client_stream", "bidi_stream");
+  return fc.tuple(types(), types(), kinds, fc.boolean())
     .map(([input, output, kind, idempotent]) => {
       const choice = z.object({ id: z.string(), choice: oneof({ first: field(7, z.string()), second: input }) });
       return service("random.v1.Random", {

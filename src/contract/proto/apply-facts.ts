@@ -33,8 +33,9 @@ function applyToMessage(
   const enumType = (message.enumType ?? []).map((nested) => applyToEnum(nested, `${name}.${nested.name}`, all, known));
   const field = (message.field ?? []).map((one) => (
     { ...one, options: merged(one.options, own(facts.fields, one.name), "field") }));
+  const oneofs = new Map(Object.entries(facts.oneofs ?? {}).map(([key, value]) => [snake(key), value]));
   const oneofDecl = (message.oneofDecl ?? []).map((oneof) => (
-    { ...oneof, name: Object.entries(facts.oneofs ?? {}).find(([key]) => snake(key) === oneof.name)?.[1] ?? oneof.name }));
+    { ...oneof, name: oneofs.get(oneof.name) ?? oneof.name }));
   addOptional(field, oneofDecl, facts.optional ?? []);
   const ranges = (facts.reserved ?? []).map((text) => readRange(text, name, maxFieldNumber))
     .map(({ start, end }) => ({ start, end: end + 1 }));
@@ -45,10 +46,11 @@ function applyToMessage(
   };
 }
 
-/** Message fields that say `optional`, which their presence does not need. Synthetic oneofs are in the fields' order. */
+/** Message fields that say `optional`, which they need not. The oneofs that protoc adds are in the fields' order. */
 function addOptional(fields: FieldDescriptor[], oneofs: OneofDescriptor[], names: readonly string[]): void {
   if (names.length === 0) return;
-  const real = oneofs.filter((_, i) => !fields.some((field) => field.oneofIndex === i && field.proto3Optional === true));
+  const synthetic = new Set(fields.filter((field) => field.proto3Optional === true).map((field) => field.oneofIndex));
+  const real = oneofs.filter((_, i) => !synthetic.has(i));
   oneofs.splice(0, oneofs.length, ...real);
   const taken = new Set([...fields, ...real].map(({ name }) => name));
   for (const [i, field] of fields.entries()) {
@@ -98,7 +100,8 @@ function merged(options: Options | undefined, facts: OptionFacts | undefined, pl
 function readRange(text: string, owner: string, max: number): DescriptorRange {
   const [, first, last = first] = /^(-?\d{1,10})(?: to (-?\d{1,10}|max))?$/.exec(text) ?? [];
   if (first === undefined) {
-    throw new RpcError("invalid_argument", `protoFile: ${owner} reserves ${JSON.stringify(text)}; write "2" or "9 to 11"`);
+    throw new RpcError("invalid_argument",
+      `protoFile: ${owner} reserves ${JSON.stringify(text)}; write "2" or "9 to 11"`);
   }
   return { start: Number(first), end: last === "max" ? max : Number(last) };
 }

@@ -38,7 +38,9 @@ export function exportProto(contract: AnyContract, options: ExportOptions = {}):
  * The `.proto` files of contracts: one for each package, dependencies first, proto3 (docs/proto.md has the mapping).
  * Throws `invalid_argument` naming the method and the path of what cannot be said.
  */
-export function exportProtoFiles(contracts: readonly AnyContract[], options: ExportOptions = {}): readonly ExportedProto[] {
+export function exportProtoFiles(
+  contracts: readonly AnyContract[], options: ExportOptions = {},
+): readonly ExportedProto[] {
   return exportDescriptors(contracts, options).map((file) => ({ path: file.name, text: printProto(file) }));
 }
 
@@ -78,7 +80,8 @@ export function readModule(exports: Readonly<Record<string, unknown>>): Contract
     } else if (/^protoFile\d*$/.test(name) && typeof value === "object" && value !== null) facts.push(value);
   }
   if (contracts.length === 0 && models.length === 0) {
-    throw new RpcError("invalid_argument", "the module exports neither a contract nor a type with a name (.meta({ id }))");
+    throw new RpcError("invalid_argument",
+      "the module exports neither a contract nor a type with a name (.meta({ id }))");
   }
   const [first] = contracts;
   const home = facts[0]?.package ?? first?.name.slice(0, Math.max(0, first.name.lastIndexOf("."))) ?? "";

@@ -3,8 +3,8 @@
  * writes them as the export `protoFile` of the contract's module, and an export puts them back.
  */
 import {
-  type DescriptorRange, type EnumDescriptor, type FieldDescriptor, type FileDescriptor, type MessageDescriptor, type Options,
-  type ServiceDescriptor,
+  type DescriptorRange, type EnumDescriptor, type FieldDescriptor, type FileDescriptor, type MessageDescriptor,
+  type Options, type ServiceDescriptor,
 } from "./file.ts";
 import { type OptionPlace, optionValues } from "./link-options.ts";
 import { lowerCamel, snake } from "./names.ts";
@@ -62,8 +62,10 @@ export function factsOf(file: FileDescriptor): ProtoFacts {
   };
   visit(file.messageType ?? [], file.enumType ?? [], "");
   return compact<ProtoFacts>({
-    path: file.name, package: file.package, options: optionFacts(file.options, "file"), types: compact<Record<string, TypeFacts>>(types),
-    services: compact<Record<string, ServiceFacts>>(Object.fromEntries((file.service ?? []).map((service) => [service.name, serviceFacts(service)]))),
+    path: file.name, package: file.package, options: optionFacts(file.options, "file"),
+    types: compact<Record<string, TypeFacts>>(types),
+    services: compact<Record<string, ServiceFacts>>(Object.fromEntries(
+      (file.service ?? []).map((service) => [service.name, serviceFacts(service)]))),
   }) ?? {};
 }
 
@@ -76,7 +78,8 @@ function messageFacts(message: MessageDescriptor): TypeFacts {
     options: optionFacts(message.options, "message"),
     reserved: some(ranges.map(({ start, end }) => describeRange({ start, end: end - 1 }, maxFieldNumber))),
     reservedNames: some(message.reservedName ?? []),
-    fields: compact<Record<string, OptionFacts>>(Object.fromEntries(fields.map((field) => [field.name, optionFacts(field.options, "field")]))),
+    fields: compact<Record<string, OptionFacts>>(Object.fromEntries(
+      fields.map((field) => [field.name, optionFacts(field.options, "field")]))),
     oneofs: compact<Record<string, string>>(Object.fromEntries((message.oneofDecl ?? [])
       .filter(({ name }) => snake(lowerCamel(name)) !== name && !isSynthetic(name, fields))
       .map(({ name }) => [lowerCamel(name), name]))),

@@ -17,7 +17,9 @@ export interface ImportedProto {
  * `resolve` finds the text of a file by its path; files of google/protobuf and google/rpc are known. Throws
  * `invalid_argument` with `path:line:column` for what is malformed and for what a contract cannot say.
  */
-export function importProto(roots: readonly string[], resolve: ProtoResolver, options: SourceOptions = {}): ImportedProto {
+export function importProto(
+  roots: readonly string[], resolve: ProtoResolver, options: SourceOptions = {},
+): ImportedProto {
   const loaded = loadProto(roots, resolve);
   const text = printContracts(readContracts(loaded.files, loaded.roots), options);
   const dropped = loaded.customOptions.filter(({ position }) => roots.includes(position.path));

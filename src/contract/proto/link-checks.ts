@@ -1,4 +1,4 @@
-/** Rules of `.proto` about whole messages and enums: numbers and names once, nothing reserved, what a syntax forbids. */
+/** Rules about whole messages and enums: numbers and names once, nothing reserved, what a syntax forbids. */
 import { refuseAt } from "./parse-error.ts";
 import type { EnumNode, FieldNode, FileNode, MessageNode, ReservedNode } from "./parse-tree.ts";
 import { findOption } from "./link-options.ts";
@@ -55,14 +55,16 @@ export function checkEnum(declared: EnumNode, file: FileNode): void {
     const owner = owners.get(value.number);
     if (owner !== undefined && !allowsAlias) {
       refuseAt(value.position,
-        `${owner} and ${value.name} both have the number ${value.number}; set option allow_alias = true if that is meant`);
+        `${owner} and ${value.name} both have the number ${value.number}; ` +
+        "set option allow_alias = true if that is meant");
     }
     owners.set(value.number, owner ?? value.name);
     checkReserved(declared.reserved, value, `the enum ${declared.name}`);
   }
   const [first] = declared.values;
   if (file.syntax === "proto3" && first !== undefined && first.number !== 0) {
-    refuseAt(first.position, `the first value of a proto3 enum has the number 0, but ${first.name} has ${first.number}`);
+    refuseAt(first.position,
+      `the first value of a proto3 enum has the number 0, but ${first.name} has ${first.number}`);
   }
 }
 

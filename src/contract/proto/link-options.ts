@@ -28,7 +28,8 @@ export const builtInOptions = {
     ...all("string", "java_package", "java_outer_classname", "go_package", "objc_class_prefix", "csharp_namespace",
       "swift_prefix", "php_class_prefix", "php_namespace", "php_metadata_namespace", "ruby_package"),
     ...all("bool", "java_multiple_files", "java_generate_equals_and_hash", "java_string_check_utf8",
-      "cc_generic_services", "java_generic_services", "py_generic_services", "php_generic_services", "cc_enable_arenas"),
+      "cc_generic_services", "java_generic_services", "py_generic_services", "php_generic_services",
+      "cc_enable_arenas"),
     optimize_for: { SPEED: 1, CODE_SIZE: 2, LITE_RUNTIME: 3 },
   },
   message: {
@@ -90,12 +91,16 @@ function readFeatures(node: OptionNode, options: Record<string, unknown>): void 
   const set = { ...options["features"] as Record<string, number> | undefined };
   const add = (name: string, value: OptionValue, position: Position): void => {
     const type = Object.hasOwn(features, name) ? features[name] : undefined;
-    if (type === undefined) refuseAt(position, `the feature ${name} is unknown; use ${Object.keys(features).join(", ")}`);
+    if (type === undefined) {
+      refuseAt(position, `the feature ${name} is unknown; use ${Object.keys(features).join(", ")}`);
+    }
     set[lowerCamel(name)] = valueOf(value, type, position, name) as number;
   };
   if (node.name.length === 2) add(node.name[1]?.text ?? "", node.value, node.position);
   else if (node.name.length === 1 && node.value.kind === "message") {
-    for (const { name, value, position, isExtension } of node.value.fields) if (!isExtension) add(name, value, position);
+    for (const { name, value, position, isExtension } of node.value.fields) {
+      if (!isExtension) add(name, value, position);
+    }
   } else refuseAt(node.position, "features are set one by one: features.field_presence = IMPLICIT");
   options["features"] = set;
 }
@@ -119,14 +124,18 @@ export function findOption(nodes: readonly OptionNode[], name: string): OptionNo
 }
 
 /** The built-in options by their names in `.proto`, enums as names; features one by one. */
-export function optionValues(options: Options | undefined, place: OptionPlace): [name: string, value: string | boolean][] {
+export function optionValues(
+  options: Options | undefined, place: OptionPlace,
+): [name: string, value: string | boolean][] {
   const found: [string, string | boolean][] = [];
   const add = (name: string, value: unknown, type: OptionType): void => {
     if (value === undefined || type === "any") return;
     const shown = typeof type === "object" ? Object.keys(type).find((key) => type[key] === value) : value;
     if (typeof shown === "string" || typeof shown === "boolean") found.push([name, shown]);
   };
-  for (const [name, type] of Object.entries<OptionType>(builtInOptions[place])) add(name, options?.[lowerCamel(name)], type);
+  for (const [name, type] of Object.entries<OptionType>(builtInOptions[place])) {
+    add(name, options?.[lowerCamel(name)], type);
+  }
   const set = (options?.["features"] ?? {}) as Readonly<Record<string, unknown>>;
   for (const [name, type] of Object.entries(features)) add(`features.${name}`, set[lowerCamel(name)], type);
   return found;

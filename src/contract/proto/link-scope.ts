@@ -58,7 +58,7 @@ export class SymbolTable {
   }
 
   /** The message or enum that `type` means in `scope` (a full name): innermost first. */
-  resolve(type: string, scope: string, position: Position): { readonly name: string; readonly kind: "message" | "enum" } {
+  resolve(type: string, scope: string, position: Position): Found {
     const found = type.startsWith(".") ? this.#type(type.slice(1)) : this.#search(type, scope, position);
     if (found === undefined) refuseAt(position, `the type ${type} is declared nowhere that this file sees`);
     if (this.#visible.get(position.path)?.has(found.file) !== true) {
@@ -73,7 +73,8 @@ export class SymbolTable {
     for (let at: string | undefined = scope; at !== undefined; at = outer(at)) {
       const prefix = at === "" ? "" : `${at}.`;
       const head = this.#symbols.get(prefix + first);
-      if (head === undefined || (isDotted ? head.kind === "other" || head.kind === "enum" : head.kind === "other")) continue;
+      // What can hold nothing is passed over where something in it is sought.
+      if (head === undefined || head.kind === "other" || (isDotted && head.kind === "enum")) continue;
       const found = this.#type(prefix + type);
       if (found !== undefined) return found;
       if (isDotted && head.kind === "message") {
@@ -91,7 +92,8 @@ export class SymbolTable {
   }
 }
 
-interface Found {
+/** A message or an enum. */
+export interface Found {
   readonly name: string;
   readonly kind: "message" | "enum";
   readonly file: string;

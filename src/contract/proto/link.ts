@@ -124,7 +124,7 @@ class FileLinker {
       ...entries.map(({ position, entry }) => ({ node: undefined, position, entry })),
     ].sort((a, b) => a.position.line - b.position.line || a.position.column - b.position.column);
     return placed.map(({ node, entry }, i) => (
-      node === undefined ? entry as MessageDescriptor : this.#message(node, name, [...path, paths.message.nested, i])));
+      node === undefined ? entry : this.#message(node, name, [...path, paths.message.nested, i])));
   }
 
   /** protoc gives every proto3 `optional` field a oneof of its own, behind the others. */
@@ -171,8 +171,9 @@ class FileLinker {
   }
 
   #entry(name: string, field: FieldNode, scope: string): MessageDescriptor {
-    const key = { name: "key", number: 1, label: labels.optional, type: fieldTypes[field.mapKey ?? ""], jsonName: "key" };
-    const value = { name: "value", number: 2, label: labels.optional, ...this.#type(field, scope), jsonName: "value" };
+    const label = labels.optional;
+    const key = { name: "key", number: 1, label, type: fieldTypes[field.mapKey ?? ""], jsonName: "key" };
+    const value = { name: "value", number: 2, label, ...this.#type(field, scope), jsonName: "value" };
     return { name, field: [key, value], options: { mapEntry: true } };
   }
 

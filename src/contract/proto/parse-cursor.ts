@@ -18,7 +18,7 @@ export class TokenCursor {
   readonly #tokens: readonly Token[];
   #at = 0;
 
-  constructor(tokens: readonly Token[], path: string) {
+  constructor(tokens: ReadonlyArray<Token>, path: string) {
     this.#tokens = tokens;
     this.path = path;
   }

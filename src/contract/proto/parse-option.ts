@@ -78,7 +78,9 @@ function parseAggregateField(cursor: TokenCursor, depth: number): AggregateField
     cursor.expect("]");
   }
   const hasColon = cursor.take(":");
-  if (cursor.at("{") || cursor.at("<")) return { position, name, isExtension, value: parseAggregate(cursor, depth + 1) };
+  if (cursor.at("{") || cursor.at("<")) {
+    return { position, name, isExtension, value: parseAggregate(cursor, depth + 1) };
+  }
   if (!hasColon) cursor.refuse(`":" or "{"`);
   return { position, name, isExtension, value: parseValue(cursor, depth + 1) };
 }

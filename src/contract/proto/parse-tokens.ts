@@ -34,7 +34,7 @@ interface Comment {
   readonly isLine: boolean;
 }
 
-const symbols = new Set([..."{}[]()<>=;,.:+-/"]);
+const symbols = new Set("{}[]()<>=;,.:+-/");
 
 /** Throws `invalid_argument` naming line and column. The last token is the `end`. */
 export function tokenize(text: string, path: string): Token[] {
@@ -127,7 +127,8 @@ class Scanner {
     const char = this.#text[this.#at];
     if (char === undefined) return { kind: "end", text: "the end of the file" };
     if (/[A-Za-z_]/.test(char)) return { kind: "identifier", text: this.#match(/[A-Za-z0-9_]+/y, start) };
-    if (/[0-9]/.test(char) || (char === "." && /[0-9]/.test(this.#text[this.#at + 1] ?? ""))) return this.#number(start);
+    const isNumber = /[0-9]/.test(char === "." ? this.#text[this.#at + 1] ?? "" : char);
+    if (isNumber) return this.#number(start);
     if (char === '"' || char === "'") return this.#string(char, start);
     if (symbols.has(char)) {
       this.#at++;

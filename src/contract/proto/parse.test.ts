@@ -27,7 +27,8 @@ const malformed: readonly (readonly [text: string, complaint: RegExp])[] = [
   ["enum E { A = 1; }", /^a\.proto:1:10: the first value of a proto3 enum has the number 0, but A has 1$/],
   ["enum E { A = 0; B = 0; }", /^a\.proto:1:17: A and B both have the number 0; set option allow_alias/],
   ["enum E {}", /^a\.proto:1:1: the enum E has no values$/],
-  ["service S { rpc A(E) returns (E); }\nenum E { Z = 0; }", /^a\.proto:1:19: E is an enum; a method takes and gives messages$/],
+  ["service S { rpc A(E) returns (E); }\nenum E { Z = 0; }",
+    /^a\.proto:1:19: E is an enum; a method takes and gives messages$/],
   ['import "nowhere.proto";', /^a\.proto:1:1: nowhere\.proto is not found; name the folder it lies in with -I$/],
   ['import "a.proto";', /^a\.proto:1:1: files import each other: a\.proto → a\.proto$/],
   ["option optimize_for = FAST;", /^a\.proto:1:8: the option optimize_for is one of SPEED, CODE_SIZE, LITE_RUNTIME$/],
@@ -47,7 +48,8 @@ describe("reading .proto", () => {
   for (const [text, complaint] of malformed) {
     test(`refuses ${text.slice(0, 60).replaceAll("\n", " ")}`, () => {
       // The syntax line shares the first line, so that the places are those of the text.
-      const error = thrown(() => loadProto(["a.proto"], (path) => (path === "a.proto" ? `${"\n"}${head}${text}` : undefined)));
+      const whole = `\n${head}${text}`;
+      const error = thrown(() => loadProto(["a.proto"], (path) => (path === "a.proto" ? whole : undefined)));
       const shifted = error.message.replace(/^a\.proto:(\d+)/, (_, line: string) => `a.proto:${Number(line) - 2}`);
       assert.match(shifted, complaint);
       assert.equal(error.code, "invalid_argument");
@@ -101,10 +103,11 @@ message A {  // Behind A.
 
   test("whatever the text, gives a file or an RpcError", { timeout: 60_000 }, () => {
     const words = [
-      "message", "enum", "oneof", "map", "<", ">", "{", "}", "[", "]", "(", ")", ";", ",", "=", ".", "-", ":", "/", "A", "b",
-      "string", "repeated", "optional", "group", "extend", "extensions", "reserved", "to", "max", "option", "rpc", "returns",
-      "stream", "service", "import", "public", "package", "edition", "syntax", '"proto3"', '"2023"', "'x", "0x1F", "1e9", "//c\n",
-      "/*c*/", "\n", " ", "features", "inf", "\u{1f600}", "\\",
+      "message", "enum", "oneof", "map", "<", ">", "{", "}", "[", "]", "(", ")", ";", ",", "=", ".", "-", ":", "/", "A",
+      "string", "repeated", "optional", "group", "extend", "extensions", "reserved", "to", "max", "option", "rpc",
+      "returns", "b",
+      "stream", "service", "import", "public", "package", "edition", "syntax", '"proto3"', '"2023"', "'x",
+      "0x1F", "1e9", "//c\n", "/*c*/", "\n", " ", "features", "inf", "\u{1f600}", "\\",
     ];
     const text = fc.array(fc.constantFrom(...words), { maxLength: 60 }).map((parts) => parts.join(" "));
     const started = performance.now();

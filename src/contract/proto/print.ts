@@ -73,8 +73,9 @@ class ProtoPrinter {
     const scopes = [...around, message];
     const entries = new Map((message.nestedType ?? [])
       .filter((nested) => nested.options?.["mapEntry"] === true).map((nested) => [nested.name, nested]));
-    const lines = [...optionStatements(message.options, "message", inner), ...reservedStatements(
-      message.reservedRange, message.reservedName, inner, (range) => ({ ...range, end: range.end - 1 }), maxFieldNumber)];
+    const ranges = (message.reservedRange ?? []).map(({ start, end }) => ({ start, end: end - 1 }));
+    const lines = [...optionStatements(message.options, "message", inner),
+      ...reservedStatements(ranges, message.reservedName, inner, maxFieldNumber)];
     const printed = new Set<number>();
     (message.field ?? []).forEach((field, i) => {
       const at = [...path, paths.message.field, i];
@@ -86,7 +87,8 @@ class ProtoPrinter {
       }
     });
     (message.nestedType ?? []).forEach((nested, i) => {
-      if (!entries.has(nested.name)) lines.push(this.#message(nested, [...path, paths.message.nested, i], inner, scopes));
+      if (entries.has(nested.name)) return;
+      lines.push(this.#message(nested, [...path, paths.message.nested, i], inner, scopes));
     });
     (message.enumType ?? []).forEach((declared, i) => {
       lines.push(this.#enum(declared, [...path, paths.message.enum, i], inner));
@@ -126,7 +128,8 @@ class ProtoPrinter {
   }
 
   #fieldType(field: FieldDescriptor, scopes: readonly MessageDescriptor[]): string {
-    return field.typeName === undefined ? fieldTypeNames.get(field.type ?? 0) ?? "" : this.#type(field.typeName, scopes);
+    if (field.typeName === undefined) return fieldTypeNames.get(field.type ?? 0) ?? "";
+    return this.#type(field.typeName, scopes);
   }
 
   /** The shortest name that means this type from inside `scopes`. */
@@ -141,8 +144,8 @@ class ProtoPrinter {
 
   #enum(declared: EnumDescriptor, path: Path, indent: string): string {
     const inner = `${indent}  `;
-    const lines = [...optionStatements(declared.options, "enum", inner), ...reservedStatements(
-      declared.reservedRange, declared.reservedName, inner, (range) => range, 2 ** 31 - 1)];
+    const lines = [...optionStatements(declared.options, "enum", inner),
+      ...reservedStatements(declared.reservedRange ?? [], declared.reservedName, inner, 2 ** 31 - 1)];
     (declared.value ?? []).forEach(({ name, number, options }, i) => {
       const comment = this.#comment([...path, paths.enum.value, i], inner);
       lines.push(`${comment}${inner}${name} = ${number}${bracketed(printOptions(options, "enumValue"))};`);
@@ -171,11 +174,11 @@ function optionStatements(options: Options | undefined, place: OptionPlace, inde
     .map(([name, value]) => `${indent}option ${name} = ${value};`);
 }
 
+/** Both ends of `ranges` are inclusive. */
 function reservedStatements(
-  ranges: readonly DescriptorRange[] | undefined, names: readonly string[] | undefined, indent: string,
-  inclusive: (range: DescriptorRange) => DescriptorRange, max: number,
+  ranges: readonly DescriptorRange[], names: readonly string[] | undefined, indent: string, max: number,
 ): string[] {
-  const numbers = (ranges ?? []).map(inclusive).map(({ start, end }) => (
+  const numbers = ranges.map(({ start, end }) => (
     start === end ? String(start) : `${start} to ${end === max ? "max" : end}`));
   return [
     ...(numbers.length > 0 ? [`${indent}reserved ${numbers.join(", ")};`] : []),

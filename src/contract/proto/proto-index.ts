@@ -40,7 +40,7 @@ export class ProtoIndex {
   readonly types = new Map<string, TypeDeclaration>();
   readonly #locations = new Map<FileDescriptor, ReadonlyMap<string, SourceLocation>>();
 
-  constructor(files: readonly FileDescriptor[]) {
+  constructor(files: ReadonlyArray<FileDescriptor>) {
     for (const file of files) {
       const features = inherit(defaultsOf(file), file.options);
       const scope = file.package ?? "";

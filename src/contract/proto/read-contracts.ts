@@ -80,7 +80,8 @@ function readService(
     const level = method.options?.["idempotencyLevel"];
     return {
       name: methodName(method.name, taken), wireName: method.name, kind: kindOf(method),
-      idempotent: level === 1 || level === 2, input: reader.read(method.inputType), output: reader.read(method.outputType),
+      idempotent: level === 1 || level === 2,
+      input: reader.read(method.inputType), output: reader.read(method.outputType),
       description: comment(index, file, at),
     };
   });
@@ -100,7 +101,8 @@ const reservedNames: ReadonlySet<string> = new Set(["then", "catch", "finally", 
 function methodName(wireName: string, taken: Set<string>): string {
   const lowered = wireName.replace(/^[A-Z]+(?=[A-Z][a-z]|$|[^A-Za-z])/, (word) => word.toLowerCase());
   const plain = camelCase(lowered);
-  const name = reservedNames.has(plain) || plain in Object.prototype || !/^[A-Za-z_]/.test(plain) ? `${plain}Call` : plain;
+  const isTaken = reservedNames.has(plain) || plain in Object.prototype;
+  const name = isTaken ? `${plain}Call` : plain;
   const lower = uniqueName(taken, name.toLowerCase());
   return name + lower.slice(name.length);
 }

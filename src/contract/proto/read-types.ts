@@ -2,7 +2,9 @@
 import type { EnumModel, FieldModel, Model, OneofVariantModel, ScalarKind, StructModel } from "../model.ts";
 import { uniqueName } from "../names.ts";
 import { readDefault } from "./default-value.ts";
-import { type EnumDescriptor, type FieldDescriptor, fieldTypeNames, labels, type MessageDescriptor, paths } from "./file.ts";
+import {
+  type EnumDescriptor, type FieldDescriptor, fieldTypeNames, labels, type MessageDescriptor, paths,
+} from "./file.ts";
 import { lowerCamel, protoFieldName } from "./names.ts";
 import { commentText, type Declaration, type Features, inherit, type ProtoIndex } from "./proto-index.ts";
 import { modelName } from "./type-names.ts";
@@ -54,7 +56,9 @@ export class TypeReader {
 
   #struct(message: Declaration<MessageDescriptor>, name: string): StructModel {
     const { descriptor, fullName, path } = message;
-    if (descriptor.options?.["messageSetWireFormat"] === true) this.#refuse(message, path, "message sets are not known here");
+    if (descriptor.options?.["messageSetWireFormat"] === true) {
+      this.#refuse(message, path, "message sets are not known here");
+    }
     const fields: FieldModel[] = [];
     const model: StructModel = { kind: "struct", name, fields };
     this.#models.set(fullName, model);
@@ -62,7 +66,8 @@ export class TypeReader {
     const oneofs = new Map<number, { name: string; number: number; variants: OneofVariantModel[] }>();
     (descriptor.field ?? []).forEach((field, i) => {
       const at = [...path, paths.message.field, i];
-      const names = this.#names(field, taken, () => this.#refuse(message, at, `a field cannot be called ${field.name}`));
+      if (field.name === "__proto__") this.#refuse(message, at, `a field cannot be called ${field.name}`);
+      const names = namesOf(field, taken);
       if (field.oneofIndex === undefined || field.proto3Optional === true) {
         fields.push(this.#field(message, field, at, names));
         return;
@@ -78,23 +83,11 @@ export class TypeReader {
     });
     for (const { name: called, number, variants } of oneofs.values()) {
       variants.sort((a, b) => a.number - b.number);
-      fields.push({ name: called, number, model: { kind: "oneof", variants }, presence: "optional", description: undefined });
+      const model = { kind: "oneof", variants } as const;
+      fields.push({ name: called, number, model, presence: "optional", description: undefined });
     }
     fields.sort((a, b) => a.number - b.number);
     return model;
-  }
-
-  /** What a field is called: here as in JSON; the other names where they do not follow from that. */
-  #names(
-    { name: protoName, jsonName = lowerCamel(protoName) }: FieldDescriptor, taken: Set<string>, refuse: () => never,
-  ): Pick<FieldModel, "name" | "protoName" | "jsonName"> {
-    if (protoName === "__proto__") refuse();
-    const camel = lowerCamel(protoName);
-    const name = uniqueName(taken, /^[A-Za-z_$][\w$]*$/.test(camel) && camel !== "__proto__" ? camel : protoName);
-    return {
-      name, ...(protoFieldName(name) === protoName ? {} : { protoName }),
-      ...(jsonName === lowerCamel(protoName) ? {} : { jsonName }),
-    };
   }
 
   #field(
@@ -107,8 +100,8 @@ export class TypeReader {
       return { ...common, model: this.#repeated(message, field, path), presence: "required" };
     }
     if (field.label === labels.required || features.fieldPresence === 3) {
-      this.#refuse(message, path, `the field ${field.name} is required, which proto3 and this contract cannot promise; ` +
-        "make it optional");
+      this.#refuse(message, path,
+        `the field ${field.name} is required, which proto3 and this contract cannot promise; make it optional`);
     }
     const model = this.#value(message, field, path);
     const isMessage = field.typeName !== undefined && model.kind !== "enum";
@@ -116,7 +109,8 @@ export class TypeReader {
       const isRequired = requiredMark.test(this.#index.location(message.file, path)?.leadingComments ?? "");
       return { ...common, model, presence: isRequired ? "required" : "optional" };
     }
-    if (features.fieldPresence === 2 && field.proto3Optional !== true) return { ...common, model, presence: "required" };
+    const isImplicit = features.fieldPresence === 2 && field.proto3Optional !== true;
+    if (isImplicit) return { ...common, model, presence: "required" };
     if (field.defaultValue === undefined) return { ...common, model, presence: "optional" };
     const value = readDefault(field.defaultValue, model);
     return { ...common, model, presence: "default", defaultValue: () => value };
@@ -143,8 +137,8 @@ export class TypeReader {
     const features: Features = inherit(message.features, field.options);
     const isMap = this.#index.types.get(field.typeName.slice(1))?.descriptor.options?.["mapEntry"] === true;
     if (field.type === 10 || (field.type === 11 && features.messageEncoding === 2 && !isMap)) {
-      this.#refuse(message, path, `the field ${field.name} is a group (delimited encoding), which is not spoken here; ` +
-        "use a message");
+      this.#refuse(message, path,
+        `the field ${field.name} is a group (delimited encoding), which is not spoken here; use a message`);
     }
     return this.read(field.typeName);
   }
@@ -158,4 +152,16 @@ export class TypeReader {
   #refuse({ file }: Declaration<unknown>, path: readonly number[], message: string): never {
     return this.#index.refuse(file, path, message);
   }
+}
+
+/** What a field is called: here as in JSON; the other names where they do not follow from that. */
+function namesOf(
+  { name: protoName, jsonName = lowerCamel(protoName) }: FieldDescriptor, taken: Set<string>,
+): Pick<FieldModel, "name" | "protoName" | "jsonName"> {
+  const camel = lowerCamel(protoName);
+  const name = uniqueName(taken, /^[A-Za-z_$][\w$]*$/.test(camel) && camel !== "__proto__" ? camel : protoName);
+  return {
+    name, ...(protoFieldName(name) === protoName ? {} : { protoName }),
+    ...(jsonName === lowerCamel(protoName) ? {} : { jsonName }),
+  };
 }

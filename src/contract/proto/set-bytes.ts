@@ -12,8 +12,8 @@ interface Shape {
 }
 
 const features: Shape = {
-  1: ["fieldPresence", "int"], 2: ["enumType", "int"], 3: ["repeatedFieldEncoding", "int"], 4: ["utf8Validation", "int"],
-  5: ["messageEncoding", "int"], 6: ["jsonFormat", "int"],
+  1: ["fieldPresence", "int"], 2: ["enumType", "int"], 3: ["repeatedFieldEncoding", "int"],
+  4: ["utf8Validation", "int"], 5: ["messageEncoding", "int"], 6: ["jsonFormat", "int"],
 };
 const fileOptions: Shape = {
   1: ["javaPackage", "text"], 8: ["javaOuterClassname", "text"], 10: ["javaMultipleFiles", "bool"],
@@ -119,7 +119,8 @@ class SetReader {
     return value;
   }
 
-  #field([name, type, repeated]: FieldShape, wire: number, end: number, depth: number, value: Record<string, unknown>): void {
+  #field(shape: FieldShape, wire: number, end: number, depth: number, value: Record<string, unknown>): void {
+    const [name, type, repeated] = shape;
     const list = repeated === true ? (value[name] ??= []) as unknown[] : undefined;
     const isNumber = type === "int" || type === "bool";
     if (isNumber && wire === 2 && list !== undefined) {

@@ -114,21 +114,38 @@ function property(key: string, schema: string, isLate: boolean, description: str
 }
 
 function printDescribe(text: string): string {
-  if (!text.includes("\n") && text.length <= 80) return `.describe(${JSON.stringify(text)})`;
+  if (!text.includes("\n") && text.length <= 60) return `.describe(${JSON.stringify(text)})`;
   return `.describe(\n    ${printText(text, "    ")},\n  )`;
 }
 
-/** A string of several lines as a sum of one for each. */
+/** Most characters of a piece of text in one line. */
+const maxPiece = 100;
+
+/** A string of several lines, or of a long one, as a sum of pieces. */
 export function printText(text: string, indent: string): string {
-  const lines = text.split("\n");
-  return lines.map((line, i) => JSON.stringify(i < lines.length - 1 ? `${line}\n` : line)).join(` +\n${indent}`);
+  const lines = text.split("\n").map((line, i, all) => (i < all.length - 1 ? `${line}\n` : line));
+  return lines.flatMap(pieces).map((piece) => JSON.stringify(piece)).join(` +\n${indent}`);
+}
+
+/** Cut behind words. */
+function pieces(line: string): readonly string[] {
+  const found: string[] = [];
+  let rest = line;
+  while (rest.length > maxPiece) {
+    const blank = rest.lastIndexOf(" ", maxPiece);
+    const end = blank > 0 ? blank + 1 : maxPiece;
+    found.push(rest.slice(0, end));
+    rest = rest.slice(end);
+  }
+  return [...found, rest];
 }
 
 function printOneof(model: OneofModel, names: SourceNames, before: number): { text: string; last: number } {
   names.use("oneof");
   let previous = before;
   const lines = model.variants.map((variant) => {
-    const schema = printNumber(printModel(variant.model, names) + printWireNames(variant), variant.number, previous, names);
+    const type = printModel(variant.model, names) + printWireNames(variant);
+    const schema = printNumber(type, variant.number, previous, names);
     previous = variant.number;
     // The whole property stands behind a getter where a variant is declared below.
     return property(printKey(variant.name), schema, false, variant.description).replace(/^(?=.)/gm, "  ");

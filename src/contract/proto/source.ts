@@ -3,7 +3,9 @@ import type { EnumModel, Model, StructModel } from "../model.ts";
 import { pascalCase, uniqueName } from "../names.ts";
 import type { ProtoFacts } from "./facts.ts";
 import type { ProtoContracts, ProtoMethod, ProtoService } from "./read-contracts.ts";
-import { printComment, printEnum, printKey, printModel, printStruct, printText, type SourceNames, typesIn } from "./source-types.ts";
+import {
+  printComment, printEnum, printKey, printModel, printStruct, printText, type SourceNames, typesIn,
+} from "./source-types.ts";
 
 export interface SourceOptions {
   /** What the module imports `service`, `rpc` and the rest from. Default `meridian-rpc`. */
@@ -48,7 +50,7 @@ export function printContracts(contracts: ProtoContracts, options: SourceOptions
 
 function header({ facts }: ProtoContracts): string {
   const files = facts.flatMap(({ path }) => (path === undefined ? [] : [path])).join(", ");
-  return files === "" ? "" : `// The contract of ${files}. Yours to keep and to change: \`meridian export\` gives the .proto back.\n`;
+  return files === "" ? "" : `// The contract of ${files}; \`meridian export\` gives the .proto back.\n`;
 }
 
 /** `pkg.Outer.Inner` → `OuterInner`. */
@@ -68,7 +70,7 @@ function inOrder(types: readonly (StructModel | EnumModel)[]): readonly (StructM
     const enter = (type: StructModel | EnumModel): void => {
       if (met.has(type)) return;
       met.add(type);
-      const open = type.kind === "struct" ? type.fields.flatMap((field) => typesIn(field.model)).reverse() : [];
+      const open = type.kind === "struct" ? type.fields.flatMap((field) => typesIn(field.model)).toReversed() : [];
       stack.push({ type, open });
     };
     enter(root);
@@ -96,11 +98,16 @@ function printMethod(method: ProtoMethod, names: SourceNames): string {
     `output: ${printModel(method.output, names)}`,
     ...(idempotent === true ? ["idempotent: true"] : []),
   ];
-  const description = method.description === undefined ? [] : [`description:${
-    method.description.includes("\n") ? "\n      " : " "}${printText(method.description, "      ")}`];
+  const description = method.description === undefined ? [] : [printDescription(method.description)];
   const short = `  ${printKey(name)}: rpc({ ${members.join(", ")} }),\n`;
   if (description.length === 0 && short.length <= 120) return short;
-  return `  ${printKey(name)}: rpc({\n${[...description, ...members].map((member) => `    ${member},\n`).join("")}  }),\n`;
+  const lines = [...description, ...members].map((member) => `    ${member},\n`);
+  return `  ${printKey(name)}: rpc({\n${lines.join("")}  }),\n`;
+}
+
+function printDescription(text: string): string {
+  const isLong = text.includes("\n") || text.length > 90;
+  return `description:${isLong ? "\n      " : " "}${printText(text, "      ")}`;
 }
 
 /** What the types do not say; nothing where they say all. */

@@ -42,7 +42,9 @@ message Value {
 enum NullValue { NULL_VALUE = 0; }
 message ListValue { repeated Value values = 1; }`;
 
-const optionMessages = ["File", "Message", "Field", "Oneof", "ExtensionRange", "Enum", "EnumValue", "Service", "Method"];
+const optionMessages = [
+  "File", "Message", "Field", "Oneof", "ExtensionRange", "Enum", "EnumValue", "Service", "Method",
+];
 
 const codes = [
   "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",

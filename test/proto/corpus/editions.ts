@@ -1,4 +1,4 @@
-// The contract of editions.proto. Yours to keep and to change: `meridian export` gives the .proto back.
+// The contract of editions.proto; `meridian export` gives the .proto back.
 import * as z from "zod";
 import { openEnum, rpc, service } from "../../../src/contract/index.ts";
 

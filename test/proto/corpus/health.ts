@@ -1,4 +1,4 @@
-// The contract of health.proto. Yours to keep and to change: `meridian export` gives the .proto back.
+// The contract of health.proto; `meridian export` gives the .proto back.
 import * as z from "zod";
 import { openEnum, rpc, service } from "../../../src/contract/index.ts";
 
@@ -21,7 +21,9 @@ export const HealthCheckResponse = z.object({
 export const HealthListRequest = z.object({}).meta({ id: "HealthListRequest" });
 
 export const HealthListResponse = z.object({
-  statuses: z.record(z.string(), HealthCheckResponse).describe("statuses contains all the services and their respective status."),
+  statuses: z.record(z.string(), HealthCheckResponse).describe(
+    "statuses contains all the services and their respective status.",
+  ),
 }).meta({ id: "HealthListResponse" });
 
 /** Health is gRPC's mechanism for checking whether a server is able to handle RPCs. */

@@ -1,4 +1,4 @@
-// The contract of helloworld.proto. Yours to keep and to change: `meridian export` gives the .proto back.
+// The contract of helloworld.proto; `meridian export` gives the .proto back.
 import * as z from "zod";
 import { rpc, service } from "../../../src/contract/index.ts";
 

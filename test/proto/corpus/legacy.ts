@@ -1,4 +1,4 @@
-// The contract of legacy.proto. Yours to keep and to change: `meridian export` gives the .proto back.
+// The contract of legacy.proto; `meridian export` gives the .proto back.
 import * as z from "zod";
 import { bytes, oneof, rpc, scalar, service } from "../../../src/contract/index.ts";
 

@@ -1,9 +1,11 @@
-// The contract of reflection.proto. Yours to keep and to change: `meridian export` gives the .proto back.
+// The contract of reflection.proto; `meridian export` gives the .proto back.
 import * as z from "zod";
 import { bytes, field, oneof, rpc, service } from "../../../src/contract/index.ts";
 
 export const ExtensionRequest = z.object({
-  containingType: z.string().describe("Fully-qualified type name. The format should be <package>.<type>"),
+  containingType: z.string().describe(
+    "Fully-qualified type name. The format should be <package>.<type>",
+  ),
   extensionNumber: z.int32(),
 }).meta({ id: "ExtensionRequest" });
 

@@ -1,4 +1,4 @@
-// The contract of route_guide.proto. Yours to keep and to change: `meridian export` gives the .proto back.
+// The contract of route_guide.proto; `meridian export` gives the .proto back.
 import * as z from "zod";
 import { rpc, service } from "../../../src/contract/index.ts";
 
@@ -22,7 +22,9 @@ export const Rectangle = z.object({
 
 export const RouteSummary = z.object({
   pointCount: z.int32().describe("The number of points received."),
-  featureCount: z.int32().describe("The number of known features passed while traversing the route."),
+  featureCount: z.int32().describe(
+    "The number of known features passed while traversing the route.",
+  ),
   distance: z.int32().describe("The distance covered in metres."),
   elapsedTime: z.int32().describe("The duration of the traversal in seconds."),
 }).meta({ id: "RouteSummary" });
@@ -35,7 +37,9 @@ export const RouteNote = z.object({
 /** Interface exported by the server. */
 export const RouteGuide = service("routeguide.RouteGuide", {
   getFeature: rpc({
-    description: "A simple RPC: the feature at a given position. A feature with an empty name is returned if there is none.",
+    description:
+      "A simple RPC: the feature at a given position. A feature with an empty name is returned if there is " +
+      "none.",
     input: Point,
     output: Feature,
   }),

@@ -1,4 +1,4 @@
-// The contract of torture.proto. Yours to keep and to change: `meridian export` gives the .proto back.
+// The contract of torture.proto; `meridian export` gives the .proto back.
 import * as z from "zod";
 import { bytes, field, oneof, openEnum, rpc, scalar, service, wellKnown } from "../../../src/contract/index.ts";
 
