@@ -1,6 +1,6 @@
 /** The messages of connectrpc.conformance.v1, service.proto and config.proto, as Zod schemas with its field numbers. */
 import * as z from "zod";
-import { bytes, field } from "../../src/contract/index.ts";
+import { bytes, field, wellKnown } from "../../src/contract/index.ts";
 
 const numbered = <const Names extends readonly string[]>(names: Names, first = 0) =>
   z.enum(names).meta({ numbers: Object.fromEntries(names.map((name, i) => [name, i + first])) });
@@ -11,8 +11,7 @@ const data = bytes().optional();
 const uint32 = z.uint32().optional();
 const flag = z.boolean().optional();
 
-/** google.protobuf.Any, handed through. */
-export const Any = z.object({ typeUrl: text, value: data }).meta({ id: "google.protobuf.Any" });
+const Any = wellKnown.any();
 export type AnyMessage = z.infer<typeof Any>;
 
 export const HttpVersion = numbered([

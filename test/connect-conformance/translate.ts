@@ -38,6 +38,6 @@ export function toErrorMessage(error: unknown): ErrorMessage {
   };
 }
 
-function toDetail({ typeUrl = "", value = new Uint8Array() }: AnyMessage): ErrorDetail {
+function toDetail({ typeUrl, value }: AnyMessage): ErrorDetail {
   return { type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1), value };
 }
