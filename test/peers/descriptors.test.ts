@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { createProtobufCodec } from "../../src/codec/protobuf/index.ts";
 import { rpc, type Schema, service, Writer } from "../../src/contract/index.ts";
 import type { AnyMethod } from "../../src/contract/method.ts";
@@ -14,10 +15,11 @@ import { encodeFileDescriptorSet } from "../../src/contract/proto/encode-descrip
 import type { AnyContract } from "../../src/contract/service.ts";
 import { models } from "../codec/models.ts";
 import { Cities } from "./cities.ts";
-import { lacking, path } from "./programs.ts";
+import { path } from "./programs.ts";
 import * as z from "zod";
 
 const protoc = createRequire(import.meta.url).resolve("protoc/protoc.cjs");
+const buf = fileURLToPath(new URL("../../node_modules/.bin/buf", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "meridian-descriptors-"));
 after(() => rmSync(directory, { recursive: true }));
 
@@ -57,6 +59,6 @@ test("protoc takes the descriptors of every model, and gives them back unchanged
     "test/v1/test.proto", "geo/v1/geo.proto"]);
 });
 
-test("buf takes the descriptors of every model", { skip: lacking("buf") }, () => {
-  run("buf", ["build", set, "-o", "/dev/null"]);
+test("buf takes the descriptors of every model", () => {
+  run(buf, ["build", set, "-o", "/dev/null"]);
 });
