@@ -8,11 +8,15 @@ import { compressionNamed } from "./http-message.ts";
 /** Of an error's text no more is read. */
 export const maxErrorBytes = 65_536;
 
+const roundingMs = 1e-3;
+
 /** What is left of the deadline in whole milliseconds, at least 1; undefined for none. */
 export function leftMs(deadline: number, nowMs: number): number | undefined {
   const left = deadline - nowMs;
   // Also Infinity: what is beyond so many years is no deadline anybody will live to see.
-  return left > Number.MAX_SAFE_INTEGER ? undefined : Math.max(1, Math.ceil(left));
+  if (left > Number.MAX_SAFE_INTEGER) return undefined;
+  // A timeout that was added to a time does not come out of it to the last bit; equal timeouts must look equal.
+  return Math.max(1, Math.ceil(left - roundingMs));
 }
 
 /** Whether a call's method bears a repeat. */
@@ -25,6 +29,16 @@ export function unreadable(what: string, error: unknown): RpcError {
   const failure = RpcError.from(error, "internal");
   const code = failure.code === "resource_exhausted" || failure.code === "unimplemented" ? failure.code : "internal";
   return expected(code, `${what}: ${failure.message}`, { cause: failure, phase: "decode", retryable: false });
+}
+
+/**
+ * The end of a call that the server broke off. Both sides keep the deadline, and the server may be first to notice: what
+ * it breaks off then, it does for the deadline, whatever it says (grpc-go resets the stream, others end it short).
+ */
+export function brokenOff(error: RpcError, { deadline, startedMs }: Context, nowMs: number): RpcError {
+  if (nowMs < deadline || error.neverStarted) return error;
+  return expected("deadline_exceeded", `the deadline passed: after ${Math.round(nowMs - startedMs)} ms the server broke ` +
+    `the call off (${error.message})`, { phase: "network", cause: error });
 }
 
 /** What a response is compressed with. Throws `internal` for what was not offered. */
