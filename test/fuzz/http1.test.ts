@@ -1,4 +1,4 @@
-/** HTTP/1.1 under chance: random and changed bytes, cut anywhere, are answered or end the connection; nothing throws. */
+/** HTTP/1.1 under chance: random and changed bytes, cut anywhere, are answered or end the connection, never throw. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
