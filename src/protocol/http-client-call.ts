@@ -32,13 +32,13 @@ export function unreadable(what: string, error: unknown): RpcError {
 }
 
 /**
- * The end of a call that the server broke off. Both sides keep the deadline, and the server may be first to notice: what
- * it breaks off then, it does for the deadline, whatever it says (grpc-go resets the stream, others end it short).
+ * The end of a call that the server broke off. Both sides keep the deadline, and the server may be first to notice:
+ * what it breaks off then, it does for the deadline, whatever it says (grpc-go resets the stream, others end it short).
  */
 export function brokenOff(error: RpcError, { deadline, startedMs }: Context, nowMs: number): RpcError {
   if (nowMs < deadline || error.neverStarted) return error;
-  return expected("deadline_exceeded", `the deadline passed: after ${Math.round(nowMs - startedMs)} ms the server broke ` +
-    `the call off (${error.message})`, { phase: "network", cause: error });
+  const message = `the deadline passed: after ${Math.round(nowMs - startedMs)} ms the server broke the call off`;
+  return expected("deadline_exceeded", `${message} (${error.message})`, { phase: "network", cause: error });
 }
 
 /** What a response is compressed with. Throws `internal` for what was not offered. */

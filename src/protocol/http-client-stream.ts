@@ -10,7 +10,9 @@ import type { CallEnd, Framing } from "./dialect.ts";
 import { compressedFlag, envelopeHeaderBytes, type EnvelopeSink, Gathering } from "./envelope.ts";
 import type { BoundTarget, HttpClientConnection } from "./http-client.ts";
 import { ListedCall } from "./http-call-list.ts";
-import { cardinality, decompressor, leftMs, maxErrorBytes, tellMetadata, unreadable } from "./http-client-call.ts";
+import {
+  brokenOff, cardinality, decompressor, leftMs, maxErrorBytes, tellMetadata, unreadable,
+} from "./http-client-call.ts";
 import { HttpInbox } from "./http-inbox.ts";
 import { decodeMessage, type Encoded, encodeMessage, keepEncoded, plainPayload, sendPiece } from "./http-message.ts";
 import { HttpSender } from "./http-sender.ts";
@@ -251,7 +253,7 @@ export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink
   #broken(error: unknown): void {
     if (this.#over) return;
     this.#exchange?.reset("cancel");
-    this.fail(unreadable("a message of the stream cannot be read", error));
+    this.failed(unreadable("a message of the stream cannot be read", error));
   }
 
   writable(): void {
@@ -259,7 +261,7 @@ export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink
   }
 
   failed(error: RpcError): void {
-    this.fail(error);
+    this.fail(brokenOff(error, this.#context, this.#connection.clock.now()));
   }
 
   fail(error: RpcError): void {

@@ -11,7 +11,7 @@ import { compressedFlag, envelopeHeaderBytes, envelopeLength, type EnvelopeSink,
 import type { BoundTarget, HttpClientConnection } from "./http-client.ts";
 import { ListedCall } from "./http-call-list.ts";
 import {
-  cardinality, decompressor, isRepeatable, leftMs, maxErrorBytes, tellMetadata, unreadable,
+  brokenOff, cardinality, decompressor, isRepeatable, leftMs, maxErrorBytes, tellMetadata, unreadable,
 } from "./http-client-call.ts";
 import { decodeMessage, type Encoded, encodeMessage, keepEncoded, plainPayload, sendPiece } from "./http-message.ts";
 
@@ -218,7 +218,7 @@ export class HttpUnaryCall extends ListedCall implements HttpSink, EnvelopeSink,
   #broken(error: unknown): void {
     if (this.#over) return;
     this.#exchange?.reset("cancel");
-    this.fail(unreadable("the reply cannot be read", error));
+    this.failed(unreadable("the reply cannot be read", error));
   }
 
   writable(): void {
@@ -226,7 +226,7 @@ export class HttpUnaryCall extends ListedCall implements HttpSink, EnvelopeSink,
   }
 
   failed(error: RpcError): void {
-    this.fail(error);
+    this.fail(brokenOff(error, this.#context, this.#connection.clock.now()));
   }
 
   fail(error: RpcError): void {
