@@ -225,7 +225,7 @@ const endings: readonly ExchangeCase[] = [
       heard.exchange.reset("cancel");
       heard.exchange.reset("cancel");
       assert.equal(pair.connection.inFlight, 0);
-      await server.done;
+      await until(pair, () => server.error !== undefined, "the news");
       assert.equal(server.error?.code, "cancelled");
       // What is sent on an exchange that is over goes nowhere.
       sendPiece(server.exchange as Exchange, pattern(5), false);
@@ -319,8 +319,7 @@ const endings: readonly ExchangeCase[] = [
       pair.served().close(expected("unavailable", "shutting down"));
       await heard.done;
       assert.equal(heard.error?.code, "unavailable");
-      await server.done;
-      assert.ok(server.error !== undefined);
+      await until(pair, () => server.error !== undefined, "the news");
       await until(pair, () => pair.told.some((one) => one.startsWith("closed")), "the end");
       await until(pair, () => pair.ended() !== undefined, "the server's end");
     },

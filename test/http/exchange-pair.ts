@@ -144,7 +144,8 @@ export class Heard implements HttpSink {
   }
 
   failed(error: RpcError): void {
-    assert.ok(!this.isDone, "no failure behind the end");
+    // Behind the end of a request its exchange may still fail; behind that of a response it is over.
+    assert.ok(this.error === undefined && (!this.isDone || this.headHeard === undefined), "no failure behind the end");
     assert.ok(RpcError.is(error));
     this.error = error;
     this.isDone = true;

@@ -2,7 +2,7 @@
 import { describe, test } from "node:test";
 import type { Runtime } from "../../src/core/index.ts";
 import { http2Accept, http2Connect, type Http2Settings } from "../../src/http/index.ts";
-import { nodeRuntime } from "../../src/runtime/node/index.ts";
+import { nodeHttp2Accept, nodeHttp2Connect, nodeRuntime } from "../../src/runtime/node/index.ts";
 import { createSimulation } from "../../src/runtime/sim/index.ts";
 import { inMemory } from "../../src/testing/index.ts";
 import { withSplits } from "../conformance/splits.ts";
@@ -59,6 +59,12 @@ const splitting = (most: number) => (runtime: Runtime): Runtime =>
 
 const small = { streamWindowBytes: 5_000, connectionWindowBytes: 65_535, windowUpdatesPerSecond: 100_000 };
 
+const nodes: PairFactory = { version: 2, connect: nodeHttp2Connect(), accept: nodeHttp2Accept };
+
+real("node:http2, over loopback sockets", nodes, nodeRuntime);
+real("node:http2, in memory", nodes, inMemory(nodeRuntime));
+real("our client, node:http2's server", { ...ours(), accept: nodes.accept }, nodeRuntime);
+real("node:http2's client, our server", { ...ours(), connect: nodes.connect }, nodeRuntime);
 real("our HTTP/2, in memory", ours(), inMemory(nodeRuntime));
 real("our HTTP/2, over loopback sockets", ours(), nodeRuntime);
 real("our HTTP/2, small windows, over loopback sockets", ours(small), nodeRuntime);

@@ -1,6 +1,6 @@
 /** The client's half of HTTP/2: one connection, and the requests that it carries. */
 import type { Timer } from "../../core/alarm.ts";
-import { expected, RpcError } from "../../core/error.ts";
+import { expected, type RpcError } from "../../core/error.ts";
 import type { Runtime, Security } from "../../core/runtime.ts";
 import type { Exchange, Head, HttpConnect, HttpConnection, HttpConnectionEvents, HttpSink } from "../message.ts";
 import { ErrorCode, lastStreamId } from "./constants.ts";
