@@ -32,6 +32,8 @@ export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink
   #framing: Framing = "enveloped";
   #compression: Compression | undefined = undefined;
   #errorHead: Head | undefined = undefined;
+  /** The response's head while nothing has followed it: then it stands for the trailers. */
+  #soleHead: Head | undefined = undefined;
   #errorBody: Gathering | undefined = undefined;
   #reader: BodyReader | undefined = undefined;
   #ending: CallEnd | undefined = undefined;
@@ -157,11 +159,12 @@ export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink
       this.#errorBody = new Gathering(maxErrorBytes, undefined);
     } else {
       this.#framing = response.framing;
+      this.#soleHead = head;
       this.#reader = new BodyReader(this, response.framing, connection.settings.maxMessageBytes, undefined);
       if (response.framing === "bare") this.#ending = { error: undefined, trailer: response.trailer ?? emptyMetadata };
       if (response.accepts !== undefined) connection.serverAccepts(response.accepts);
     }
-    if (last) this.#end(head);
+    if (last) this.#end(undefined);
   }
 
   data(bytes: Uint8Array, start: number, end: number, last: boolean): void {
@@ -175,6 +178,7 @@ export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink
       if (last) this.#end(undefined);
       return;
     }
+    if (end > start) this.#soleHead = undefined;
     this.#told = 0;
     this.#toldBefore = reader.heldBytes;
     try {
@@ -227,7 +231,7 @@ export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink
         return;
       }
       if (this.#framing === "bare") this.#reader?.end();
-      const { error, trailer } = this.#ending ?? dialect.readTrailers(trailers, this.#target);
+      const { error, trailer } = this.#ending ?? dialect.readTrailers(trailers ?? this.#soleHead, this.#target);
       if (error !== undefined) {
         this.fail(error);
         return;

@@ -34,6 +34,8 @@ export class HttpUnaryCall extends ListedCall implements HttpSink, EnvelopeSink,
   #compression: Compression | undefined = undefined;
   /** Set while the body is an error's text. */
   #errorHead: Head | undefined = undefined;
+  /** The response's head while nothing has followed it: then it stands for the trailers. */
+  #soleHead: Head | undefined = undefined;
   #errorBody: Gathering | undefined = undefined;
   /** Only for a body that is not one message in one piece. */
   #reader: BodyReader | undefined = undefined;
@@ -121,15 +123,19 @@ export class HttpUnaryCall extends ListedCall implements HttpSink, EnvelopeSink,
       this.#errorBody = new Gathering(maxErrorBytes, undefined);
     } else {
       this.#framing = response.framing;
+      this.#soleHead = head;
       if (response.framing === "bare") this.#ending = { error: undefined, trailer: response.trailer ?? emptyMetadata };
       if (response.accepts !== undefined) connection.serverAccepts(response.accepts);
     }
-    if (last) this.#end(head);
+    if (last) this.#end(undefined);
   }
 
   data(bytes: Uint8Array, start: number, end: number, last: boolean): void {
     if (this.#over) return;
-    if (end > start) this.#exchange?.consumed(end - start);
+    if (end > start) {
+      this.#exchange?.consumed(end - start);
+      this.#soleHead = undefined;
+    }
     try {
       if (this.#errorBody !== undefined) {
         this.#errorBody.add(bytes, start, Math.min(end, start + maxErrorBytes - this.#errorBody.length));
@@ -188,7 +194,7 @@ export class HttpUnaryCall extends ListedCall implements HttpSink, EnvelopeSink,
         return;
       }
       if (this.#framing === "bare" && this.#value === nothing) this.#reader?.end();
-      const { error, trailer } = this.#ending ?? dialect.readTrailers(trailers, this.#target);
+      const { error, trailer } = this.#ending ?? dialect.readTrailers(trailers ?? this.#soleHead, this.#target);
       if (error !== undefined) {
         this.fail(error);
         return;

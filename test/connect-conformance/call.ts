@@ -91,15 +91,11 @@ class Call {
 
   async *#inputs(isDuplex: boolean): AsyncGenerator<unknown> {
     const { requestDelayMs = 0, cancel } = this.#request;
-    for (const [i, message] of this.#messages.entries()) {
-      if (isDuplex && i > 0 && this.#payloads.length < i) {
-        await new Promise<void>((resolve) => {
-          this.#answered = resolve;
-        });
-      }
+    for (const message of this.#messages) {
       if (requestDelayMs > 0) await sleep(requestDelayMs);
       this.#sent++;
       yield message;
+      if (isDuplex) await this.#reply();
     }
     if (cancel?.beforeCloseSend !== undefined) {
       // What was yielded last leaves before the call ends.
@@ -108,6 +104,14 @@ class Call {
       return;
     }
     this.#closed();
+  }
+
+  /** Each request of a full-duplex call has its reply before the next one goes. */
+  #reply(): Promise<void> | undefined {
+    if (this.#payloads.length >= this.#sent) return undefined;
+    return new Promise((resolve) => {
+      this.#answered = resolve;
+    });
   }
 
   /** All was sent. */

@@ -70,7 +70,7 @@ export function readResponseHead(bytes: Uint8Array, start: number, end: number, 
   const isOld = readVersion(bytes, start, 502);
   let at = start + 8;
   const status = latin1(bytes, at + 1, at + 4);
-  if (bytes[at] !== SP || !/^[1-5][0-9][0-9]$/.test(status)) throw refusal(502, "the status line has no status");
+  if (bytes[at] !== SP || !/^[1-9][0-9][0-9]$/.test(status)) throw refusal(502, "the status line has no status");
   at += 4;
   if (bytes[at] === SP) while (valueBytes[bytes[++at] as number] === 1);
   if (bytes[at] !== CR || bytes[at + 1] !== LF) throw refusal(502, "the status line has an invalid byte");

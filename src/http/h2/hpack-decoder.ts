@@ -263,7 +263,7 @@ class HeadBuilder {
     const text = this.#status;
     if (text === undefined) return 0;
     const status = Number(text);
-    if (text.length === 3 && status >= 100 && status <= 599 && status !== 101) return status;
+    if (text.length === 3 && status >= 100 && status <= 999 && status !== 101) return status;
     this.#wrong ??= `:status is ${JSON.stringify(text.slice(0, 16))}`;
     return 0;
   }
