@@ -42,7 +42,12 @@ function refused(type: z.ZodType, ...texts: readonly string[]): void {
   for (const text of texts) refuses(() => read(z.object({ v: type }), `{"v":${text}}`), /^JSON/);
 }
 
-for (const { name, run } of codecCases(json, { selfDescribing: true })) test(`json ${name}`, run);
+for (const codegen of [true, false]) {
+  const codec = createJsonCodec({ codegen });
+  for (const { name, run } of codecCases(codec, { selfDescribing: true })) {
+    test(`json ${codegen ? "generated" : "interpreted"} ${name}`, run);
+  }
+}
 
 test("numbers", () => {
   holds(z.int32(), 5, "5", '"5"', "5.0", "5e0", '"50e-1"');

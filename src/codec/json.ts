@@ -15,9 +15,15 @@ import { nesting } from "./proto-json/nesting.ts";
 import { Readers } from "./proto-json/read.ts";
 import { Writers } from "./proto-json/write.ts";
 import { type MessagePlan, planMessage } from "./protobuf/plan.ts";
+import { permitsCodegen } from "./protobuf/source.ts";
 import { Trail } from "./protobuf/trail.ts";
 
 export interface JsonOptions {
+  /**
+   * Whether parts of coders are generated as JavaScript, which is faster. By default they are wherever that is
+   * permitted (a Content-Security-Policy may forbid it).
+   */
+  readonly codegen?: boolean;
   /**
    * The messages that a `google.protobuf.Any` may hold, by full name; those of google.protobuf are always known. An
    * Any of another type cannot be written or read as JSON. Default none.
@@ -31,9 +37,10 @@ export interface JsonOptions {
 export const json: Codec = createJsonCodec();
 
 /** Makes a JSON codec. A coder compiles on its first use, and is shared by all uses of its model. */
-export function createJsonCodec({ types = {}, unknownProperties = "ignore" }: JsonOptions = {}): Codec {
+export function createJsonCodec(options: JsonOptions = {}): Codec {
+  const { types = {}, unknownProperties = "ignore" } = options;
   const coders = new WeakMap<Model, Coder>();
-  const forms = createForms(types, unknownProperties === "refuse");
+  let forms: Forms | undefined;
   return {
     name: "json",
     structural: true,
@@ -44,6 +51,7 @@ export function createJsonCodec({ types = {}, unknownProperties = "ignore" }: Js
       if (known !== undefined) return known;
       const plan = planMessage(model);
       checkNames(plan);
+      forms ??= createForms(types, unknownProperties === "refuse", options.codegen ?? permitsCodegen());
       const coder = coderOf(plan, forms);
       coders.set(model, coder);
       return coder;
@@ -56,10 +64,12 @@ interface Forms {
   readonly readers: Readers;
 }
 
-function createForms(types: MessageTypes, refusesUnknown: boolean): Forms {
+function createForms(types: MessageTypes, refusesUnknown: boolean, generates: boolean): Forms {
   // The form of an Any needs those of all other messages, and they need it.
-  const writers: Writers = new Writers((value, trail) => any.write(value, trail));
-  const readers: Readers = new Readers({ refusesUnknown, any: (value, trail) => any.read(value, trail) });
+  const writers: Writers = new Writers((value, trail) => any.write(value, trail), generates);
+  const readers: Readers = new Readers({
+    refusesUnknown, generates, any: (value, trail) => any.read(value, trail),
+  });
   const any: AnyForm = createAnyForm(types, (plan) => writers.message(plan), (plan) => readers.message(plan));
   return { writers, readers };
 }
@@ -76,7 +86,7 @@ function coderOf(plan: MessagePlan, { writers, readers }: Forms): Coder {
       read ??= readers.message(plan);
       const text = decodeText(bytes, start, end);
       const parsed = parse(text);
-      inspect(text, parsed);
+      inspect(parsed, bytes, start, end);
       try {
         return read(parsed, undefined);
       } catch {

@@ -31,10 +31,36 @@ interface Moment {
   readonly nanos: number;
 }
 
+/** Two digits; NaN-free, but out of any range where they are none. */
+function digits(text: string, at: number): number {
+  const [tens, ones] = [text.charCodeAt(at) - 0x30, text.charCodeAt(at + 1) - 0x30];
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : 1000;
+}
+
+/** The commonest form, in UTC without a fraction or with milliseconds; NaN for any other. */
+function plainMs(text: string): number {
+  const { length } = text;
+  if ((length !== 20 && length !== 24) || text.charCodeAt(length - 1) !== 0x5a || text.charCodeAt(10) !== 0x54 ||
+    text[4] !== "-" || text[7] !== "-" || text[13] !== ":" || text[16] !== ":") return Number.NaN;
+  const [century, year] = [digits(text, 0), digits(text, 2)];
+  const [month, day] = [digits(text, 5), digits(text, 8)];
+  const [hour, minute, second] = [digits(text, 11), digits(text, 14), digits(text, 17)];
+  // The 29th and later are not days of every month; years before 1900 are not what Date.UTC takes them for.
+  if (century < 19 || century > 99 || year > 99 || month < 1 || month > 12 || day < 1 || day > 28) return Number.NaN;
+  if (hour > 23 || minute > 59 || second > 59) return Number.NaN;
+  let ms = 0;
+  if (length === 24) {
+    const [first, rest] = [text.charCodeAt(20) - 0x30, digits(text, 21)];
+    if (text[19] !== "." || first < 0 || first > 9 || rest > 99) return Number.NaN;
+    ms = first * 100 + rest;
+  }
+  return Date.UTC(century * 100 + year, month - 1, day, hour, minute, second, ms);
+}
+
 function readMoment(json: unknown): Moment | undefined {
   const parts = typeof json === "string" && json.length <= 40 ? dateTime.exec(json) : null;
   if (parts === null) return undefined;
-  const [, year, month, day, hour, minute, second, digits = "", sign, offsetHours = 0, offsetMinutes = 0] = parts;
+  const [, year, month, day, hour, minute, second, fraction = "", sign, offsetHours = 0, offsetMinutes = 0] = parts;
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined;
   if (Number(offsetHours) > 23 || Number(offsetMinutes) > 59) return undefined;
   const date = new Date(0);
@@ -43,11 +69,13 @@ function readMoment(json: unknown): Moment | undefined {
   date.setUTCHours(Number(hour), Number(minute), Number(second));
   const offset = (Number(offsetHours) * 60 + Number(offsetMinutes)) * 60_000 * (sign === "-" ? -1 : 1);
   const ms = date.getTime() - offset;
-  return ms >= firstMs && ms <= lastMs ? { ms, nanos: Number(digits.padEnd(9, "0")) } : undefined;
+  return ms >= firstMs && ms <= lastMs ? { ms, nanos: Number(fraction.padEnd(9, "0")) } : undefined;
 }
 
 /** A Date, to the millisecond, rounded down. */
 export function readDate(json: unknown): Date | undefined {
+  const ms = typeof json === "string" ? plainMs(json) : Number.NaN;
+  if (ms === ms) return new Date(ms);
   const moment = readMoment(json);
   return moment === undefined ? undefined : new Date(moment.ms + Math.floor(moment.nanos / 1_000_000));
 }

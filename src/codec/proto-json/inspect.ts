@@ -1,17 +1,15 @@
 /** What JSON text must be beside well-formed: not too deep, no object with one key twice, no key `__proto__`. */
+import { readText } from "../../wire/text.ts";
 import { malformed } from "../json-tagged.ts";
 import { maxDepth } from "../protobuf/plan.ts";
 
 /**
- * Throws `invalid_argument` for text whose parsed form is nested too deep or has lost a key to another of the same
- * name: two readers of such a text may see two different values.
+ * Throws `invalid_argument` for JSON in `bytes[start, end)` whose parsed form is nested too deep or has lost a key to
+ * another of the same name: two readers of such a text may see two different values.
  */
-export function inspect(text: string, parsed: unknown): void {
-  const keys = countKeys(parsed, maxDepth);
-  let colons = 0;
-  for (let at = text.indexOf(":"); at >= 0; at = text.indexOf(":", at + 1)) colons++;
-  // Colons stand in texts too; without those, there is one a key.
-  if (colons !== keys && countStructuralColons(text) !== keys) throw malformed(`has the key ${doubled(text)} twice`);
+export function inspect(parsed: unknown, bytes: Uint8Array, start: number, end: number): void {
+  if (countKeys(parsed, maxDepth) === countColons(bytes, start, end)) return;
+  throw malformed(`has the key ${doubled(readText(bytes, start, end))} twice`);
 }
 
 /** The keys of all objects. After the parse, which does not recurse in V8 and elsewhere refuses of itself. */
@@ -36,13 +34,15 @@ function countKeys(value: unknown, levels: number): number {
   return count;
 }
 
-/** Colons outside of texts, in text that is known to be JSON. */
-function countStructuralColons(text: string): number {
+/** Colons outside of texts, in bytes that are known to be JSON: one a key. */
+function countColons(bytes: Uint8Array, start: number, end: number): number {
   let colons = 0;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit === 0x3a) colons++;
-    else if (unit === 0x22) i = endOfText(text, i);
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i];
+    if (byte === 0x3a) colons++;
+    else if (byte === 0x22) {
+      while (bytes[++i] !== 0x22) if (bytes[i] === 0x5c) i++;
+    }
   }
   return colons;
 }

@@ -17,6 +17,7 @@ import type { Trail } from "../protobuf/trail.ts";
 import type { Read } from "./any.ts";
 import { readDate, readDuration, readFieldMask, readTimestamp } from "./formats.ts";
 import { checkFree } from "./free.ts";
+import { generateReader, type ReadMember } from "./read-source.ts";
 import { readUnion } from "./read-union.ts";
 import { readInt, readKey, scalarReader } from "./scalars.ts";
 
@@ -32,6 +33,8 @@ export interface ReadersOptions {
   /** Whether a property that the type does not know is refused. */
   readonly refusesUnknown: boolean;
   readonly any: Read;
+  /** Whether code may be generated. */
+  readonly generates: boolean;
 }
 
 /** Makes the readers of all messages that a type reaches, each once. */
@@ -74,8 +77,14 @@ export class Readers {
     const special = Object.hasOwn(texts, plan.name) ? texts[plan.name] : undefined;
     if (special !== undefined) return textReader(special.read, special.what);
     const { fields, fixed } = plan;
-    const readAll = this.#members(fields, fixed?.name);
+    const members = this.#slots(fields);
+    const readAll = this.#members(fields, members, fixed?.name);
+    const { generates, refusesUnknown } = this.#options;
+    let generated: ((json: unknown) => unknown) | undefined;
     return (json, trail) => {
+      if (trail === undefined && generates && !refusesUnknown) {
+        return (generated ??= generateReader(plan, members))(json);
+      }
       if (!isObject(json)) return fail("an object", json, trail);
       const values = readAll(json, trail);
       const struct: Record<string, unknown> = {};
@@ -92,7 +101,7 @@ export class Readers {
     const { fields } = plan;
     const [field] = fields;
     if (plan.of === "wellknown") return this.#value((field.shape as { value: ValuePlan }).value);
-    const readAll = this.#members(fields, undefined);
+    const readAll = this.#members(fields, this.#slots(fields), undefined);
     const bare = this.#shape(field);
     return (json, trail) => {
       if (isObject(json)) return readAll(json, trail)[0];
@@ -102,18 +111,22 @@ export class Readers {
     };
   }
 
-  /** Reads the members of an object into the values of fields. */
-  #members(
-    fields: readonly FieldPlan[], ignored: string | undefined,
-  ): (json: object, trail: Trail | undefined) => unknown[] {
+  #slots(fields: readonly FieldPlan[]): readonly ReadMember[] {
     const taken = new Set(slotsOf(fields).map((slot) => (slot.case ?? slot.field).json));
-    const slots = slotsOf(fields).map((slot) => {
+    return slotsOf(fields).map((slot) => {
       const { json, also } = slot.case ?? slot.field;
       return {
         ...slot, names: { json, also: also.filter((name) => !taken.has(name)) }, takesNull: isNullValue(slot),
         read: slot.case === undefined ? this.#shape(slot.field) : this.#value(slot.case.value),
+        absent: () => absent(slot.field, undefined),
       };
     });
+  }
+
+  /** Reads the members of an object into the values of fields. */
+  #members(
+    fields: readonly FieldPlan[], slots: readonly ReadMember[], ignored: string | undefined,
+  ): (json: object, trail: Trail | undefined) => unknown[] {
     const { refusesUnknown } = this.#options;
     return (json, trail) => {
       const values: unknown[] = fields.map(() => undefined);

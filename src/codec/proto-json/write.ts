@@ -15,6 +15,7 @@ import { dateText, durationText, fieldMaskText, timestampText } from "./formats.
 import { checkFree } from "./free.ts";
 import { enter, nesting } from "./nesting.ts";
 import { quote, scalarText } from "./scalars.ts";
+import { generateWriter } from "./write-source.ts";
 
 const utf8 = new TextEncoder();
 
@@ -30,13 +31,18 @@ const texts: Readonly<Record<string, Special>> = {
   "google.protobuf.FieldMask": { text: fieldMaskText, what: "a FieldMask: { paths } in snake_case" },
 };
 
-/** Makes the writers of all messages that a type reaches, each once. `any` writes google.protobuf.Any. */
+/**
+ * Makes the writers of all messages that a type reaches, each once. `any` writes google.protobuf.Any; `generates` says
+ * whether code may be generated.
+ */
 export class Writers {
   readonly #any: Write;
+  readonly #generates: boolean;
   readonly #known = new Map<MessagePlan, Write>();
 
-  constructor(any: Write) {
+  constructor(any: Write, generates: boolean) {
     this.#any = any;
+    this.#generates = generates;
   }
 
   message(plan: MessagePlan): Write {
@@ -70,8 +76,10 @@ export class Writers {
         return text === undefined ? fail(special.what, value, trail) : `"${text}"`;
       };
     }
-    const members = slotsOf(plan.fields).map((slot) => ({ ...this.#member(slot), name: slot.field.name }));
+    const members = slotsOf(plan.fields).map((slot) => ({ ...slot, ...this.#member(slot), name: slot.field.name }));
+    let generated: ((value: unknown) => string) | undefined;
     return (value, trail) => {
+      if (trail === undefined && this.#generates) return (generated ??= generateWriter(plan, members))(value);
       if (!isRecord(value)) return fail(plan.name, value, trail);
       enter(value, trail);
       let text = "";
