@@ -194,6 +194,8 @@ export class HttpUnaryCall extends ListedCall implements HttpSink, EnvelopeSink,
         return;
       }
       if (this.#framing === "bare" && this.#value === nothing) this.#reader?.end();
+      // A bare body of no bytes is a message all the same: one whose fields are all absent.
+      if (this.#framing === "bare" && this.#value === nothing) this.envelope(0, none, 0, 0);
       const { error, trailer } = this.#ending ?? dialect.readTrailers(trailers ?? this.#soleHead, this.#target);
       if (error !== undefined) {
         this.fail(error);
@@ -286,3 +288,4 @@ export class HttpUnaryCall extends ListedCall implements HttpSink, EnvelopeSink,
 }
 
 const nothing = Symbol("nothing");
+const none = new Uint8Array(0);

@@ -192,7 +192,7 @@ for (const [name, text] of Object.entries({
   "HTTP/2.0": "HTTP/2.0 200 OK\r\n\r\n",
   "no status": "HTTP/1.1 OK\r\n\r\n",
   "a status of four digits": "HTTP/1.1 2000 OK\r\n\r\n",
-  "a status out of range": "HTTP/1.1 600 OK\r\n\r\n",
+  "no status of three digits": "HTTP/1.1 099 OK\r\n\r\n",
   "switching protocols": "HTTP/1.1 101 Switching Protocols\r\n\r\n",
   "informational heads without end": "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(50),
   "length and chunks": "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
