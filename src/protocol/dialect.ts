@@ -59,6 +59,11 @@ export interface ServerDialect {
   readonly contentTypes: readonly string[];
   /** Whether HTTP/1.1 can carry it. If not, such a request is answered with 505. */
   readonly http1: boolean;
+  /**
+   * Whether replies are compressed only to callers that compress their requests, as gRPC's own servers do. Otherwise
+   * to all that can read it.
+   */
+  readonly mirrorsCompression?: boolean | undefined;
   /** Whether a request is in this dialect, by its method and content type. The first that claims it has it. */
   claims(request: Head): boolean;
   /**

@@ -107,6 +107,13 @@ test("a request says what gRPC wants to hear", () => against(good, async ({ clie
   assert.equal(rich?.fields["who"], "me");
 }, { compressions: [gzip()] }));
 
+test("what a server says it cannot read is used no more", () => against(
+  answering({ ...ok, "grpc-accept-encoding": "identity,br" }, [envelope(item)], { "grpc-status": "0" }),
+  async ({ client, served }) => {
+    for (let i = 0; i < 2; i++) await client.echo({ n: 1, text: "" });
+    assert.deepEqual(served.map(({ head }) => head.fields["grpc-encoding"]), ["gzip", undefined]);
+  }, { compressions: [gzip()] }));
+
 test("metadata that a header cannot hold ends the call before anything is sent", () =>
   against(good, async ({ client, served }) => {
     for (const metadata of [{ a: "x\r\ny" }, { a: "ü" }, { a: " x" }, { te: "x" }, { "grpc-timeout": "1S" }]) {

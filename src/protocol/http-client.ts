@@ -19,9 +19,12 @@ import { loadReportName, readLoadReport } from "./orca.ts";
 export interface HttpProtocolOptions {
   /** Compiles, or finds, the coders of a method. */
   readonly coders: (method: MethodInfo) => MethodCoders;
-  /** What can be decompressed, best first. Requests are compressed once the server said that it can too. */
+  /** What can be decompressed, best first. */
   readonly compressions?: readonly Compression[] | undefined;
-  /** The name of one of them to compress requests with from the first on, whatever the server says. */
+  /**
+   * The name of one of them to compress requests with, until the server says that it cannot read it. Default: none,
+   * since within a data centre compression costs more time than it saves.
+   */
   readonly requestCompression?: string | undefined;
   readonly settings?: Partial<HttpProtocolSettings> | undefined;
   /** The host that requests name. Default: the endpoint's address. */
@@ -145,12 +148,12 @@ export class HttpClientConnection implements Connection, HttpConnectionEvents {
     this.#waiting.add(call);
   }
 
-  /** The server told what it can decompress: requests may be compressed from here on. */
+  /** The server told what it can decompress: what it cannot is used no more. */
   serverAccepts(names: readonly string[]): void {
-    if (this.#compression !== undefined || this.#options.requestCompression !== undefined) return;
-    this.#compression = this.compressions.find((one) => names.includes(one.name));
+    if (this.#compression === undefined || names.includes(this.#compression.name)) return;
+    this.#compression = undefined;
     // Targets are bound anew; what was bound before serves the calls that have it.
-    if (this.#compression !== undefined) this.#targets = [];
+    this.#targets = [];
   }
 
   /** Takes the load report out of trailing metadata, and tells of it. */

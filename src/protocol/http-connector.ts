@@ -22,10 +22,7 @@ export interface HttpClientOptions {
   /** Limits on connections, of the version that is used. */
   readonly http1?: Partial<Http1ClientSettings> | undefined;
   readonly http2?: Partial<Http2Settings> | undefined;
-  /**
-   * The name of a compression for requests, e.g. `gzip`. Default: the first of the client's that the server said it
-   * reads, and none before it said so.
-   */
+  /** The name of a compression for requests, e.g. `gzip`, used until the server says it cannot read it. Default none. */
   readonly requestCompression?: string | undefined;
   /** The host that requests name, e.g. for a server behind a proxy. Default: the endpoint's address. */
   readonly authority?: string | undefined;

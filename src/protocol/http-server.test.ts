@@ -165,6 +165,22 @@ test("compressed messages are read, and bombs are not", () => inWorld(async ({ r
   assert.deepEqual(statusOf(await bomb.ended)[0], "8");
 }, { settings: { maxMessageBytes: 50_000 } }));
 
+test("replies are compressed to those who compress", () => inWorld(async ({ raw }) => {
+  // { n: 7, text: "x" * 2,000 }
+  const large = Uint8Array.from([8, 7, 18, 0xd0, 0x0f, ...new Uint8Array(2_000).fill(120)]);
+  const plain = raw.ask({ ...grpc, "grpc-accept-encoding": "gzip" });
+  plain.send(envelope(large), true);
+  assert.deepEqual((await plain.ended).body, envelope(large));
+  for (const accepts of [{}, { "grpc-accept-encoding": "identity,gzip" }]) {
+    const call = raw.ask({ ...grpc, "grpc-encoding": "gzip", ...accepts });
+    call.send(envelope(gzip().compress(large), 1), true);
+    const { head, body } = await call.ended;
+    assert.equal(head?.fields["grpc-encoding"], "gzip");
+    assert.equal(body[0], 1);
+    assert.deepEqual(new Uint8Array(gzip().decompress(body.subarray(5), 10_000)), large);
+  }
+}));
+
 test("a message above the limit is refused by its length, before it has come", () => inWorld(async ({ raw, sleep }) => {
   const call = raw.ask(grpc);
   call.send(envelope(item, 0, 1_001));

@@ -184,13 +184,21 @@ export class Reading {
     this.request = request;
     this.route = read.route;
     this.compression = read.compression;
-    this.replyCompression = firstNamed(server.compressions, request?.accepts);
+    this.replyCompression = replyCompression(server.compressions, dialect, request, read.compression);
     this.fields = request === undefined ? undefined : fieldsOf(request);
   }
 }
 
-function firstNamed(compressions: readonly Compression[], names: readonly string[] = []): Compression | undefined {
-  for (const name of names) {
+/** What a caller compresses with it can read too; what else, it says. */
+function replyCompression(
+  compressions: readonly Compression[], dialect: ServerDialect, request: RequestHead | undefined,
+  own: Compression | undefined,
+): Compression | undefined {
+  if (request === undefined) return undefined;
+  const { accepts } = request;
+  if (dialect.mirrorsCompression === true && (own === undefined || accepts.length === 0)) return own;
+  if (own !== undefined && accepts.includes(own.name)) return own;
+  for (const name of accepts) {
     const found = compressionNamed(compressions, name);
     if (found !== undefined || name === "identity") return found;
   }

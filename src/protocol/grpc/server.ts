@@ -27,6 +27,7 @@ export function grpcServer(): ServerDialect {
     name: "grpc",
     contentTypes: [grpcContentType, `${grpcContentType}+proto`, `${grpcContentType}+json`],
     http1: false,
+    mirrorsCompression: true,
     claims: (request) => grpcCodec(mediaType(request.fields["content-type"])) !== undefined,
     read: readRequest,
     head(request, compression, reply) {
