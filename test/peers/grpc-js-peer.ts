@@ -55,15 +55,17 @@ class Schema {
   }
 }
 
+const infoName = "google.rpc.ErrorInfo";
+const missingName = "geo.v1.CitiesSaveFavouriteCityNotFound";
+const none = Buffer.alloc(0);
+
 /** What `grpc-status-details-bin` holds for CityNotFound, as Meridian reads and writes it. */
 function statusOf(schema: Schema, cityId: number): Buffer {
-  const data = schema.encode("geo.v1.CitiesSaveFavouriteCityNotFound", { cityId }).toString("base64");
-  const info = schema.encode("google.rpc.ErrorInfo", {
-    reason: "CityNotFound", domain: service, metadata: { codec: "proto", data: data.replace(/=+$/, "") },
-  });
+  const detail = (name: string, value: object) =>
+    ({ type_url: `type.googleapis.com/${name}`, value: schema.encode(name, value) });
   return schema.encode("google.rpc.Status", {
     code: 5, message: `no city ${cityId}`,
-    details: [{ type_url: "type.googleapis.com/google.rpc.ErrorInfo", value: info }],
+    details: [detail(infoName, { reason: "CityNotFound", domain: service }), detail(missingName, { cityId })],
   });
 }
 
@@ -71,13 +73,13 @@ function readError(schema: Schema, error: ServiceError): Said["error"] {
   const [details] = error.metadata.get("grpc-status-details-bin");
   const said = { code: error.code, message: error.details, reason: undefined, cityId: undefined };
   if (details === undefined) return said;
-  const [detail] = schema.decode("google.rpc.Status", details as Buffer)["details"] as unknown as { value: Buffer }[];
-  const info = schema.decode("google.rpc.ErrorInfo", detail?.value ?? Buffer.alloc(0)) as unknown as {
-    reason: string; metadata: { data: string };
-  };
-  const data = Buffer.from(info.metadata.data, "base64");
-  const { cityId } = schema.decode("geo.v1.CitiesSaveFavouriteCityNotFound", data) as unknown as { cityId: number };
-  return { ...said, reason: info.reason, cityId };
+  const all = schema.decode("google.rpc.Status", details as Buffer)["details"] as unknown as
+    { type_url: string; value: Buffer }[];
+  const find = (name: string): Message =>
+    schema.decode(name, all.find((one) => one.type_url.endsWith(`/${name}`))?.value ?? none);
+  const { reason } = find(infoName) as unknown as { reason: string };
+  const { cityId } = find(missingName) as unknown as { cityId: number };
+  return { ...said, reason, cityId };
 }
 
 /** Makes the calls with grpc-js. */

@@ -1,15 +1,19 @@
 // Meridian's echo: both sides of its contract with whatever options are measured.
 import type { z } from "zod";
-import { createClient, createServer, type ClientOptions } from "../../../src/index.ts";
-import type { Caller, System } from "../../harness/system.ts";
+import { createClient, createServer, tls, type ClientOptions } from "../../../src/index.ts";
+import type { Caller, Setting, System } from "../../harness/system.ts";
 import { type Shape, smallRecord } from "../../records.ts";
 import { Echo, type small, type user } from "./contract.ts";
 
-/** A system of one server and one client that is made with `options`. */
-export function echoSystem(options: Omit<ClientOptions, "address" | "discovery">): System {
+type Options = Omit<ClientOptions, "address" | "discovery">;
+
+/** A system of one server, which speaks everything, and one client that is made with `options`. */
+export function echoSystem(options: Options | ((setting: Setting) => Options)): System {
   return {
-    async serve(port) {
-      const server = createServer();
+    async serve(port, { certificate }) {
+      const server = createServer(certificate === undefined ? {} : {
+        tls: tls({ cert: { file: certificate.certificate }, key: { file: certificate.key } }),
+      });
       server.implement(Echo, {
         small: (record) => record,
         user: (record) => record,
@@ -25,8 +29,12 @@ export function echoSystem(options: Omit<ClientOptions, "address" | "discovery">
       });
       await server.listen({ port });
     },
-    async connect(port, shape): Promise<Caller> {
-      const client = createClient(Echo, { ...options, address: `127.0.0.1:${port}` });
+    async connect(port, shape, setting): Promise<Caller> {
+      const { certificate } = setting;
+      const client = createClient(Echo, {
+        ...(typeof options === "function" ? options(setting) : options), address: `127.0.0.1:${port}`,
+        tls: certificate && tls({ ca: { file: certificate.certificate } }),
+      });
       return { ...caller(client, shape), close: () => client.$.close(0) };
     },
   };

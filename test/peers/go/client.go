@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
 	"io"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 )
 
 func dial(address string) (*grpc.ClientConn, error) {
@@ -121,15 +119,13 @@ func (a *atlas) saveFavourite(ctx context.Context, connection *grpc.ClientConn, 
 // describe says what came of an error, its declared name and data among it.
 func (a *atlas) describe(failed *status.Status) map[string]any {
 	said := map[string]any{"code": failed.Code(), "message": failed.Message()}
-	for _, detail := range failed.Details() {
-		info, ok := detail.(*errdetails.ErrorInfo)
-		if !ok {
-			continue
-		}
-		said["reason"] = info.Reason
-		data, err := base64.RawStdEncoding.DecodeString(info.Metadata["data"])
+	for _, detail := range failed.Proto().GetDetails() {
+		info := &errdetails.ErrorInfo{}
 		missing := a.message("CitiesSaveFavouriteCityNotFound")
-		if err == nil && proto.Unmarshal(data, missing) == nil {
+		if detail.MessageIs(info) && detail.UnmarshalTo(info) == nil {
+			said["reason"] = info.Reason
+		}
+		if detail.MessageIs(missing) && detail.UnmarshalTo(missing) == nil {
 			var city struct{ CityID int }
 			if read(missing, &city) == nil {
 				said["cityId"] = city.CityID

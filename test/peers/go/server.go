@@ -2,17 +2,17 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 )
 
 type handler func(ctx context.Context, request proto.Message) (proto.Message, error)
@@ -82,20 +82,16 @@ func (a *atlas) saved(_ context.Context, request proto.Message) (proto.Message, 
 	return nil, a.notFound(asked.CityID)
 }
 
-// notFound is the declared error CityNotFound, as Meridian reads and writes it.
+// notFound is the declared error CityNotFound.
 func (a *atlas) notFound(cityID int) error {
-	data, err := proto.Marshal(a.fill("CitiesSaveFavouriteCityNotFound", map[string]any{"cityId": cityID}))
+	data, err := anypb.New(a.fill("CitiesSaveFavouriteCityNotFound", map[string]any{"cityId": cityID}))
 	if err != nil {
 		return err
 	}
-	failed, err := status.New(codes.NotFound, fmt.Sprintf("no city %d", cityID)).WithDetails(&errdetails.ErrorInfo{
-		Reason: "CityNotFound", Domain: service,
-		Metadata: map[string]string{"codec": "proto", "data": base64.RawStdEncoding.EncodeToString(data)},
+	// The message alone, without the name of the error: all that whoever has no more than the .proto would send.
+	return status.ErrorProto(&spb.Status{
+		Code: int32(codes.NotFound), Message: fmt.Sprintf("no city %d", cityID), Details: []*anypb.Any{data},
 	})
-	if err != nil {
-		return err
-	}
-	return failed.Err()
 }
 
 func (a *atlas) streamed(_ any, stream grpc.ServerStream) error {

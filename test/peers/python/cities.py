@@ -1,6 +1,5 @@
 """What the Python client and server of geo.v1.Cities share: messages, methods, and the error that is declared."""
 
-import base64
 import importlib
 import json
 import pathlib
@@ -29,21 +28,16 @@ def city(row):
 
 def status_of(code, text, city_id):
     """The bytes of grpc-status-details-bin for the error CityNotFound, as Meridian reads and writes it."""
-    data = message("CitiesSaveFavouriteCityNotFound")(city_id=city_id).SerializeToString()
-    info = errors.ErrorInfo(reason="CityNotFound", domain=SERVICE, metadata={
-        "codec": "proto", "data": base64.b64encode(data).decode().rstrip("="),
-    })
     status = errors.Status(code=code, message=text)
-    status.details.add().Pack(info)
+    status.details.add().Pack(errors.ErrorInfo(reason="CityNotFound", domain=SERVICE))
+    status.details.add().Pack(message("CitiesSaveFavouriteCityNotFound")(city_id=city_id))
     return status.SerializeToString()
 
 
 def read_status(blob):
     """The reason of an error, and the city that its data name."""
-    status = errors.Status.FromString(blob)
-    for detail in status.details:
-        info = errors.ErrorInfo()
-        if detail.Unpack(info):
-            data = base64.b64decode(info.metadata["data"] + "==")
-            return info.reason, message("CitiesSaveFavouriteCityNotFound").FromString(data).city_id
-    return None, None
+    info, missing = errors.ErrorInfo(), message("CitiesSaveFavouriteCityNotFound")()
+    for detail in errors.Status.FromString(blob).details:
+        # Each unpacks what is of its type, and leaves the rest.
+        _ = detail.Unpack(info) or detail.Unpack(missing)
+    return info.reason, missing.city_id
