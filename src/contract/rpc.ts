@@ -106,7 +106,8 @@ export function rpc<
   for (const [name, declaration] of Object.entries(errors)) checkError(name, declaration);
   return Object.freeze({
     "~rpc": true as const, kind, wireName: options.wireName, input: options.input, output: options.output,
-    errors: Object.freeze({ ...errors }), idempotent, criticality, timeoutMs, routeKey, description: options.description,
+    errors: Object.freeze({ ...errors }), idempotent, criticality, timeoutMs, routeKey,
+    description: options.description,
   });
 }
 

@@ -20,7 +20,7 @@ export class Head {
   readonly path: string;
   readonly scheme: string;
   readonly authority: string;
-  /** Of a response, 100 to 599; 0 in requests and trailers. */
+  /** Of a response, 100 to 599, or what the server says instead, up to 999; 0 in requests and trailers. */
   readonly status: number;
   /** Values by lower-case name, without prototype; those of one name joined by ", " (`cookie` by "; "). */
   readonly fields: Metadata;
@@ -126,9 +126,9 @@ export interface HttpConnection {
   /** Clock time at which anything last came from the peer. */
   readonly lastReceivedMs: number;
   /**
-   * Asks for a sign of life; the answer shows as `pinged`. Returns false, and asks nothing, when the peer has been asked
-   * as often as it bears: gRPC's servers end a connection at the third PING without HEADERS or DATA from them in between
-   * (gRFC A8), so two are sent, unless the peer said in its settings that it takes any number (ours do).
+   * Asks for a sign of life; the answer shows as `pinged`. Returns false, and asks nothing, when the peer has been
+   * asked as often as it bears: gRPC's servers end a connection at the third PING without HEADERS or DATA from them
+   * in between (gRFC A8), so two are sent, unless the peer said in its settings that it takes any number (ours do).
    */
   ping(): boolean;
   /** Whether that bound is in force: known once `opened`. */

@@ -19,6 +19,8 @@ export interface RoutesOptions {
   readonly stack: Stack;
   /** Codecs beside the built-in ones, which they replace where names agree. */
   readonly codecs: readonly Codec[];
+  /** The services that a server has beside its user's, who may implement them otherwise. */
+  readonly standard?: Routes | undefined;
   /** Finds a route where no handler is registered: what makes a server a gateway. */
   readonly fallback?: Router | undefined;
 }
@@ -27,7 +29,7 @@ export class Routes {
   readonly #options: RoutesOptions;
   readonly #served = new Map<string, Served>();
   readonly #byWireName = new Map<string, Served>();
-  readonly #services = new Set<string>();
+  readonly #services = new Map<string, AnyContract>();
 
   constructor(options: RoutesOptions) {
     this.#options = options;
@@ -35,7 +37,14 @@ export class Routes {
 
   /** The names of the services served, which is what gets registered. */
   get services(): readonly string[] {
-    return [...this.#services];
+    return [...this.#services.keys()];
+  }
+
+  /** The contracts served, those of standard services included. */
+  get contracts(): readonly AnyContract[] {
+    const own = [...this.#services.values()];
+    const standard = this.#options.standard?.contracts ?? [];
+    return [...own, ...standard.filter(({ name }) => !this.#services.has(name))];
   }
 
   /** Throws at once when a handler is missing, superfluous or no function: not at the first call. */
@@ -62,12 +71,12 @@ export class Routes {
       this.#served.set(method.path, one);
       this.#byWireName.set(`${method.service}/${method.wireName}`, one);
     }
-    this.#services.add(contract.name);
+    this.#services.set(contract.name, contract);
   }
 
   readonly route: Router = (shape) => {
     const { path, codec, kind } = shape;
-    const served = this.#served.get(path) ?? this.#byWireName.get(path);
+    const served = this.#find(path);
     if (served === undefined) return this.#missing(shape);
     if (kind !== undefined && served.method.kind !== kind) {
       return expected("unimplemented", `${path} is ${served.method.kind}, not ${kind}: the contracts differ`);
@@ -85,8 +94,19 @@ export class Routes {
     }
   };
 
+  /** Whether a method is served here, by its name in the contract or on the wire. */
+  has(path: string): boolean {
+    return this.#find(path) !== undefined || this.#options.standard?.has(path) === true;
+  }
+
+  #find(path: string): Served | undefined {
+    return this.#served.get(path) ?? this.#byWireName.get(path);
+  }
+
   #missing(shape: MethodShape): Route | RpcError {
     const { path } = shape;
+    const { standard } = this.#options;
+    if (standard?.has(path) === true) return standard.route(shape);
     if (this.#options.fallback !== undefined) return this.#options.fallback(shape);
     const slash = path.lastIndexOf("/");
     const service = path.slice(0, Math.max(slash, 0));

@@ -14,8 +14,10 @@ import type { NativeSettings } from "../protocol/native/index.ts";
 import type { Admission, Router, Serving } from "../protocol/router.ts";
 import type { Compression } from "../wire/compression.ts";
 import { applicationProtocols } from "./detect.ts";
+import { healthOf, type ServerHealth } from "./health.ts";
 import { Arrival, type ReceptionOptions } from "./reception.ts";
 import { Routes } from "./routes.ts";
+import { standardRoutes } from "./standard.ts";
 import { createWires, type HttpOptions } from "./wires.ts";
 
 export interface ServerOptions {
@@ -53,6 +55,15 @@ export interface ServerOptions {
   readonly http?: HttpOptions | undefined;
   /** Finds a route where no handler is registered. */
   readonly fallback?: Router | undefined;
+  /** Whether it says how it is by `grpc.health.v1`: see `Server.health`. Default true. */
+  readonly health?: boolean | undefined;
+  /** Whether it tells everybody who may connect what it serves (`grpc.reflection`), for tools. Default false. */
+  readonly reflection?: boolean | undefined;
+  /**
+   * On close, how long it goes on serving after it said that it will not (health, registry), in milliseconds: for
+   * balancers that ask only now and then. Default 0.
+   */
+  readonly drainDelayMs?: number | undefined;
   /** Our certificate, and whom we trust: `tls(...)` of `meridian-rpc/runtime/node`. Default: no TLS. */
   readonly tls?: Security | undefined;
   /** With `tls`: whether connections without it are served on the same port. Default false. */
@@ -84,6 +95,8 @@ export interface Server extends AsyncDisposable {
   close(graceMs?: number): Promise<void>;
   /** The services implemented so far. */
   readonly services: readonly string[];
+  /** What it says of itself by `grpc.health.v1`: all implemented services are serving, unless they are set otherwise. */
+  readonly health: ServerHealth;
   /** Calls being handled, and connections open. */
   readonly inFlight: number;
   readonly connections: number;
@@ -100,6 +113,7 @@ const defaultOpeningTimeoutMs = 5_000;
 const maxRefusals = 256;
 
 class ListeningServer implements Server {
+  readonly health: ServerHealth;
   readonly #runtime: Runtime;
   readonly #options: ServerOptions;
   readonly #observer: Observer;
@@ -122,8 +136,13 @@ class ListeningServer implements Server {
     this.#options = options;
     this.#observer = options.observer ?? {};
     this.#maxConnections = limit("maxConnections", options.maxConnections);
+    const { stack = {}, reflection = false } = options;
+    this.health = healthOf({ services: () => this.services });
     this.#routes = new Routes({
-      stack: options.stack ?? {}, codecs: options.codecs ?? [], fallback: options.fallback,
+      stack, codecs: options.codecs ?? [], fallback: options.fallback, standard: standardRoutes({
+        health: options.health === false ? undefined : this.health,
+        stack, reflection, contracts: () => this.#routes.contracts,
+      }),
     });
     const maxInFlight = limit("maxInFlight", options.maxInFlight);
     const admission: Admission = this.#admission = { inFlight: 0, maxInFlight };
@@ -165,6 +184,7 @@ class ListeningServer implements Server {
 
   implement<S extends AnyContract>(contract: S, handlers: Handlers<S>): this {
     this.#routes.add(contract, handlers);
+    this.health.refresh();
     return this;
   }
 
@@ -243,7 +263,13 @@ class ListeningServer implements Server {
 
   async #close(graceMs: number): Promise<void> {
     // First out of the registry, so that nobody new comes while the doors are still open.
+    this.health.drain();
     await Promise.allSettled(this.#registrations.map((one) => one.close()));
+    const { drainDelayMs = 0 } = this.#options;
+    if (drainDelayMs > 0) {
+      await new Promise<void>((resolve) => void this.#runtime.clock.after(drainDelayMs, resolve));
+    }
+    this.health.close();
     await Promise.all(this.#listeners.map((one) => one.close()));
     const reason = expected("unavailable", "the server is shutting down", { neverStarted: true });
     for (const connection of [...this.#connections]) connection.drain(reason);

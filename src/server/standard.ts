@@ -1,0 +1,27 @@
+/** The standard services of a server: health, and reflection where it is wanted. */
+import type { Stack } from "../core/service.ts";
+import type { AnyContract } from "../contract/service.ts";
+import { Health, type ServerHealth } from "./health.ts";
+import { reflectionOf, ServerReflection, ServerReflectionAlpha } from "./reflection.ts";
+import { Routes } from "./routes.ts";
+
+export interface StandardOptions {
+  readonly health: ServerHealth | undefined;
+  readonly reflection: boolean;
+  /** The contracts that reflection tells of. */
+  readonly contracts: () => readonly AnyContract[];
+  /** Layers over reflection, as over the user's handlers: what is served may be nobody's business. */
+  readonly stack: Stack;
+}
+
+/** Health is asked by balancers and orchestrators that know no secrets: it stands outside the user's stack. */
+export function standardRoutes(options: StandardOptions): Routes {
+  const open = new Routes({ stack: {}, codecs: [] });
+  if (options.health !== undefined) open.add(Health, { ...options.health.handlers });
+  if (!options.reflection) return open;
+  const guarded = new Routes({ stack: options.stack, codecs: [], standard: open });
+  const handlers = { ...reflectionOf({ contracts: options.contracts }) };
+  guarded.add(ServerReflection, handlers);
+  guarded.add(ServerReflectionAlpha, handlers);
+  return guarded;
+}
