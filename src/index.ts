@@ -7,7 +7,9 @@ export {
   connect, type ConnectOptions, grpc, type GrpcOptions, grpcWeb, type GrpcWebOptions, native, type Protocol,
 } from "./protocol/index.ts";
 export { type Pem, tls, type TlsOptions } from "./runtime/node/index.ts";
-export { createServer, type ListenOptions, type Server, type ServerOptions } from "./server/index.ts";
+export {
+  createServer, type HttpOptions, type ListenOptions, type Server, type ServerHealth, type ServerOptions,
+} from "./server/index.ts";
 export {
   type Code, compose, Context, type Discovery, type EndpointAddress, type EndpointFields, type Layer, type Observer,
   observeAll, type Picker, type Registrar, RpcError, type Runtime, type Service, type Stack,

@@ -13,7 +13,7 @@ import { type ConnectorOptions, securedRuntime } from "./protocol.ts";
 export interface HttpClientOptions {
   /**
    * The version of HTTP. Default 2: one connection carries all calls. 1 opens a connection for each call under way,
-   * for servers and proxies that know no other. Or what else makes HTTP/2 connections, e.g. `nodeHttp2Connect()` of
+   * for servers and proxies that know no other. Or what else makes HTTP/2 connections: `nodeHttp2Connect()` of
    * `meridian-rpc/runtime/node`.
    */
   readonly http?: 1 | 2 | HttpConnect | undefined;
@@ -22,7 +22,7 @@ export interface HttpClientOptions {
   /** Limits on connections, of the version that is used. */
   readonly http1?: Partial<Http1ClientSettings> | undefined;
   readonly http2?: Partial<Http2Settings> | undefined;
-  /** The name of a compression for requests, e.g. `gzip`, used until the server says it cannot read it. Default none. */
+  /** The name of a compression for requests, e.g. `gzip`, until the server says it cannot read it. Default none. */
   readonly requestCompression?: string | undefined;
   /** The host that requests name, e.g. for a server behind a proxy. Default: the endpoint's address. */
   readonly authority?: string | undefined;

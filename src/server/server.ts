@@ -95,7 +95,7 @@ export interface Server extends AsyncDisposable {
   close(graceMs?: number): Promise<void>;
   /** The services implemented so far. */
   readonly services: readonly string[];
-  /** What it says of itself by `grpc.health.v1`: all implemented services are serving, unless they are set otherwise. */
+  /** What it says of itself by `grpc.health.v1`: all implemented services are serving, unless set otherwise. */
   readonly health: ServerHealth;
   /** Calls being handled, and connections open. */
   readonly inFlight: number;

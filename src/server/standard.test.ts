@@ -38,7 +38,9 @@ test("a server that ends says so first, goes on serving for as long as it is tol
   await listen();
   const said: string[] = [];
   const watching = (async () => {
-    for await (const { status } of health.watch({ service: Work.name })) said.push(`${status} ${simulation.nowMs > 500}`);
+    for await (const { status } of health.watch({ service: Work.name })) {
+      said.push(`${status} ${simulation.nowMs > 500}`);
+    }
   })();
   watching.catch(() => undefined);
   await simulation.run(500);
