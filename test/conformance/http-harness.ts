@@ -19,7 +19,7 @@ import type { ClientDialect, ServerDialect } from "../../src/protocol/dialect.ts
 import { httpProtocol, type HttpProtocolOptions } from "../../src/protocol/http-client.ts";
 import { serveHttp } from "../../src/protocol/http-server.ts";
 import type { HttpProtocolSettings } from "../../src/protocol/http-settings.ts";
-import type { Serving } from "../../src/protocol/router.ts";
+import type { Admission, Serving } from "../../src/protocol/router.ts";
 import { createSimulation } from "../../src/runtime/sim/index.ts";
 import { Routes } from "../../src/server/routes.ts";
 import { httpPair, type HttpPairOptions } from "../../src/testing/http-pair.ts";
@@ -35,6 +35,8 @@ export interface Wire {
 export interface OpenWire {
   readonly address: string;
   readonly connect: HttpConnect;
+  /** The connections as the server has them. */
+  served(): readonly ServedConnection[];
   close(): Promise<void>;
 }
 
@@ -48,14 +50,17 @@ export interface HttpLawOptions {
   readonly protocol?: Partial<HttpProtocolOptions>;
   readonly load?: () => LoadReport;
   readonly observer?: Observer;
+  readonly admission?: Admission;
   readonly without?: readonly string[];
 }
 
 /** Exchanges handed over in memory: no bytes of HTTP at all. */
 export function pairWire(options: HttpPairOptions = {}): Wire {
   return {
-    open: async (server, handler) =>
-      ({ address: "pair:1", connect: httpPair(server.clock, handler, options), close: async () => undefined }),
+    open: async (server, handler) => ({
+      address: "pair:1", connect: httpPair(server.clock, handler, options), served: () => [],
+      close: async () => undefined,
+    }),
   };
 }
 
@@ -75,6 +80,7 @@ export function http2Wire(options: { readonly settings?: Partial<Http2Settings>;
       return {
         address: listener.address,
         connect: http2Connect({ settings: options.settings }),
+        served: () => [...connections],
         async close() {
           await listener.close();
           for (const one of connections) one.close(expected("unavailable", "the test is over"));
@@ -89,7 +95,7 @@ export function servingLaw(runtime: Runtime, seen: Seen, options: HttpLawOptions
   const routes = new Routes({ stack: {}, codecs: options.codec === undefined ? [] : [options.codec] });
   routes.add(Law, lawHandlers(seen));
   const serving: Serving = {
-    runtime, router: routes.route, admission: { inFlight: 0, maxInFlight: 10_000 },
+    runtime, router: routes.route, admission: options.admission ?? { inFlight: 0, maxInFlight: 10_000 },
     observer: options.observer ?? {}, load: options.load ?? (() => undefined),
   };
   return serveHttp(serving, {

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { RpcError, type Runtime } from "../../src/core/index.ts";
+import { expected, RpcError, type Runtime } from "../../src/core/index.ts";
 import { type Exchange, Head, type HttpHandler } from "../../src/http/message.ts";
 import { grpcClient, grpcServer } from "../../src/protocol/grpc/index.ts";
 import { gzip } from "../../src/runtime/node/index.ts";
 import { createSimulation } from "../../src/runtime/sim/index.ts";
 import { httpPair } from "../../src/testing/http-pair.ts";
-import { callingLaw, servingLaw } from "../conformance/http-harness.ts";
+import { callingLaw, http2Wire, servingLaw } from "../conformance/http-harness.ts";
 import type { Seen } from "../conformance/protocol-cases.ts";
 import { envelope, rawClient } from "../conformance/raw-exchange.ts";
 
@@ -110,7 +110,7 @@ test("whatever a server answers, each call ends once, with an RpcError or a valu
     const pieceBytes = (): number => cuts[turn++ % cuts.length] as number;
     const connect = httpPair(runtime.clock, handler, { pieceBytes, windowBytes: 500 });
     const { client, connection, reports } = await callingLaw(runtime,
-      { address: "pair:1", connect, close: async () => undefined },
+      { address: "pair:1", connect, served: () => [], close: async () => undefined },
       { server: undefined as never, client: grpcClient(), compressions });
     const outcomes = await Promise.allSettled([
       client.echo({ n: 1, text: "" }), client.fail({ how: "" }), client.sum([]), collected(client.count({ to: 1 })),
@@ -120,6 +120,53 @@ test("whatever a server answers, each call ends once, with an RpcError or a valu
     assert.equal(connection.inFlight, 0);
     for (const report of reports) assert.ok(report.cpu >= 0);
   })), runs));
+
+/** What happens to a call, or to its connection, and when. */
+const mishap = fc.record({
+  at: fc.integer({ min: 0, max: 60 }),
+  what: fc.constantFrom("abort", "close", "server close", "server drain", "cancel", "nothing"),
+}, { noNullPrototype: true });
+
+test("whenever connections end, each call ends with them, and no handler is forgotten", () => fc.assert(
+  fc.asyncProperty(fc.array(mishap, { maxLength: 4 }), fc.integer({ min: 1, max: 20 }), (mishaps, latencyMs) => {
+    const simulation = createSimulation({ seed: 1, link: { latencyMs } });
+    const [server, runtime] = [simulation.host("server"), simulation.host("client")];
+    const admission = { inFlight: 0, maxInFlight: 1_000 };
+    const sleep = (ms: number) => new Promise<void>((resolve) => void runtime.clock.after(ms, resolve));
+    const wire = http2Wire({ port: 1, settings: { streamWindowBytes: 1_000 } });
+    const law = { server: grpcServer(), client: grpcClient(), admission };
+    return simulation.runUntil((async () => {
+      const open = await wire.open(server, servingLaw(server, { produced: 0, cancelled: [] }, law), "server");
+      const { client, connection } = await callingLaw(runtime, open, law);
+      const controller = new AbortController();
+      const options = { signal: controller.signal, timeoutMs: 500 };
+      const many = Array.from({ length: 50 }, (_, n) => ({ n, text: "x".repeat(100) }));
+      const reason = expected("unavailable", "mishap");
+      const acts = {
+        abort: () => connection.abort(reason), close: () => connection.close(5), nothing: () => undefined,
+        "server close": () => open.served().forEach((one) => one.close(reason)),
+        "server drain": () => open.served().forEach((one) => one.drain(reason)),
+        cancel: () => controller.abort(),
+      };
+      for (const { at, what } of mishaps) void sleep(at).then(acts[what]);
+      const calls: Promise<unknown>[] = [];
+      const begin = (call: () => Promise<unknown>): void => void calls.push((async () => call())());
+      for (let i = 0; i < 6; i++) {
+        begin(() => client.echo(many[i] as (typeof many)[0], options));
+        begin(() => client.blob({ data: new Uint8Array(5_000) }, options));
+        begin(() => client.sum(many, options));
+        begin(() => collected(client.count({ to: 40 }, options)));
+        begin(() => collected(client.chat(many, options)));
+        await sleep(8);
+      }
+      for (const one of await Promise.allSettled(calls)) {
+        assert.ok(one.status === "fulfilled" || RpcError.is(one.reason), String(one));
+      }
+      assert.equal(connection.inFlight, 0);
+      await sleep(2_000);
+      assert.equal(admission.inFlight, 0);
+    })(), 200_000);
+  }), { ...runs, numRuns: Math.ceil(runs.numRuns / 3) }));
 
 function headOf(fields: Readonly<Record<string, string>>, status: number): Head {
   return new Head(Object.assign(Object.create(null) as Record<string, string>, fields), status);
