@@ -12,7 +12,15 @@ export interface ConnectOptions extends ConnectClientOptions, HttpClientOptions 
  * ```ts
  * createClient(Calculator, { address: "api.example.com:443", protocol: connect({ get: true }), tls: tls({}) });
  * ```
+ *
+ * Clients that are given the same object share connections; without options it is always the same one.
  */
-export function connect(options: ConnectOptions = {}): Protocol {
+export function connect(options?: ConnectOptions): Protocol {
+  return options === undefined ? byDefault : protocol(options);
+}
+
+function protocol(options: ConnectOptions): Protocol {
   return { name: "connect", connector: (given) => httpConnector(connectClient(options), options, given) };
 }
+
+const byDefault = protocol({});

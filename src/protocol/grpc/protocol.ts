@@ -12,7 +12,15 @@ export type GrpcOptions = Omit<HttpClientOptions, "http1">;
  * ```ts
  * createClient(Greeter, { address: "localhost:50051", protocol: grpc() });
  * ```
+ *
+ * Clients that are given the same object share connections; without options it is always the same one.
  */
-export function grpc(options: GrpcOptions = {}): Protocol {
+export function grpc(options?: GrpcOptions): Protocol {
+  return options === undefined ? byDefault : protocol(options);
+}
+
+function protocol(options: GrpcOptions): Protocol {
   return { name: "grpc", connector: (given) => httpConnector(grpcClient(), options, given) };
 }
+
+const byDefault = protocol({});
