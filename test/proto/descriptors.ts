@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
-import { type FileDescriptorProto, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { wellKnownFiles } from "../../src/contract/proto/well-known-files.ts";
 
 const program = createRequire(import.meta.url).resolve("protoc/protoc.cjs");
@@ -49,7 +49,7 @@ export function compiled(
     const out = join(folder, "set.binpb");
     execFileSync(command, [...args, `--proto_path=${folder}`, `--descriptor_set_out=${out}`, path], { stdio: "pipe" });
     const { file: [file] } = fromBinary(FileDescriptorSetSchema, readFileSync(out));
-    return normalized(file as FileDescriptorProto) as Record<string, unknown>;
+    return normalized(file) as Record<string, unknown>;
   });
 }
 
@@ -59,8 +59,8 @@ export function compiledSet(files: ReadonlyMap<string, string>, path: string): U
     const [command = "", ...args] = compilers[0]?.command ?? [];
     const out = join(folder, "set.binpb");
     execFileSync(command,
-      [...args, `--proto_path=${folder}`, "--include_imports", "--include_source_info", `--descriptor_set_out=${out}`, path],
-      { stdio: "pipe" });
+      [...args, `--proto_path=${folder}`, "--include_imports", "--include_source_info", `--descriptor_set_out=${out}`,
+        path], { stdio: "pipe" });
     return new Uint8Array(readFileSync(out));
   });
 }
@@ -95,7 +95,11 @@ const sorted: ReadonlySet<string> = new Set([
 ]);
 
 function byIdentity(a: unknown, b: unknown): number {
-  const [left, right] = [a, b].map((one) => (typeof one === "string" ? one
-    : `${String((one as { number?: number }).number ?? "").padStart(12)}${(one as { name?: string }).name ?? JSON.stringify(one)}`));
-  return (left as string) < (right as string) ? -1 : 1;
+  return identity(a) < identity(b) ? -1 : 1;
+}
+
+function identity(one: unknown): string {
+  if (typeof one === "string") return one;
+  const { number = "", name = JSON.stringify(one) } = one as { number?: number; name?: string };
+  return String(number).padStart(12) + name;
 }

@@ -32,7 +32,8 @@ function setOf(file: string): Uint8Array {
 
 function assertSame(one: AnyContract, other: AnyContract): void {
   assert.equal(one.name, other.name);
-  const wireNames = ({ methods }: AnyContract) => Object.values(methods).map(({ wireName, kind }) => `${kind} ${wireName}`);
+  const wireNames = ({ methods }: AnyContract) =>
+    Object.values(methods).map(({ wireName, kind }) => `${kind} ${wireName}`);
   assert.deepEqual(wireNames(one), wireNames(other));
   const others = Object.values(other.methods);
   Object.values(one.methods).forEach((method, i) => {
@@ -74,13 +75,15 @@ describe("contracts of descriptors", () => {
     const message = create(schema, {
       aDouble: NaN, anInt64: -5n, aSint32: -7, aBytes: Uint8Array.of(1, 2), maybeText: "", mood: 1, packed: [1, -2],
       labels: { a: "b" }, byNumber: { [-3]: { depth: 7 } }, paymentKind: { case: "note", value: "cash" },
-      at: { seconds: 12n, nanos: 5_000_000 }, nickname: "", foo1: "one", status: { code: 5, message: "gone" }, needed: { depth: 7 },
-    } as never);
+      at: { seconds: 12n, nanos: 5_000_000 }, nickname: "", foo1: "one",
+      status: { code: 5, message: "gone" }, needed: { depth: 7 },
+    });
     const bytes = toBinary(schema, message);
     const value = coder.decode(bytes, 0, bytes.length) as Record<string, unknown>;
     assert.deepEqual({ ...value, mood: undefined }, { ...Everything.parse(value) as object, mood: undefined });
     assert.deepEqual(value["paymentKind"], { case: "note", value: "cash" });
-    assert.deepEqual([value["mood"], value["nickname"], value["maybeText"], value["foo1"]], ["MOOD_GOOD", "", "", "one"]);
+    const { mood, nickname, maybeText, foo1 } = value;
+    assert.deepEqual([mood, nickname, maybeText, foo1], ["MOOD_GOOD", "", "", "one"]);
     assert.deepEqual(value["byNumber"], new Map([[-3, { depth: "DEPTH_DEEP" }]]));
     assert.deepEqual(value["at"], new Date(12_005));
     const writer = new Writer(64);

@@ -174,6 +174,11 @@ export class ProtoTypes {
   }
 
   #enum(model: EnumModel, scope: TypeScope): TypeReference {
+    const file = fileOfKnown(model.name);
+    if (file !== undefined) {
+      scope.owner.uses.add(file);
+      return { type: fieldTypes["enum"] as number, typeName: `.${model.name}` };
+    }
     const place = placeOf(model.name, scope.home);
     if (place.package !== scope.owner.name) scope.owner.uses.add(place.package);
     const key = fullName(place);

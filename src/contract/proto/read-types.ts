@@ -112,8 +112,16 @@ export class TypeReader {
     const isImplicit = features.fieldPresence === 2 && field.proto3Optional !== true;
     if (isImplicit) return { ...common, model, presence: "required" };
     if (field.defaultValue === undefined) return { ...common, model, presence: "optional" };
-    const value = readDefault(field.defaultValue, model);
+    const value = readDefault(this.#nameOf(field, model), model);
     return { ...common, model, presence: "default", defaultValue: () => value };
+  }
+
+  /** The text of a default; of an enum the name that its number has in the model, whatever alias stands there. */
+  #nameOf({ defaultValue = "", typeName }: FieldDescriptor, model: Model): string {
+    if (model.kind !== "enum" || typeName === undefined) return defaultValue;
+    const { descriptor } = this.#index.type(typeName) as Declaration<EnumDescriptor>;
+    const number = descriptor.value?.find(({ name }) => name === defaultValue)?.number;
+    return model.values.find((value) => value.number === number)?.name ?? defaultValue;
   }
 
   #repeated(message: Declaration<MessageDescriptor>, field: FieldDescriptor, path: readonly number[]): Model {

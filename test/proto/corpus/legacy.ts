@@ -21,6 +21,7 @@ export const Request = z.object({
   plain: z.int32().optional(),
   ids: z.array(z.int32()),
   loose: z.array(z.int32()),
+  named: RequestOrder.default("DESCENDING"),
 }).meta({ id: "Request" });
 
 export const Response = z.object({
@@ -39,5 +40,8 @@ export const Legacy = service("legacy.Legacy", {
 export const protoFile = {
   path: "legacy.proto",
   package: "legacy",
-  types: { Request: { reserved: ["100 to 199"], fields: { ids: { packed: true } } } },
+  types: {
+    Request: { reserved: ["100 to 199"], fields: { ids: { packed: true } } },
+    "Request.Order": { options: { allow_alias: true }, aliases: { DOWN: 2 } },
+  },
 };

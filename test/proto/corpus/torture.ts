@@ -39,6 +39,10 @@ export const Status = z.object({
   details: z.array(wellKnown.any()),
 }).meta({ id: "google.rpc.Status" });
 
+export const NullValue = openEnum({
+  NULL_VALUE: 0,
+}).meta({ id: "google.protobuf.NullValue" });
+
 export const Everything = z.object({
   aDouble: scalar("double"),
   aFloat: scalar("float"),
@@ -100,6 +104,7 @@ export const Everything = z.object({
   times: z.array(z.date()),
   values: z.record(z.string(), wellKnown.value()),
   status: Status.optional(),
+  null: NullValue,
   renamed: field(100, z.string().meta({ jsonName: "otherName" })),
   foo1: z.string().meta({ protoName: "foo_1" }),
   camelCase: z.string().meta({ protoName: "camelCase" }),
