@@ -14,7 +14,7 @@ import type { Codec } from "../contract/codec.ts";
 import type { AnyMethod } from "../contract/method.ts";
 import type { AnyContract } from "../contract/service.ts";
 import type { Client } from "../contract/types.ts";
-import { codecFor } from "../codec/choose.ts";
+import { codecByName, codecFor } from "../codec/choose.ts";
 import { native, type NativeSettings } from "../protocol/native/index.ts";
 import { byAttribute, type ConnectorOptions, type Protocol } from "../protocol/protocol.ts";
 import type { Compression } from "../wire/compression.ts";
@@ -179,7 +179,7 @@ export function contractCoders(codec: Codec | undefined): (method: MethodInfo) =
   return (method) => {
     let coders = compiled.get(method);
     if (coders === undefined) {
-      coders = codersOf(method as AnyMethod, codec ?? codecFor(method as AnyMethod));
+      coders = codersOf(method as AnyMethod, codec ?? codecFor(method as AnyMethod), codecByName("proto"));
       compiled.set(method, coders);
     }
     return coders;

@@ -75,20 +75,22 @@ function byContract(known: AnyMethod, shape: MethodShape, options: PassageOption
   }
   const nearCodec = codecByName(shape.codec, options.codecs);
   const farCodec = options.upstreamCodec ?? nearCodec;
-  const nearCoders = codersOf(known, nearCodec);
+  const detailCodec = codecByName("proto", options.codecs);
+  const nearCoders = codersOf(known, nearCodec, detailCodec);
   const translates = farCodec.name !== nearCodec.name;
   const coders = translates ? nearCoders : passing(nearCoders);
   const method = Object.freeze({
     service: known.service, name: known.name, path: known.path, wireName: known.wireName, kind: known.kind,
     idempotent: known.idempotent, criticality: known.criticality, timeoutMs: undefined, routeKey: undefined,
-    ordinal: nextMethodOrdinal(), coders: translates ? codersOf(known, farCodec) : coders,
+    ordinal: nextMethodOrdinal(), coders: translates ? codersOf(known, farCodec, detailCodec) : coders,
   });
   return { method, coders, routeKey: routeKeyOf(known, translates ? undefined : nearCoders) };
 }
 
 /** Hands messages through, but knows the errors that the contract declares: wires name their types differently. */
 function passing(coders: MethodCoders): MethodCoders {
-  return { ...rawCoders(coders.codec), error: (reason) => coders.error(reason) };
+  const { detail, reasonsOf } = coders;
+  return { ...rawCoders(coders.codec), error: (reason) => coders.error(reason), detail, reasonsOf };
 }
 
 /** With `coders` requests are bytes, which must be read first. */

@@ -1,8 +1,9 @@
 /** google.rpc.Status in Protobuf, and of the messages that its details hold the few fields that we write and read. */
 import { type Code, codeFromNumber, codeNumber } from "../core/code.ts";
-import { type ErrorDetail, RpcError } from "../core/error.ts";
-import { Cursor } from "../wire/cursor.ts";
-import { writeText } from "../wire/text.ts";
+import type { ErrorDetail } from "../core/error.ts";
+import {
+  fieldKey, readFields, writeBytesField, writeIntegerField, writeTextField,
+} from "../wire/fields.ts";
 import { Writer } from "../wire/writer.ts";
 
 /** What `grpc-status-details-bin` holds. */
@@ -28,14 +29,13 @@ const maxDetailBytes = 1_048_576;
 
 export function encodeStatus(status: RpcStatus): Uint8Array {
   const writer = new Writer(256);
-  writer.writeByte(0x08);
-  writer.writeVarint(codeNumber(status.code));
-  if (status.message !== "") writeString(writer, 2, status.message);
+  writeIntegerField(writer, 1, codeNumber(status.code));
+  if (status.message !== "") writeTextField(writer, 2, status.message);
   for (const { type, value } of status.details.slice(0, maxDetails)) {
     const any = new Writer(value.length + 128);
-    writeString(any, 1, typePrefix + type);
-    if (value.length > 0) writeRun(any, 2, value);
-    writeRun(writer, 3, any.finish());
+    writeTextField(any, 1, typePrefix + type);
+    if (value.length > 0) writeBytesField(any, 2, value);
+    writeBytesField(writer, 3, any.finish());
   }
   return writer.finish();
 }
@@ -46,9 +46,9 @@ export function decodeStatus(bytes: Uint8Array): RpcStatus {
   let message = "";
   const details: ErrorDetail[] = [];
   readFields(bytes, (field, cursor) => {
-    if (field === number(1, 0)) code = cursor.varint();
-    else if (field === number(2, 2)) message = cursor.text(maxTextBytes);
-    else if (field === number(3, 2)) {
+    if (field === fieldKey(1, 0)) code = cursor.varint();
+    else if (field === fieldKey(2, 2)) message = cursor.text(maxTextBytes);
+    else if (field === fieldKey(3, 2)) {
       const any = cursor.run(maxDetailBytes);
       if (details.length < maxDetails) details.push(decodeAny(any));
     } else return false;
@@ -61,9 +61,9 @@ function decodeAny(bytes: Uint8Array): ErrorDetail {
   let type = "";
   let value: Uint8Array = new Uint8Array(0);
   readFields(bytes, (field, cursor) => {
-    if (field === number(1, 2)) type = cursor.text(maxTextBytes);
+    if (field === fieldKey(1, 2)) type = cursor.text(maxTextBytes);
     // A copy: a view would keep the head that it came in.
-    else if (field === number(2, 2)) value = Uint8Array.from(cursor.run(maxDetailBytes));
+    else if (field === fieldKey(2, 2)) value = Uint8Array.from(cursor.run(maxDetailBytes));
     else return false;
     return true;
   });
@@ -72,13 +72,13 @@ function decodeAny(bytes: Uint8Array): ErrorDetail {
 
 export function encodeErrorInfo(info: ErrorInfo): Uint8Array {
   const writer = new Writer(256);
-  writeString(writer, 1, info.reason);
-  if (info.domain !== "") writeString(writer, 2, info.domain);
+  writeTextField(writer, 1, info.reason);
+  if (info.domain !== "") writeTextField(writer, 2, info.domain);
   for (const key of Object.keys(info.metadata)) {
     const entry = new Writer(128);
-    writeString(entry, 1, key);
-    writeString(entry, 2, info.metadata[key] as string);
-    writeRun(writer, 3, entry.finish());
+    writeTextField(entry, 1, key);
+    writeTextField(entry, 2, info.metadata[key] as string);
+    writeBytesField(writer, 3, entry.finish());
   }
   return writer.finish();
 }
@@ -89,14 +89,14 @@ export function decodeErrorInfo(bytes: Uint8Array): ErrorInfo {
   let domain = "";
   const metadata = Object.create(null) as Record<string, string>;
   readFields(bytes, (field, cursor) => {
-    if (field === number(1, 2)) reason = cursor.text(maxTextBytes);
-    else if (field === number(2, 2)) domain = cursor.text(maxTextBytes);
-    else if (field === number(3, 2)) {
+    if (field === fieldKey(1, 2)) reason = cursor.text(maxTextBytes);
+    else if (field === fieldKey(2, 2)) domain = cursor.text(maxTextBytes);
+    else if (field === fieldKey(3, 2)) {
       let key = "";
       let value = "";
       readFields(cursor.run(maxDetailBytes), (part, inner) => {
-        if (part === number(1, 2)) key = inner.text(maxTextBytes);
-        else if (part === number(2, 2)) value = inner.text(maxDetailBytes);
+        if (part === fieldKey(1, 2)) key = inner.text(maxTextBytes);
+        else if (part === fieldKey(2, 2)) value = inner.text(maxDetailBytes);
         else return false;
         return true;
       });
@@ -105,48 +105,4 @@ export function decodeErrorInfo(bytes: Uint8Array): ErrorInfo {
     return true;
   });
   return { reason, domain, metadata };
-}
-
-/** A field's key on the wire. */
-function number(field: number, wireType: number): number {
-  return field << 3 | wireType;
-}
-
-/** Hands each field to `read`, which answers whether it took it, and passes over the others. */
-function readFields(bytes: Uint8Array, read: (key: number, cursor: Cursor) => boolean): void {
-  const cursor = new Cursor().over(bytes, 0, bytes.length);
-  while (!cursor.atEnd) {
-    const key = cursor.varint();
-    if (!read(key, cursor)) passOver(key, cursor);
-  }
-}
-
-function passOver(key: number, cursor: Cursor): void {
-  switch (key & 7) {
-    case 0:
-      while ((cursor.byte() & 0x80) !== 0);
-      return;
-    case 1:
-      for (let i = 0; i < 8; i++) cursor.byte();
-      return;
-    case 2:
-      cursor.run(Number.MAX_SAFE_INTEGER);
-      return;
-    case 5:
-      for (let i = 0; i < 4; i++) cursor.byte();
-      return;
-    default:
-      throw new RpcError("invalid_argument", `a status has a field of wire type ${key & 7}`, { phase: "decode" });
-  }
-}
-
-function writeString(writer: Writer, field: number, text: string): void {
-  const bytes = new Uint8Array(text.length * 3);
-  writeRun(writer, field, bytes.subarray(0, writeText(bytes, 0, text)));
-}
-
-function writeRun(writer: Writer, field: number, bytes: Uint8Array): void {
-  writer.writeByte(number(field, 2));
-  writer.writeVarint(bytes.length);
-  writer.writeBytes(bytes);
 }

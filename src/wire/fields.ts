@@ -53,6 +53,7 @@ export function readFields(bytes: Uint8Array, read: (key: number, cursor: Cursor
   const cursor = new Cursor().over(bytes, 0, bytes.length);
   while (!cursor.atEnd) {
     const key = cursor.varint();
+    if (key < 8) throw new RpcError("invalid_argument", "a field has the number 0", { phase: "decode" });
     if (!read(key, cursor)) passOver(key, cursor);
   }
 }

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import * as grpcJs from "@grpc/grpc-js";
 import { createProtobufCodec } from "../../src/codec/protobuf/index.ts";
 import { exportProto } from "../../src/contract/proto/index.ts";
-import { type Schema, Writer } from "../../src/contract/index.ts";
+import { Writer } from "../../src/contract/index.ts";
 import type { AnyContract } from "../../src/contract/service.ts";
 import { createServer } from "../../src/index.ts";
 import { Health, healthOf } from "../../src/server/health.ts";
@@ -74,7 +74,7 @@ test("@grpc/grpc-js: Check", async () => {
     codec.compile(input).encode(value, writer);
     return Buffer.from(writer.finish());
   };
-  const read = (bytes: Buffer): unknown => codec.compile(output as Schema).decode(bytes, 0, bytes.length);
+  const read = (bytes: Buffer): unknown => codec.compile(output).decode(bytes, 0, bytes.length);
   const answer = await new Promise<unknown>((resolve, reject) => {
     client.makeUnaryRequest("/grpc.health.v1.Health/Check", write, read, { service: "geo.v1.Cities" },
       (error, value) => (error === null ? resolve(value) : reject(error)));
