@@ -21,11 +21,15 @@ const otherwise = new Set([
   "a server that drains finishes what it has, takes no more, and ends",
 ]);
 
+/** Without windows of its own HTTP/1.1 holds back by the sockets' buffers, and a kernel's may take all of this. */
+const boundByWindows = "a reader that takes its time holds the sender back, and gets all in the end";
+
 const cases = exchangeCases.filter(({ version, name }) => version === undefined && !otherwise.has(name));
 
-function real(name: string, runtime: Runtime): void {
+function real(name: string, runtime: Runtime, without?: string): void {
   describe(name, () => {
     for (const one of cases) {
+      if (one.name === without) continue;
       test(one.name, { timeout: 20_000 }, async () => {
         const pair = await connectPair(factory, [runtime, runtime], "127.0.0.1:0");
         try {
@@ -58,6 +62,6 @@ const splitting = (most: number) => (runtime: Runtime): Runtime =>
   ({ ...runtime, network: withSplits(runtime.network, () => 1 + Math.floor(runtime.random.next() * most)) });
 
 real("our HTTP/1.1, in memory", inMemory(nodeRuntime));
-real("our HTTP/1.1, over loopback sockets", nodeRuntime);
+real("our HTTP/1.1, over loopback sockets", nodeRuntime, boundByWindows);
 simulated("our HTTP/1.1, in the simulator");
 simulated("our HTTP/1.1, in the simulator, reads cut anywhere", splitting(3_000));
