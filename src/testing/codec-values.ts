@@ -1,5 +1,7 @@
 /** The values that every codec must carry, each with the model of its type. */
-import type { FieldModel, Model, ScalarKind, ScalarModel, StructModel, VariantModel } from "../contract/model.ts";
+import type {
+  EnumModel, FieldModel, Model, OneofModel, ScalarKind, ScalarModel, StructModel, VariantModel, WellKnownName,
+} from "../contract/model.ts";
 
 export interface CodecValue {
   readonly name: string;
@@ -38,6 +40,28 @@ const shape: Model = {
     variant(2, "square", struct("Square", { kind: scalar("string"), side: scalar("double") })),
   ],
 };
+
+const payment: OneofModel = {
+  kind: "oneof",
+  variants: [
+    { name: "card", number: 1, model: person }, { name: "note", number: 2, model: scalar("string") },
+    { name: "tags", number: 3, model: list(scalar("string")) },
+  ],
+};
+const status: EnumModel = {
+  kind: "enum", name: "Status", values: [{ name: "NONE", number: 0 }, { name: "SOME", number: 5 }], open: true,
+};
+const wellKnown = (name: WellKnownName, of?: ScalarKind): Model =>
+  ({ kind: "wellknown", name, of: of === undefined ? undefined : scalar(of) });
+const spanOf = (name: string): StructModel =>
+  struct(`google.protobuf.${name}`, { seconds: scalar("int64"), nanos: scalar("int32") });
+const freeValue = { a: [1, "two", null, { b: true, c: -0.5 }], "": {} };
+
+/** A property that is one of several fields, or absent. */
+function oneOf(name: string, value: object): CodecValue {
+  const field: FieldModel = { name: "paid", number: 1, model: payment, presence: "optional" };
+  return { name, model: { kind: "struct", name: "Paid", fields: [field] }, value };
+}
 
 const numbers: readonly (readonly [ScalarKind, readonly (number | bigint)[]])[] = [
   ["int32", [0, 1, -1, 127, 128, 2_147_483_647, -2_147_483_648]],
@@ -89,6 +113,23 @@ export const modelledValues: readonly CodecValue[] = [
     new Map([["x", { name: "X", age: 1, admin: false }]])),
   one("a Map of 64-bit integers", { kind: "map", key: scalar("int64"), value: scalar("string"), as: "Map" },
     new Map([[-1n, "a"], [9_223_372_036_854_775_807n, "b"]])),
+  oneOf("a oneof that holds a struct", { paid: { case: "card", value: { name: "Ada", age: 0, admin: false } } }),
+  oneOf("a oneof that holds an empty text", { paid: { case: "note", value: "" } }),
+  oneOf("a oneof that holds a list", { paid: { case: "tags", value: ["a"] } }),
+  oneOf("a oneof that holds nothing", {}),
+  one("names and numbers of an open enum", list(status), ["SOME", "NONE", 7, -1, 2_147_483_647]),
+  one("a Duration", list(spanOf("Duration")), [
+    { seconds: 0n, nanos: 0 }, { seconds: -1n, nanos: -500_000_000 }, { seconds: 315_576_000_000n, nanos: 1 },
+  ]),
+  one("a Timestamp in nanoseconds", spanOf("Timestamp"), { seconds: -1n, nanos: 999_999_999 }),
+  one("a FieldMask", struct("google.protobuf.FieldMask", { paths: list(scalar("string")) }),
+    { paths: ["user.display_name", "photo"] }),
+  one("Empty", struct("google.protobuf.Empty", {}), {}),
+  one("Value", list(wellKnown("google.protobuf.Value")), [null, 1.5, "", true, [], freeValue]),
+  one("Struct", wellKnown("google.protobuf.Struct"), freeValue),
+  one("ListValue", wellKnown("google.protobuf.ListValue"), [freeValue, null]),
+  one("a wrapped integer", wellKnown("google.protobuf.Int64Value", "int64"), -7n),
+  one("wrapped zero values", list(wellKnown("google.protobuf.StringValue", "string")), ["", "a"]),
   one("a free value", { kind: "unknown" }, { a: [1, "two", null, { b: true }], $: "tag" }),
 ];
 

@@ -17,7 +17,8 @@ export interface ReadMember extends Slot {
 
 export function generateReader(plan: StructPlan, members: readonly ReadMember[]): (json: unknown) => unknown {
   const source = new Source();
-  source.add("return function read(j) {", 'if (typeof j !== "object" || j === null || isArray(j)) throw gaveUp;', "let x;");
+  source.add("return function read(j) {", 'if (typeof j !== "object" || j === null || isArray(j)) throw gaveUp;',
+    "let x;");
   for (const [i] of plan.fields.entries()) source.add(`let f${i};`);
   for (const member of members) {
     take(source, member.names);
