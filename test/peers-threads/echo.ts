@@ -4,7 +4,7 @@ import { createServer, type Http2Server, type ServerHttp2Session, type ServerHtt
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 import * as z from "zod";
-import { rpc, service } from "../../src/contract/index.ts";
+import { type Handlers, rpc, service } from "../../src/contract/index.ts";
 
 const item = z.object({ n: z.int32(), text: z.string() });
 
@@ -17,6 +17,20 @@ export const Echo = service("threads.v1.Echo", {
 });
 
 export const one = { n: 1, text: "one" };
+
+/** What a server of our own does. */
+export const handlers: Handlers<typeof Echo> = {
+  echo: (item) => item,
+  write: (item) => item,
+  async *count({ n }) {
+    for (let i = 0; i < n; i++) yield { n: i, text: "counted" };
+  },
+  async sum(items) {
+    let n = 0;
+    for await (const item of items) n += item.n;
+    return { n, text: "sum" };
+  },
+};
 
 /** A gRPC server by node:http2. It answers each message with the same, until told otherwise. */
 export interface ForeignServer {
