@@ -1,40 +1,5 @@
 #!/usr/bin/env node
-/** The `meridian` program: its commands, and how their errors end the process. */
-import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
-import { RpcError } from "../core/index.ts";
-import { exportCommand } from "./export.ts";
-import { importCommand } from "./import.ts";
+/** The `meridian` program. What it does is in run.ts, so that this file can be nothing but started. */
+import { run } from "./run.ts";
 
-/** Of the package this file lies in, as source or built. */
-function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-    readonly version: string;
-  };
-  return version;
-}
-
-/** Runs the program; returns its exit code: 0, 1 for an error that it names, 2 for a command line it cannot read. */
-export async function run(argv: readonly string[]): Promise<number> {
-  const program = new Command("meridian")
-    .description("Contracts in and out of other languages.")
-    .version(packageVersion())
-    .showHelpAfterError("(meridian --help lists the commands)")
-    .exitOverride();
-  program.addCommand(exportCommand()).addCommand(importCommand());
-  // Settings of the program do not reach commands that were made elsewhere.
-  for (const command of program.commands) {
-    command.exitOverride().showHelpAfterError(`(meridian ${command.name()} --help)`);
-  }
-  try {
-    await program.parseAsync(["node", "meridian", ...argv]);
-    return 0;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    const stack = !RpcError.is(error) && process.env["MERIDIAN_DEBUG"] !== undefined && error instanceof Error;
-    process.stderr.write(`meridian: ${stack ? error.stack : error instanceof Error ? error.message : String(error)}\n`);
-    return 1;
-  }
-}
-
-if (import.meta.main) process.exitCode = await run(process.argv.slice(2));
+process.exitCode = await run(process.argv.slice(2));

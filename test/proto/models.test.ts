@@ -1,5 +1,9 @@
 // From TypeScript to .proto and back: contracts keep their models.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import * as z from "zod";
@@ -14,7 +18,7 @@ import type { AnyContract } from "../../src/contract/service.ts";
 import { Cities } from "../../examples/main-job/contract.ts";
 import { RegistryContract } from "../../src/registry/contract.ts";
 import { Addition, Subtraction } from "../../examples/two-regions/contract.ts";
-import { compiled, compilers } from "./descriptors.ts";
+import { compiled, compilers, inFolder } from "./descriptors.ts";
 
 /** The contract that its own export says. */
 function again(contract: AnyContract): { contract: AnyContract; files: ReadonlyMap<string, string> } {
@@ -52,6 +56,18 @@ describe("contracts to .proto and back", () => {
       for (const compiler of compilers) compiled(files, [...files.keys()].at(-1) ?? "", compiler);
     });
   }
+
+  test("buf builds the files, and lints them with its basic rules", () => {
+    const contracts = [Cities, RegistryContract, Addition, Subtraction] as readonly AnyContract[];
+    const files = new Map(exportProtoFiles(contracts).map(({ path, text }) => [path, text]));
+    const buf = createRequire(import.meta.url).resolve("@bufbuild/buf/bin/buf");
+    const settings = "version: v2\nlint: { use: [BASIC], ignore: [google] }\n";
+    // The folder also holds files of google, which buf knows itself.
+    inFolder(new Map([...files, ["buf.yaml", settings]]), (folder) => {
+      rmSync(join(folder, "google"), { recursive: true });
+      for (const command of [["build"], ["lint"]]) execFileSync(process.execPath, [buf, ...command], { cwd: folder });
+    });
+  });
 
   test("contracts made at random keep their models", () => {
     let compiledFiles = 0;
