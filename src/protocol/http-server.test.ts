@@ -179,7 +179,7 @@ test("replies are compressed to those who compress", () => inWorld(async ({ raw 
     assert.equal(body[0], 1);
     assert.deepEqual(new Uint8Array(gzip().decompress(body.subarray(5), 10_000)), large);
   }
-}));
+}, { settings: { compressAboveBytes: 1_000 } }));
 
 test("a message above the limit is refused by its length, before it has come", () => inWorld(async ({ raw, sleep }) => {
   const call = raw.ask(grpc);

@@ -11,7 +11,10 @@ export interface HttpProtocolSettings {
   readonly maxUnfinishedBytes: number;
   /** On a server, handlers at work at once for one connection. Default 4,096. */
   readonly maxConcurrentCalls: number;
-  /** Messages of fewer bytes are not worth compressing; 0 compresses all, also in vain. Default 1,024. */
+  /**
+   * Messages of fewer bytes are not worth compressing: they fit a few packets as they are. 0 compresses all, also in
+   * vain. Default 4,096.
+   */
   readonly compressAboveBytes: number;
   /** On a server, time for a message that has begun to go on, and for what we sent to be read. Default 20,000. */
   readonly stallTimeoutMs: number;
@@ -23,7 +26,7 @@ export const defaultHttpProtocolSettings: HttpProtocolSettings = {
   maxMessageBytes: 4_194_304,
   maxUnfinishedBytes: 268_435_456,
   maxConcurrentCalls: 4_096,
-  compressAboveBytes: 1_024,
+  compressAboveBytes: 4_096,
   stallTimeoutMs: 20_000,
   maxWaitingCalls: 10_000,
 };
