@@ -58,13 +58,14 @@ const splitting = (most: number) => (runtime: Runtime): Runtime =>
   ({ ...runtime, network: withSplits(runtime.network, () => 1 + Math.floor(runtime.random.next() * most)) });
 
 const small = { streamWindowBytes: 5_000, connectionWindowBytes: 65_535, windowUpdatesPerSecond: 100_000 };
-
 const nodes: PairFactory = { version: 2, connect: nodeHttp2Connect(), accept: nodeHttp2Accept };
 
 real("node:http2, over loopback sockets", nodes, nodeRuntime);
 real("node:http2, in memory", nodes, inMemory(nodeRuntime));
 real("our client, node:http2's server", { ...ours(), accept: nodes.accept }, nodeRuntime);
 real("node:http2's client, our server", { ...ours(), connect: nodes.connect }, nodeRuntime);
+real("our client, node:http2's server, small windows", { ...ours(small), accept: nodes.accept }, nodeRuntime);
+real("node:http2's client, our server, small windows", { ...ours(small), connect: nodes.connect }, nodeRuntime);
 real("our HTTP/2, in memory", ours(), inMemory(nodeRuntime));
 real("our HTTP/2, over loopback sockets", ours(), nodeRuntime);
 real("our HTTP/2, small windows, over loopback sockets", ours(small), nodeRuntime);
