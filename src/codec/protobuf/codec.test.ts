@@ -72,17 +72,21 @@ test("generated code does what is plain itself, and leaves only the unusual to t
   }
 });
 
-test("where code generation is forbidden, the codec interprets", () => {
+test("where code generation is forbidden, both codecs interpret", () => {
   assert.equal(permitsCodegen(), true);
   const script = `
     import { protobuf } from ${JSON.stringify(new URL("codec.ts", import.meta.url).href)};
     import { Writer } from ${JSON.stringify(new URL("../../wire/writer.ts", import.meta.url).href)};
-    const coder = protobuf.compile({ model: { kind: "scalar", scalar: "string" } });
-    const writer = new Writer();
-    coder.encode("interpreted", writer);
-    process.stdout.write(coder.decode(writer.bytes, 0, writer.position));`;
+    import { json } from ${JSON.stringify(new URL("../json.ts", import.meta.url).href)};
+    const field = { name: "s", number: 1, presence: "required", model: { kind: "scalar", scalar: "string" } };
+    for (const codec of [protobuf, json]) {
+      const coder = codec.compile({ model: { kind: "struct", name: "S", fields: [field] } });
+      const writer = new Writer();
+      coder.encode({ s: codec.name }, writer);
+      process.stdout.write(coder.decode(writer.bytes, 0, writer.position).s);
+    }`;
   const flags = ["--disallow-code-generation-from-strings", "--input-type=module", "-e", script];
-  assert.equal(execFileSync(process.execPath, flags, { encoding: "utf8" }), "interpreted");
+  assert.equal(execFileSync(process.execPath, flags, { encoding: "utf8" }), "protojson");
 });
 
 test("a schema without a structure is refused, saying what to use", () => {

@@ -101,6 +101,28 @@ for (const [name, model] of wholeModels.filter(([name]) => !name.startsWith("bar
   });
 }
 
+test("long messages of anything take time and memory in proportion", () => {
+  const repeat = (...part: readonly number[]) =>
+    Uint8Array.from({ length: Math.floor(200_000 / part.length) * part.length }, (_, i) => part[i % part.length] ?? 0);
+  const bytes = [
+    // Empty messages, merged; unknown fields by turns with known ones; groups; a oneof that changes its mind; map
+    // entries of one key; tags, lengths and varints without an end; packed numbers.
+    repeat(0x0a, 0), repeat(0x08, 1, 0xf8, 0x7f, 1), repeat(0x4b), repeat(0x4b, 0x4c), repeat(0x08, 1, 0x12, 0),
+    repeat(0x0a, 4, 0x0a, 0, 0x12, 0), repeat(0xff), repeat(0x80), repeat(0x0a, 0x80, 0x80, 0x10), repeat(0x0a, 2, 0, 0),
+    repeat(0x0a, 2, 0x0a, 0), repeat(0x1a, 2, 0x1a, 0), repeat(0x32, 2, 0x0a, 0), repeat(0x2a, 0),
+  ];
+  const from = process.cpuUsage();
+  for (const [, model] of wholeModels.filter(([name]) => !name.startsWith("bare"))) {
+    for (const one of bytes) {
+      for (const codec of [generated, interpreted]) {
+        outcome(() => codec.compile(schemaOf(model)).decode(one, 0, one.length));
+      }
+    }
+  }
+  const { user } = process.cpuUsage(from);
+  assert.ok(user < 60e6, `took ${user / 1e6} s`);
+});
+
 test("messages of another type", () => {
   const pair = fc.tuple(randomModel, fc.constantFrom(...wholeModels.map(([, model]) => model)))
     .chain(([other, model]) => fc.tuple(fc.constant(other), fc.constant(model), valuesOfModel(model, 3)));
