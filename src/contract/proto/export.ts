@@ -48,12 +48,24 @@ export function exportProtoFiles(
 export function exportDescriptors(
   contracts: readonly AnyContract[], options: ExportOptions = {},
 ): readonly FileDescriptor[] {
-  const facts = new Map((options.facts ?? []).map((one) => [one.package ?? "", one]));
+  const facts = byPackage(options.facts ?? []);
   const path = options.path ?? ((name: string) => facts.get(name)?.path ?? protoPath(name, contracts));
   return describeContracts(contracts, { path, types: options.types }).map((file) => {
     const own = facts.get(file.package ?? "");
     return own === undefined ? file : applyFacts(file, own);
   });
+}
+
+/** Facts of several files of one package are those of the one file that it becomes: the first's path and options. */
+function byPackage(all: readonly ProtoFacts[]): ReadonlyMap<string, ProtoFacts> {
+  const facts = new Map<string, ProtoFacts>();
+  for (const one of all) {
+    const known = facts.get(one.package ?? "");
+    facts.set(one.package ?? "", known === undefined ? one : {
+      ...one, ...known, types: { ...one.types, ...known.types }, services: { ...one.services, ...known.services },
+    });
+  }
+  return facts;
 }
 
 /** What a module of a contract exports, sorted by what it is. */
