@@ -61,17 +61,20 @@ function streamed(method: MethodInfo, caller: Caller): Call<AsyncIterable<unknow
       const answer = service(request, context);
       // A layer that could not begin at once (a retry after a connection was lost) answers with a promise.
       const items = isPromise(answer) ? later(answer) : answer as AsyncIterable<unknown>;
-      return unlink === undefined ? items : unlinking(items, unlink);
+      return unlink === undefined ? items : unlinking(items, unlink, context);
     } catch (error) {
       return failing(RpcError.from(error));
     }
   };
 }
 
-/** Yields the items, and calls `unlink` after the last. */
-async function* unlinking(items: AsyncIterable<unknown>, unlink: () => void): AsyncGenerator {
+/** Yields the items, and calls `unlink` after the last. Who has cancelled sees no more, whatever has come already. */
+async function* unlinking(items: AsyncIterable<unknown>, unlink: () => void, context: Context): AsyncGenerator {
   try {
-    yield* items;
+    for await (const item of items) {
+      yield item;
+      if (context.cancelReason !== undefined) throw context.cancelReason;
+    }
   } finally {
     unlink();
   }

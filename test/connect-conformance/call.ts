@@ -17,8 +17,9 @@ interface Reply {
 }
 
 const coders = {
-  Unary: coder(UnaryRequest), IdempotentUnary: coder(IdempotentUnaryRequest), Unimplemented: coder(UnimplementedRequest),
-  ServerStream: coder(ServerStreamRequest), ClientStream: coder(ClientStreamRequest), BidiStream: coder(BidiStreamRequest),
+  Unary: coder(UnaryRequest), IdempotentUnary: coder(IdempotentUnaryRequest),
+  Unimplemented: coder(UnimplementedRequest), ServerStream: coder(ServerStreamRequest),
+  ClientStream: coder(ClientStreamRequest), BidiStream: coder(BidiStreamRequest),
 } as const;
 
 function coder(type: AnyType): Coder {
@@ -89,7 +90,7 @@ class Call {
     return message as never;
   }
 
-  async *#inputs(isDuplex: boolean): AsyncGenerator<unknown> {
+  async *#inputs(isDuplex: boolean): AsyncGenerator {
     const { requestDelayMs = 0, cancel } = this.#request;
     for (const message of this.#messages) {
       if (requestDelayMs > 0) await sleep(requestDelayMs);

@@ -35,12 +35,14 @@ function clientFor(request: ClientCompatRequestMessage): ConformanceClient {
   const compressor = compressions[compression ?? ""];
   const options: HttpClientOptions = {
     http: httpVersion === "HTTP_VERSION_1" ? 1 : 2, requestCompression: compressor?.name,
-    settings: { compressAboveBytes: 0, ...(messageReceiveLimit ? { maxMessageBytes: messageReceiveLimit } : undefined) },
+    settings: {
+      compressAboveBytes: 0, ...(messageReceiveLimit ? { maxMessageBytes: messageReceiveLimit } : undefined),
+    },
   };
   client = createClientOn(nodeRuntime, Conformance, {
     address: `${host ?? "127.0.0.1"}:${port ?? 0}`, protocol: protocolOf(protocol, useGetHttpMethod === true, options),
-    codec: codec === "CODEC_JSON" ? conformanceJson : protobuf, compressions: compressor === undefined ? [] : [compressor],
-    retry: false, outliers: false, timeoutMs: Infinity,
+    codec: codec === "CODEC_JSON" ? conformanceJson : protobuf,
+    compressions: compressor === undefined ? [] : [compressor], retry: false, outliers: false, timeoutMs: Infinity,
     ...(serverTlsCert?.length ? {
       tls: tls({
         ca: serverTlsCert, ...(clientTlsCreds && { cert: clientTlsCreds.cert, key: clientTlsCreds.key }),

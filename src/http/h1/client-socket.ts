@@ -23,6 +23,8 @@ export interface SocketOwner extends Carrier {
   socketLost(socket: ClientSocket, error: RpcError | undefined): void;
 }
 
+/** Servers close a socket that has said nothing after a while; of those in wide use none sooner, in milliseconds. */
+const silentMs = 4_000;
 /** Informational responses to one request; more are no information. */
 const maxInformational = 16;
 /** Methods whose requests say so when they have no body (RFC 9110, section 8.6). */
@@ -38,8 +40,8 @@ export class ClientSocket implements ByteSink, ReaderOwner, Channel {
   /** When it began to be connected, and, while it is not in use, when that began. */
   startedMs: number;
   freeSinceMs = 0;
-  /** How long the server keeps it unused, as far as it said. */
-  keepAliveMs = Infinity;
+  /** How long the server keeps it unused, as far as it said: before its first request hardly any waits longer. */
+  keepAliveMs = silentMs;
   /** Whether it was opened as a sign of life. */
   isProbe = false;
   /** Whether it was given up by us, in order. */

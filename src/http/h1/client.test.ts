@@ -335,8 +335,17 @@ test("a ping opens a spare socket and disturbs nobody", () => {
   assert.ok(dialled.stream(2).isEnded, "there were spare ones enough");
 });
 
-test("unused sockets are kept for keepAliveMs, or less if the server says so", () => {
+test("unused sockets are kept for keepAliveMs, or less if the server says so or has heard nothing on them", () => {
+  const silent = opened({ keepAliveMs: 10_000 });
+  silent.clock.advance(2_900);
+  assert.ok(!silent.stream().isOver);
+  silent.clock.advance(200);
+  assert.ok(silent.stream().isEnded);
+  assert.ok(silent.connection.available);
+
   const dialled = opened({ keepAliveMs: 10_000 });
+  send(dialled);
+  dialled.receive(ok);
   dialled.clock.advance(9_000);
   assert.ok(!dialled.stream().isOver);
   dialled.clock.advance(1_000);

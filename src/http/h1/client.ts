@@ -98,7 +98,13 @@ class Http1Connection implements HttpConnection, SocketOwner {
 
   /** The socket used last, since the server closes the others first; or a new one. */
   #take(): ClientSocket {
-    return this.#free.pop() ?? this.#open();
+    const nowMs = this.clock.now();
+    for (let socket = this.#free.pop(); socket !== undefined; socket = this.#free.pop()) {
+      // The alarm may be late; the server's is not.
+      if (this.#expiresMs(socket) > nowMs) return socket;
+      socket.retire();
+    }
+    return this.#open();
   }
 
   #open(): ClientSocket {
