@@ -174,10 +174,12 @@ class Http2ClientConnection implements Role, HttpConnection {
     if (session.isEnded) return;
     if (this.#isDraining) {
       if (session.streams.size === 0) session.end();
-    } else if (!this.#wasAvailable && this.available) {
-      this.#wasAvailable = true;
-      this.#events.available();
+      return;
     }
+    const { available } = this;
+    const isNews = available && !this.#wasAvailable;
+    this.#wasAvailable = available;
+    if (isNews) this.#events.available();
   }
 
   lost(stream: Http2Stream, error: RpcError | undefined): RpcError {
