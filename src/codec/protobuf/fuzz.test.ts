@@ -109,7 +109,8 @@ test("long messages of anything take time and memory in proportion", () => {
     // entries of one key; tags, lengths and varints without an end; packed numbers.
     repeat(0x0a, 0), repeat(0x08, 1, 0xf8, 0x7f, 1), repeat(0x4b), repeat(0x4b, 0x4c), repeat(0x08, 1, 0x12, 0),
     repeat(0x0a, 4, 0x0a, 0, 0x12, 0), repeat(0xff), repeat(0x80), repeat(0x0a, 0x80, 0x80, 0x10),
-    repeat(0x0a, 2, 0, 0), repeat(0x0a, 2, 0x0a, 0), repeat(0x1a, 2, 0x1a, 0), repeat(0x32, 2, 0x0a, 0), repeat(0x2a, 0),
+    repeat(0x0a, 2, 0, 0), repeat(0x0a, 2, 0x0a, 0), repeat(0x1a, 2, 0x1a, 0), repeat(0x32, 2, 0x0a, 0),
+    repeat(0x2a, 0),
   ];
   const from = process.cpuUsage();
   for (const [, model] of wholeModels.filter(([name]) => !name.startsWith("bare"))) {
