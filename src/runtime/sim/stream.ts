@@ -74,8 +74,11 @@ export class SimulatedStream implements ByteStream {
 
   destroy(): void {
     if (this.#phase === "closed" || !this.program.isAlive) return;
+    // As kernels do: who closes with bytes unread has lost them, and the peer, who may wait for them to be read, is told.
+    const isLossy = this.#unread.some((item) => item !== "fin");
     this.#forget();
-    if (!this.#isFinSent) this.#outgoing.send("fin");
+    if (isLossy) this.#outgoing.send("reset");
+    else if (!this.#isFinSent) this.#outgoing.send("fin");
     const { agenda } = this.program.world;
     agenda.plan(new Call(this.program, () => this.#tellClosed(undefined)), agenda.nowMs);
   }
