@@ -62,7 +62,8 @@ async function against(
   };
   await simulation.runUntil((async () => {
     const connect = httpPair(runtime.clock, handler, options.pair);
-    const law = await callingLaw(runtime, { address: "server:443", connect, served: () => [], close: async () => undefined },
+    const open = { address: "server:443", connect, served: () => [], close: async () => undefined };
+    const law = await callingLaw(runtime, open,
       { server: undefined as never, client: grpcClient(), ...options });
     await main({ ...law, served, sleep: (ms) => new Promise((resolve) => void runtime.clock.after(ms, resolve)) });
   })(), 200_000);

@@ -160,7 +160,7 @@ test("whenever connections end, each call ends with them, and no handler is forg
         await sleep(8);
       }
       for (const one of await Promise.allSettled(calls)) {
-        assert.ok(one.status === "fulfilled" || RpcError.is(one.reason), String(one));
+        assert.ok(one.status === "fulfilled" || RpcError.is(one.reason), JSON.stringify(one));
       }
       assert.equal(connection.inFlight, 0);
       await sleep(2_000);
