@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { create, createFileRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  create, createFileRegistry, type DescMessage, type DescMethod, fromBinary, toBinary,
+} from "@bufbuild/protobuf";
+import type { GenService } from "@bufbuild/protobuf/codegenv2";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { protobuf } from "../../src/codec/index.ts";
@@ -25,6 +28,12 @@ const cases: readonly (readonly [file: string, contract: AnyContract])[] = [
   ["helloworld.proto", Greeter], ["legacy.proto", Legacy], ["reflection.proto", ServerReflection],
   ["editions.proto", Editions], ["torture.proto", Torture],
 ];
+
+interface Kind<K extends DescMethod["methodKind"]> {
+  readonly methodKind: K;
+  readonly input: DescMessage;
+  readonly output: DescMessage;
+}
 
 function setOf(file: string): Uint8Array {
   return compiledSet(new Map([[file, readFileSync(join(import.meta.dirname, "corpus", file), "utf8")]]), file);
@@ -89,6 +98,21 @@ describe("contracts of descriptors", () => {
     const writer = new Writer(64);
     coder.encode(value, writer);
     assert.deepEqual(fromBinary(schema, new Uint8Array(writer.finish())), message);
+  });
+
+  test("methods have the names and kinds that protobuf-es gives them", () => {
+    const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, setOf("torture.proto")));
+    const described = registry.getService("torture.v1.Torture");
+    assert.ok(described !== undefined);
+    assert.deepEqual(Object.keys(fromDescriptor(described).methods), ["all", "empty", "getURL", "say_it", "thenCall"]);
+    // For the compiler: a generated service tells its methods, and nothing else is one.
+    const typed = (eliza: GenService<{ say: Kind<"unary">; converse: Kind<"bidi_streaming"> }>) => {
+      const contract = fromDescriptor(eliza);
+      const kinds: ["unary", "bidi_stream"] = [contract.methods.say.kind, contract.methods.converse.kind];
+      // @ts-expect-error there is no such method
+      return [kinds, contract.methods.shout];
+    };
+    assert.equal(typeof typed, "function");
   });
 
   test("whatever the bytes, reads files or throws an RpcError", () => {

@@ -18,8 +18,8 @@ const change = fc.record({
 test("changed files import, or are refused with their place", { timeout: 120_000 }, () => {
   let imported = 0;
   const runs = Number(process.env["MERIDIAN_FUZZ_RUNS"] ?? 1_500);
-  fc.assert(fc.property(fc.nat(files.length - 1), fc.array(change, { minLength: 1, maxLength: 4 }), (index, changes) => {
-    const pieces = [...files[index] ?? []];
+  fc.assert(fc.property(fc.nat(files.length - 1), fc.array(change, { minLength: 1, maxLength: 4 }), (file, changes) => {
+    const pieces = [...files[file] ?? []];
     for (const { kind, at, other } of changes) {
       const [i, j] = [at % pieces.length, other % pieces.length];
       const [one, two] = [pieces[i] ?? "", pieces[j] ?? ""];

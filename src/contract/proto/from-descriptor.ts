@@ -5,7 +5,7 @@ import { RpcError } from "../../core/error.ts";
 import { type NoErrors, type Rpc, rpc } from "../rpc.ts";
 import { type AnyContract, type Contract, type RpcDeclarations, service } from "../service.ts";
 import type { FileDescriptor } from "./file.ts";
-import { type ProtoService, readOneService } from "./read-contracts.ts";
+import { isMethodName, type ProtoService, readOneService } from "./read-contracts.ts";
 import { readFileDescriptorSet } from "./set-bytes.ts";
 import { zodMaker } from "./zod-types.ts";
 
@@ -23,7 +23,8 @@ export interface DescribedService {
   readonly kind: "service";
   readonly typeName: string;
   readonly file: DescribedFile;
-  readonly method: Readonly<Record<string, { readonly methodKind: MethodKind }>>;
+  /** By the names that protobuf-es gives methods; `name` is that in `.proto`. */
+  readonly method: Readonly<Record<string, { readonly methodKind: MethodKind; readonly name: string }>>;
 }
 
 interface Kinds {
@@ -58,7 +59,14 @@ export type DescribedContract<S extends DescribedService> = Contract<{
 export function fromDescriptor<const S extends DescribedService>(described: S): DescribedContract<S> {
   const files = new Map<object, FileDescriptor>();
   collect(described.file, files, 0);
-  return contractOf(readOneService([...files.values()], described.typeName)) as unknown as DescribedContract<S>;
+  const read = readOneService([...files.values()], described.typeName);
+  const names = new Map(Object.entries(described.method).map(([name, method]) => [method.name, name]));
+  const methods = read.methods.map((method) => {
+    const name = names.get(method.wireName) ?? method.name;
+    // protobuf-es may call a method what a client has itself; that one keeps the name of an import.
+    return isMethodName(name) ? { ...method, name } : method;
+  });
+  return contractOf({ ...read, methods }) as unknown as DescribedContract<S>;
 }
 
 /** Most files that one service may need. */

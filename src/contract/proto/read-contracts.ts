@@ -97,12 +97,16 @@ function kindOf({ clientStreaming, serverStreaming }: MethodDescriptor): CallKin
 /** A client has these itself; see `service`. */
 const reservedNames: ReadonlySet<string> = new Set(["then", "catch", "finally", "close", "toJSON", "prototype"]);
 
+/** Whether a contract can have a method of this name. */
+export function isMethodName(name: string): boolean {
+  return !reservedNames.has(name) && !(name in Object.prototype) && /^[A-Za-z_]\w*$/.test(name);
+}
+
 /** `SayHello` → `sayHello`, `URLGet` → `urlGet`, `say_hello` → `sayHello`; unique but for case. */
 function methodName(wireName: string, taken: Set<string>): string {
   const lowered = wireName.replace(/^[A-Z]+(?=[A-Z][a-z]|$|[^A-Za-z])/, (word) => word.toLowerCase());
   const plain = camelCase(lowered);
-  const isTaken = reservedNames.has(plain) || plain in Object.prototype;
-  const name = isTaken ? `${plain}Call` : plain;
+  const name = isMethodName(plain) ? plain : `${plain}Call`;
   const lower = uniqueName(taken, name.toLowerCase());
   return name + lower.slice(name.length);
 }
