@@ -54,6 +54,8 @@ export abstract class Outbox extends Writer {
   lastPayloadBytes = 0;
   /** Whether the stream has asked us to wait. */
   full = false;
+  /** Bytes handed to the stream so far. */
+  flushedBytes = 0;
 
   /** Every frame begins with `headerBytes`. */
   constructor(stream: ByteStream, clock: Clock, headerBytes: number) {
@@ -118,6 +120,7 @@ export abstract class Outbox extends Writer {
     if (upTo === this.#flushedTo || this.isClosed) return;
     const chunk = this.bytes.subarray(this.#flushedTo, upTo);
     this.#flushedTo = upTo;
+    this.flushedBytes += chunk.length;
     if (this.#inSegment) {
       this.#segment.pendingWrites++;
       if (!this.#stream.write(chunk, this.#segment.written)) this.full = true;

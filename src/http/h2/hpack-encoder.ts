@@ -19,6 +19,9 @@ const maxKeptBlockBytes = 2_048;
 /** Shorter texts are not worth compressing. */
 const minHuffmanLength = 5;
 
+/** Lists of more fields are not kept for the next head. */
+const maxGathered = 256;
+
 /** Values of these differ from message to message. */
 const varying = new Set(["grpc-timeout", "content-length", "grpc-message", "connect-timeout-ms", "date"]);
 /** Values of these must not be guessed from how well they compress (RFC 7541, section 7.1). */
@@ -56,6 +59,11 @@ export class HpackEncoder {
   readonly #kept: (Kept | undefined)[] = new Array<Kept | undefined>(keptBlocks).fill(undefined);
   readonly #seenHeads = new Int32Array(keptBlocks);
   readonly #seenFields = new Int32Array(seenFields);
+  /** The fields of the head being encoded, and where the tables have them: below zero, as they were inserted. */
+  readonly #gatheredNames: string[] = [];
+  readonly #gatheredValues: string[] = [];
+  readonly #gatheredIndices: number[] = [];
+  #count = 0;
 
   /** Uses at most `tableBytes` of the peer's table. */
   constructor(tableBytes: number) {
@@ -95,13 +103,13 @@ export class HpackEncoder {
     if (kept !== undefined && kept.head === head && kept.generation === this.#generation && !this.#mustResize) {
       return kept.block;
     }
-    checkHead(head);
+    this.#gather(head);
     const isResize = this.#mustResize;
     const generation = this.#generation;
     const writer = this.#writer;
     writer.position = 0;
     if (isResize) this.#writeResize();
-    this.#writeHead(head);
+    this.#writeGathered();
     const block = writer.bytes.subarray(0, writer.position);
     if (isResize || generation !== this.#generation || block.length > maxKeptBlockBytes) return block;
     if (this.#seenHeads[slot] === head.sentAs) {
@@ -118,35 +126,51 @@ export class HpackEncoder {
     this.#leastCapacity = this.#capacity;
   }
 
-  #writeHead(head: Head): void {
-    if (head.status !== 0) this.#field(":status", String(head.status));
+  /** Looks up every field, and checks those that no table has: throws before anything is written. */
+  #gather(head: Head): void {
+    this.#count = 0;
+    if (head.status !== 0) this.#look(":status", String(head.status));
     if (head.method !== "") {
-      this.#field(":method", head.method);
+      this.#look(":method", head.method);
       if (head.method !== "CONNECT") {
-        this.#field(":scheme", head.scheme);
-        this.#field(":path", head.path);
+        this.#look(":scheme", head.scheme);
+        this.#look(":path", head.path);
       }
-      if (head.authority !== "") this.#field(":authority", head.authority);
+      if (head.authority !== "") this.#look(":authority", head.authority);
     }
     const { fields } = head;
-    for (const name in fields) this.#field(name, fields[name] as string);
+    for (const name in fields) {
+      if (name.charCodeAt(0) === 0x3a) throw unsayable(`${name} is not for fields`);
+      this.#look(name, fields[name] as string);
+    }
   }
 
+  #look(name: string, value: string): void {
+    const inserted = this.#names.get(name)?.values.get(value);
+    const found = inserted === undefined ? staticNames.get(name)?.values.get(value) ?? 0 : -inserted;
+    if (found === 0) checkField(name, value);
+    const at = this.#count++;
+    this.#gatheredNames[at] = name;
+    this.#gatheredValues[at] = value;
+    this.#gatheredIndices[at] = found;
+  }
+
+  #writeGathered(): void {
+    const writer = this.#writer;
+    for (let i = 0; i < this.#count; i++) {
+      const found = this.#gatheredIndices[i] as number;
+      if (found === 0) this.#field(this.#gatheredNames[i] as string, this.#gatheredValues[i] as string);
+      else writeInteger(writer, 0x80, 0x7f, found > 0 ? found : this.#indexOf(-found));
+    }
+    if (this.#count <= maxGathered) return;
+    this.#gatheredNames.length = this.#gatheredValues.length = this.#gatheredIndices.length = 0;
+  }
+
+  /** A field that no table has. */
   #field(name: string, value: string): void {
     const writer = this.#writer;
-    const fixed = staticNames.get(name);
-    const index = fixed?.values.get(value);
-    if (index !== undefined) {
-      writeInteger(writer, 0x80, 0x7f, index);
-      return;
-    }
     const named = this.#names.get(name);
-    const inserted = named?.values.get(value);
-    if (inserted !== undefined) {
-      writeInteger(writer, 0x80, 0x7f, this.#indexOf(inserted));
-      return;
-    }
-    const nameIndex = fixed?.index ?? (named === undefined ? 0 : this.#indexOf(named.latest));
+    const nameIndex = staticNames.get(name)?.index ?? (named === undefined ? 0 : this.#indexOf(named.latest));
     const isSecret = secret.has(name) || name === "cookie" && value.length < shortCookie;
     if (!isSecret && this.#isWorthInserting(name, value)) {
       writeInteger(writer, 0x40, 0x3f, nameIndex);
@@ -225,14 +249,18 @@ function writeString(writer: Writer, text: string): void {
 export function checkHead(head: Head): void {
   const { fields } = head;
   for (const name in fields) {
-    const value: unknown = fields[name];
-    const wrong = typeof value !== "string" ? `the value of ${name} is ${typeof value}`
-      : name.charCodeAt(0) === 0x3a ? `${name} is not for fields` : fieldFault(name, value);
-    if (wrong !== undefined) throw unsayable(wrong);
+    if (name.charCodeAt(0) === 0x3a) throw unsayable(`${name} is not for fields`);
+    checkField(name, fields[name] as string);
   }
   if (head.method === "") return;
-  const wrong = fieldFault(":path", head.path) ?? fieldFault(":authority", head.authority) ??
-    fieldFault(":method", head.method) ?? fieldFault(":scheme", head.scheme);
+  checkField(":method", head.method);
+  checkField(":scheme", head.scheme);
+  checkField(":path", head.path);
+  checkField(":authority", head.authority);
+}
+
+function checkField(name: string, value: unknown): void {
+  const wrong = typeof value === "string" ? fieldFault(name, value) : `the value of ${name} is ${typeof value}`;
   if (wrong !== undefined) throw unsayable(wrong);
 }
 

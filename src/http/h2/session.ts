@@ -300,7 +300,7 @@ export class Http2Session implements ByteSink, Carrier {
     if (this.isEnded) return;
     const { bufferedBytes } = this.#stream;
     const isWithin = this.#reader.midFrame || this.#frames.midBlock;
-    const why = this.#stalls.connection(nowMs, isWithin, this.#reader.frames, bufferedBytes);
+    const why = this.#stalls.connection(nowMs, isWithin, this.#reader.frames, this.outbox.flushedBytes, bufferedBytes);
     if (why !== undefined) {
       const error = expected("unavailable", `${why} (stallTimeoutMs)`, { phase: "network" });
       // Who does not read is told nothing.

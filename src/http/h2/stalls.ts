@@ -16,7 +16,7 @@ const progressBytes = 1_024;
 export class Stalls {
   readonly #timeoutMs: number;
   #frames = -1;
-  #buffered = 0;
+  #takenBytes = 0;
   #sinceMs = 0;
 
   constructor(settings: Http2Settings) {
@@ -24,16 +24,19 @@ export class Stalls {
   }
 
   /**
-   * What the connection stalls in, if it does. `isWithin`: a frame or a head has begun and not ended; `frames` and
-   * `bufferedBytes`: what was received in all, and what the peer has not read.
+   * What the connection stalls in, if it does. `isWithin`: a frame or a head has begun and not ended; `frames`: so many
+   * were received in all; of `sentBytes` in all, the peer has not read `bufferedBytes`.
    */
-  connection(nowMs: number, isWithin: boolean, frames: number, bufferedBytes: number): string | undefined {
-    const isMoving = !isWithin && bufferedBytes === 0;
-    if (isMoving || isWithin && frames !== this.#frames || bufferedBytes < this.#buffered) {
+  connection(
+    nowMs: number, isWithin: boolean, frames: number, sentBytes: number, bufferedBytes: number,
+  ): string | undefined {
+    const takenBytes = sentBytes - bufferedBytes;
+    const isMoving = bufferedBytes > 0 ? takenBytes > this.#takenBytes : !isWithin || frames !== this.#frames;
+    if (isMoving) {
       this.#frames = frames;
       this.#sinceMs = nowMs;
     }
-    this.#buffered = bufferedBytes;
+    this.#takenBytes = takenBytes;
     if (nowMs - this.#sinceMs < this.#timeoutMs) return undefined;
     return bufferedBytes > 0
       ? `the peer has read nothing for ${this.#timeoutMs} ms`
