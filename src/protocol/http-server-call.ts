@@ -256,8 +256,8 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
   }
 
   #sendHead(head: Head): void {
-    this.#headSent = true;
     this.#exchange.head(head, false);
+    this.#headSent = true;
   }
 
   readonly #finished = (): void => {
@@ -307,8 +307,8 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
       const name = compressed ? compression?.name : undefined;
       const head = bareHead(this.#reading, name, reply?.header, trailer, length);
       this.#checkTail(length);
-      this.#leave();
       this.#sendHead(head);
+      this.#leave();
       sendPiece(this.#exchange, framing, bytes, length, true);
       return;
     }
@@ -316,8 +316,8 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     const end = successEnd(this.#reading, trailer);
     const { bytes, length } = encodeMessage(coder, answer, framing, compression, settings.compressAboveBytes);
     this.#checkTail(length);
-    this.#leave();
     this.#sendHead(head);
+    this.#leave();
     sendPiece(this.#exchange, framing, bytes, length, false);
     if (length > tailAboveBytes && !this.#exchange.writable) this.#sendTail(end, length);
     else sendEnd(this.#exchange, this.#request.framing, end);
@@ -358,6 +358,9 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     if (!this.#over) {
       this.#tell(failure);
       this.#leave();
+    } else {
+      // What was to be its end could not be said.
+      this.#exchange.reset("internal");
     }
     this.#count(failure);
   }
@@ -365,15 +368,18 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
   #tell(failure: RpcError): void {
     const { dialect } = this.#reading;
     const { reply } = this.#context;
-    const { coders } = this.#route;
     const exchange = this.#exchange;
-    if (!this.#headSent) {
-      this.#headSent = true;
-      sendReply(exchange, dialect.refusal(this.#request, this.#head, failure, reply, coders));
-    } else if (this.#tail === undefined && this.#request.framing !== "bare") {
-      sendEnd(this.#exchange, this.#request.framing, errorEnd(this.#reading, failure, reply?.trailer));
-    } else {
-      exchange.reset("cancel");
+    try {
+      if (!this.#headSent) {
+        sendReply(exchange, dialect.refusal(this.#request, this.#head, failure, reply, this.#route.coders));
+      } else if (this.#tail === undefined && this.#request.framing !== "bare") {
+        sendEnd(exchange, this.#request.framing, errorEnd(this.#reading, failure, reply?.trailer));
+      } else {
+        exchange.reset("cancel");
+      }
+    } catch {
+      // A failure that cannot even be said: there is no other way to end.
+      exchange.reset("internal");
     }
   }
 
