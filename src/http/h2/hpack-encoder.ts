@@ -250,7 +250,7 @@ export function checkHead(head: Head): void {
   const { fields } = head;
   for (const name in fields) {
     if (name.charCodeAt(0) === 0x3a) throw unsayable(`${name} is not for fields`);
-    checkField(name, fields[name] as string);
+    checkField(name, fields[name]);
   }
   if (head.method === "") return;
   checkField(":method", head.method);

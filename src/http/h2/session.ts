@@ -143,7 +143,13 @@ export class Http2Session implements ByteSink, Carrier {
   }
 
   opened(): void {
-    if (this.side === "client" && !this.isEnded) this.open();
+    if (this.side === "server" || this.isEnded) return;
+    const protocol = this.#stream.secure?.protocol;
+    if (protocol === undefined || protocol === "h2") this.open();
+    else {
+      this.fail(expected("unavailable", `the server chose ${JSON.stringify(protocol)} instead of "h2" (ALPN)`,
+        { phase: "connect", neverStarted: true }));
+    }
   }
 
   received(bytes: Uint8Array): void {
