@@ -14,13 +14,21 @@ const maxDepth = 200;
 
 /**
  * Gives what a validation made of a decoded value the unknown fields back, wherever the same property is an object
- * on both sides. What a transform replaced loses them.
+ * on both sides. What a transform replaced loses them, and so do elements of a list whose texts, numbers and booleans
+ * are no longer the same: a transform may have sorted or filtered the list.
  */
 export function carryUnknownFields(from: unknown, to: unknown, depth = 0): void {
   if (from === to || depth > maxDepth || !isObject(from) || !isObject(to)) return;
   if (ArrayBuffer.isView(from) || from instanceof Date) return;
   if (from instanceof Map) {
     if (to instanceof Map) for (const [key, value] of from) carryUnknownFields(value, to.get(key), depth + 1);
+    return;
+  }
+  if (Array.isArray(from)) {
+    if (!Array.isArray(to) || to.length !== from.length) return;
+    for (let i = 0; i < from.length; i++) {
+      if (holdsTheSame(from[i], to[i])) carryUnknownFields(from[i], to[i], depth + 1);
+    }
     return;
   }
   const kept = (from as { [unknownFields]?: Uint8Array })[unknownFields];
@@ -31,6 +39,15 @@ export function carryUnknownFields(from: unknown, to: unknown, depth = 0): void 
       carryUnknownFields(part, (to as Record<string, unknown>)[key], depth + 1);
     }
   }
+}
+
+/** Whether what is no object is the same in both. */
+function holdsTheSame(from: unknown, to: unknown): boolean {
+  if (!isObject(from) || !isObject(to)) return false;
+  return Object.keys(from).every((key) => {
+    const part: unknown = (from as Record<string, unknown>)[key];
+    return isObject(part) || Object.is(part, (to as Record<string, unknown>)[key]);
+  });
 }
 
 function isObject(value: unknown): value is object {

@@ -6,7 +6,7 @@ import {
   durationMs, durationOf, type Model, openEnum, rpc, scalar, schemaOf, service, type StructModel, unknownFields,
   wellKnown,
 } from "./index.ts";
-import { keptUnknownFields } from "./unknown-fields.ts";
+import { carryUnknownFields, keptUnknownFields } from "./unknown-fields.ts";
 
 function model(type: z.ZodType): Model {
   const schema = schemaOf(type, "T", "input");
@@ -90,4 +90,15 @@ test("unknown fields survive a validation", () => {
     } }),
   });
   assert.deepStrictEqual(coders.request.decode(new Uint8Array(0), 0, 0), value);
+});
+
+test("unknown fields never move to another element of a list", () => {
+  const kept = Uint8Array.of(0x48, 1);
+  const from = [{ n: 1, [unknownFields]: kept }, { n: 2 }];
+  const sorted: object[] = [{ n: 2 }, { n: 1 }];
+  carryUnknownFields(from, sorted);
+  assert.deepStrictEqual(sorted, [{ n: 2 }, { n: 1 }]);
+  const filtered: object[] = [{ n: 2 }];
+  carryUnknownFields(from, filtered);
+  assert.deepStrictEqual(filtered, [{ n: 2 }]);
 });
