@@ -5,7 +5,7 @@ import type { Finding, SourceFile } from "./source.ts";
 export const publicSubpaths: readonly string[] = [
   ".", "./core", "./contract", "./server", "./client", "./gateway", "./codec",
   "./balance", "./region", "./health", "./resilience", "./discovery", "./registry", "./telemetry",
-  "./http", "./protocol", "./web", "./runtime/node", "./runtime/sim", "./runtime/web", "./testing",
+  "./contract/proto", "./http", "./protocol", "./web", "./runtime/node", "./runtime/sim", "./runtime/web", "./testing",
 ];
 
 /** "./runtime/node" → "src/runtime/node/index.ts". */

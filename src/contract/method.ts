@@ -48,6 +48,7 @@ class DeclaredMethod implements Method {
   readonly wireName: string;
   readonly kind: CallKind;
   readonly idempotent: Idempotency;
+  readonly safe: boolean;
   readonly criticality: Criticality;
   readonly timeoutMs: number | undefined;
   readonly routeKey: ((request: never) => string) | undefined;
@@ -65,6 +66,7 @@ class DeclaredMethod implements Method {
     this.wireName = declaration.wireName ?? name.slice(0, 1).toUpperCase() + name.slice(1);
     this.kind = declaration.kind;
     this.idempotent = declaration.idempotent;
+    this.safe = declaration.safe;
     this.criticality = declaration.criticality;
     this.timeoutMs = declaration.timeoutMs;
     this.routeKey = declaration.routeKey;

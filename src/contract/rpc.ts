@@ -32,6 +32,11 @@ export interface RpcOptions<
   /** How a repeat behaves; see {@link Idempotency}. Default `false`: never repeated once it may have run. */
   readonly idempotent?: Idempotency;
   /**
+   * Whether a call changes nothing, so that it may be made by GET, by a link or a crawler too, and be answered from a
+   * cache. Implies `idempotent: true`. Default false.
+   */
+  readonly safe?: boolean;
+  /**
    * Errors that a handler throws with `method.error(name, data)`. Each is a type, which then comes with the
    * code `failed_precondition`, or `{ code, data }`.
    */
@@ -62,6 +67,7 @@ export interface Rpc<
   readonly output: Output;
   readonly errors: Errors;
   readonly idempotent: Idempotency;
+  readonly safe: boolean;
   readonly timeoutMs: number | undefined;
   readonly criticality: Criticality;
   readonly routeKey: ((request: never) => string) | undefined;
@@ -89,9 +95,12 @@ export function rpc<
   Input extends AnyType, Output extends AnyType, Kind extends CallKind = "unary",
   Errors extends ErrorDeclarations = NoErrors,
 >(options: RpcOptions<Kind, Input, Output, Errors>): Rpc<Kind, Input, Output, Errors> {
-  const { kind = "unary" as Kind, idempotent = false, criticality = "default", timeoutMs, routeKey } = options;
+  const { kind = "unary" as Kind, safe = false, criticality = "default", timeoutMs, routeKey } = options;
+  const { idempotent = safe } = options;
   if (!kinds.includes(kind)) refuse("kind", kind, `one of ${kinds.join(", ")}`);
   if (!idempotencies.includes(idempotent)) refuse("idempotent", idempotent, `true, false or "keyed"`);
+  if (typeof safe !== "boolean") refuse("safe", safe, "true or false");
+  if (safe && idempotent !== true) refuse("idempotent", idempotent, "true, as of every method that is safe");
   if (!criticalities.includes(criticality)) refuse("criticality", criticality, `one of ${criticalities.join(", ")}`);
   if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= maxTimeoutMs)) {
     refuse("timeoutMs", timeoutMs, `milliseconds, above 0 and at most ${maxTimeoutMs}`);
@@ -106,7 +115,7 @@ export function rpc<
   for (const [name, declaration] of Object.entries(errors)) checkError(name, declaration);
   return Object.freeze({
     "~rpc": true as const, kind, wireName: options.wireName, input: options.input, output: options.output,
-    errors: Object.freeze({ ...errors }), idempotent, criticality, timeoutMs, routeKey,
+    errors: Object.freeze({ ...errors }), idempotent, safe, criticality, timeoutMs, routeKey,
     description: options.description,
   });
 }

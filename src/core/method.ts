@@ -23,6 +23,8 @@ export interface MethodInfo {
   readonly wireName: string;
   readonly kind: CallKind;
   readonly idempotent: Idempotency;
+  /** Whether a call changes nothing (a safe method of RFC 9110): it may be made by GET, and answered from a cache. */
+  readonly safe?: boolean;
   readonly criticality: Criticality;
   /** Timeout of a call that names none, in milliseconds. */
   readonly timeoutMs: number | undefined;

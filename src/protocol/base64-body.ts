@@ -36,6 +36,11 @@ export class Base64Body {
     return this.#characters === 0;
   }
 
+  /** Characters that have come of what is not complete. */
+  get pending(): number {
+    return this.#characters;
+  }
+
   #complete(out: Uint8Array, at: number): number {
     const digits = this.#digits;
     if (digits < 2) throw malformed();

@@ -23,7 +23,10 @@ export class BodyReader {
     return this.#bare?.length ?? this.#envelopes?.heldBytes ?? 0;
   }
 
-  /** Returns how many bytes of messages and their headers these were. Throws an RpcError for what is too large. */
+  /**
+   * Returns how many of the bytes are of messages and their headers: in base64 fewer than all, but for those that say
+   * nothing before others come. Throws an RpcError for what is too large.
+   */
   push(bytes: Uint8Array, start: number, end: number): number {
     if (this.#envelopes === undefined) {
       this.#bare?.add(bytes, start, end);
@@ -33,9 +36,10 @@ export class BodyReader {
       this.#envelopes.push(bytes, start, end);
       return end - start;
     }
+    const pendingBefore = this.#base64.pending;
     const decoded = this.#base64.push(bytes, start, end);
     this.#envelopes.push(decoded, 0, decoded.length);
-    return decoded.length;
+    return decoded.length + this.#base64.pending - pendingBefore;
   }
 
   /** The body has ended. Throws `invalid_argument` if that was within a message. */

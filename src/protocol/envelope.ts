@@ -150,9 +150,20 @@ export class EnvelopeReader {
 
   #lengthAt(bytes: Uint8Array, at: number): number {
     const length = envelopeLength(bytes, at);
-    if (length > this.#maxMessageBytes) throw messageTooLarge(length, this.#maxMessageBytes);
-    return length;
+    if (length <= this.#maxMessageBytes) return length;
+    if (((bytes[at] as number) & noFlags) !== 0) throw notAnEnvelope(bytes, at);
+    throw messageTooLarge(length, this.#maxMessageBytes);
   }
+}
+
+/** Bits that are flags in no dialect: a header that has one, and a length beyond all bounds, is none. */
+const noFlags = 0x7c;
+
+/** A bare message, or text, sent as if it were enveloped. */
+function notAnEnvelope(bytes: Uint8Array, at: number): RpcError {
+  const shown = Array.from(bytes.subarray(at, at + envelopeHeaderBytes), (byte) => byte.toString(16).padStart(2, "0"));
+  return new RpcError("internal", `the body has ${shown.join(" ")} where an envelope's header (a byte of flags, four ` +
+    "of length) is expected before each message", { phase: "decode", retryable: false });
 }
 
 /** What a message above the limit ends its call with. */

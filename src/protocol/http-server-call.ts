@@ -80,6 +80,12 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     }
     if (message !== undefined) this.#whole(message);
     else if (last) this.#end();
+    else if (this.#inbox === undefined) this.#state.awaits(this);
+  }
+
+  /** Watches over a call of whose message nothing has come: one that comes in its head's read needs no alarm. */
+  watch(): void {
+    if (!this.#heard && !this.#over && !this.isSet) this.#wait();
   }
 
   /** A request without a body has its message in its head. */
@@ -419,8 +425,8 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
       this.#stop(expected("deadline_exceeded", "the deadline passed while the server was at work",
         { phase: "handler", retryable: false }), true);
     } else if (this.#stalled(nowMs)) {
-      this.#refuse(expected("unavailable",
-        `a message of the call was left unfinished for ${settings.stallTimeoutMs} ms (stallTimeoutMs)`,
+      const what = this.#reader === undefined ? "the call's message did not come" : "a message was left unfinished";
+      this.#refuse(expected("unavailable", `${what} for ${settings.stallTimeoutMs} ms (stallTimeoutMs)`,
         { phase: "network" }));
     } else {
       this.#wait();

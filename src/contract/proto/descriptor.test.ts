@@ -174,7 +174,7 @@ test("names, kinds, numbers and comments are those of the contract", () => {
     .meta({ id: "City" });
   const Places = service("geo.v1.Places", {
     findCity: rpc({
-      input: z.object({ cityId: z.int64() }), output: City, idempotent: true, description: "Finds one.",
+      input: z.object({ cityId: z.int64() }), output: City, safe: true, description: "Finds one.",
       errors: { CityGone: z.object({ movedTo: z.string().optional() }) },
     }),
     watch: rpc({ kind: "server_stream", wireName: "WatchAll", input: empty, output: City }),

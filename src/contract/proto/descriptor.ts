@@ -82,8 +82,9 @@ function describeMethod(method: AnyMethod, home: ProtoPackage, types: ProtoTypes
     name: method.wireName,
     inputType: types.message(method.input, home, method.path, "input"),
     outputType: types.message(method.output, home, method.path, "output"),
-    // NO_SIDE_EFFECTS: what Connect's clients need to know before they call by GET.
-    options: method.idempotent === true ? { idempotencyLevel: 1 } : undefined,
+    // NO_SIDE_EFFECTS, which clients of Connect need to know before they call by GET, or IDEMPOTENT.
+    options: method.safe === true ? { idempotencyLevel: 1 }
+      : method.idempotent === true ? { idempotencyLevel: 2 } : undefined,
     clientStreaming: method.kind === "client_stream" || method.kind === "bidi_stream" ? true : undefined,
     serverStreaming: method.kind === "server_stream" || method.kind === "bidi_stream" ? true : undefined,
   };

@@ -111,10 +111,9 @@ function enumFacts(declared: EnumDescriptor): TypeFacts {
 
 function serviceFacts(service: ServiceDescriptor): ServiceFacts | undefined {
   const methods = (service.method ?? []).map((method) => {
-    const { idempotency_level: level, ...rest } = optionFacts(method.options, "method") ?? {};
-    // The contract says NO_SIDE_EFFECTS itself: `idempotent: true`.
-    return [method.name,
-      compact<OptionFacts>(level === "IDEMPOTENT" ? { ...rest, idempotency_level: level } : rest)];
+    // The contract says itself what bears a repeat.
+    const { idempotency_level: _, ...rest } = optionFacts(method.options, "method") ?? {};
+    return [method.name, compact<OptionFacts>(rest)];
   });
   return compact<ServiceFacts>({
     options: optionFacts(service.options, "service"),

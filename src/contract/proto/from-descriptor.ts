@@ -115,7 +115,8 @@ export function contractOf({ name, methods }: ProtoService): AnyContract {
   for (const method of methods) {
     declarations[method.name] = rpc<Described, Described, CallKind>({
       kind: method.kind, wireName: method.wireName, input: make(method.input), output: make(method.output),
-      idempotent: method.idempotent, ...(method.description === undefined ? {} : { description: method.description }),
+      idempotent: method.idempotent, safe: method.safe,
+      ...(method.description === undefined ? {} : { description: method.description }),
     });
   }
   return service(name, declarations as RpcDeclarations);

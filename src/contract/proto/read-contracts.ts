@@ -15,6 +15,7 @@ export interface ProtoMethod {
   readonly wireName: string;
   readonly kind: CallKind;
   readonly idempotent: Idempotency;
+  readonly safe: boolean;
   readonly input: Model;
   readonly output: Model;
   readonly description: string | undefined;
@@ -80,7 +81,7 @@ function readService(
     const level = method.options?.["idempotencyLevel"];
     return {
       name: methodName(method.name, taken), wireName: method.name, kind: kindOf(method),
-      idempotent: level === 1 || level === 2,
+      idempotent: level === 1 || level === 2, safe: level === 1,
       input: reader.read(method.inputType), output: reader.read(method.outputType),
       description: comment(index, file, at),
     };

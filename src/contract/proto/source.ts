@@ -90,13 +90,13 @@ function printService({ name, methods, description }: ProtoService, constant: st
 }
 
 function printMethod(method: ProtoMethod, names: SourceNames): string {
-  const { name, wireName, kind, idempotent } = method;
+  const { name, wireName, kind, idempotent, safe } = method;
   const members = [
     ...(kind === "unary" ? [] : [`kind: "${kind}"`]),
     ...(wireName === name.slice(0, 1).toUpperCase() + name.slice(1) ? [] : [`wireName: ${JSON.stringify(wireName)}`]),
     `input: ${printModel(method.input, names)}`,
     `output: ${printModel(method.output, names)}`,
-    ...(idempotent === true ? ["idempotent: true"] : []),
+    ...(safe ? ["safe: true"] : idempotent === true ? ["idempotent: true"] : []),
   ];
   const description = method.description === undefined ? [] : [printDescription(method.description)];
   const short = `  ${printKey(name)}: rpc({ ${members.join(", ")} }),\n`;

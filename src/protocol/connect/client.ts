@@ -14,7 +14,7 @@ import { endStreamFlag, streamPrefix, trailerPrefix, unaryPrefix, versionHeader 
 
 export interface ConnectClientOptions {
   /**
-   * Makes unary calls of methods declared `idempotent: true` by GET, so that caches on the way may answer. Default
+   * Makes unary calls of methods declared `safe: true` by GET, so that caches on the way may answer. Default
    * false.
    */
   readonly get?: boolean | undefined;
@@ -39,7 +39,7 @@ export function connectClient(options: ConnectClientOptions = {}): ClientDialect
     framing: (method) => (method.kind === "unary" ? "bare" : "enveloped"),
     request(target, context, timeoutMs, compressed, message) {
       const kept = (target.memo ??= keep(target)) as Kept;
-      if (options.get === true && message !== undefined && target.method.idempotent === true) {
+      if (options.get === true && message !== undefined && target.method.safe === true) {
         const query = writeGetQuery(target.coders.codec, compressed ? target.compression : undefined, message);
         if (kept.path.length + 1 + query.length <= maxGetUrlBytes) {
           return requestHead("GET", `${kept.path}?${query}`, target.scheme, target.authority,

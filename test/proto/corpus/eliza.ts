@@ -34,7 +34,7 @@ export const ElizaService = service("connectrpc.eliza.v1.ElizaService", {
     description: "Say is a unary RPC. Eliza responds to the prompt with a single sentence.",
     input: SayRequest,
     output: SayResponse,
-    idempotent: true,
+    safe: true,
   }),
   converse: rpc({
     description:

@@ -143,7 +143,7 @@ export const Nobody = z.object({}).meta({ id: "Nobody" });
 /** Tries all there is. */
 export const Torture = service("torture.v1.Torture", {
   all: rpc({ input: Everything, output: Everything }),
-  empty: rpc({ input: wellKnown.empty(), output: wellKnown.empty(), idempotent: true }),
+  empty: rpc({ input: wellKnown.empty(), output: wellKnown.empty(), safe: true }),
   getURL: rpc({ kind: "client_stream", input: Node, output: Node, idempotent: true }),
   sayIt: rpc({ kind: "server_stream", wireName: "say_it", input: Node, output: EverythingInner }),
   thenCall: rpc({ wireName: "then", input: z.date(), output: wellKnown.wrapped(z.string()) }),
@@ -181,9 +181,6 @@ export const protoFile = {
     },
   },
   services: {
-    Torture: {
-      options: { deprecated: true },
-      methods: { GetURL: { deprecated: true, idempotency_level: "IDEMPOTENT" } },
-    },
+    Torture: { options: { deprecated: true }, methods: { GetURL: { deprecated: true } } },
   },
 };
