@@ -7,10 +7,12 @@ import { codecFor } from "../../src/codec/choose.ts";
 import { codersOf } from "../../src/contract/coders.ts";
 import type { Client, Codec } from "../../src/contract/index.ts";
 import type { AnyMethod } from "../../src/contract/method.ts";
-import type { Connection, ConnectionEvents, ServedConnection } from "../../src/core/connection.ts";
+import type { Accept, AcceptOwner, Connection, ConnectionEvents, ServedConnection } from "../../src/core/connection.ts";
 import {
   type Context, expected, type LoadReport, type Observer, type RpcError, type Runtime,
 } from "../../src/core/index.ts";
+import { http1Accept } from "../../src/http/h1/server.ts";
+import { http1Connect } from "../../src/http/h1/client.ts";
 import { http2Accept } from "../../src/http/h2/server.ts";
 import { http2Connect } from "../../src/http/h2/client.ts";
 import type { Http2Settings } from "../../src/http/h2/settings.ts";
@@ -66,20 +68,30 @@ export function pairWire(options: HttpPairOptions = {}): Wire {
 
 /** Our HTTP/2 over whatever network the runtime has. */
 export function http2Wire(options: { readonly settings?: Partial<Http2Settings>; readonly port?: number } = {}): Wire {
+  const { settings, port } = options;
+  return wireOf(port, (runtime, owner) => http2Accept(runtime, { ...owner, settings }), http2Connect({ settings }));
+}
+
+/** Our HTTP/1.1 over whatever network the runtime has. */
+export function http1Wire(options: { readonly port?: number } = {}): Wire {
+  return wireOf(options.port, http1Accept, http1Connect());
+}
+
+type MakeAccept = (runtime: Runtime, owner: AcceptOwner & { readonly handle: HttpHandler }) => Accept;
+
+function wireOf(port: number | undefined, makeAccept: MakeAccept, connect: HttpConnect): Wire {
   return {
     async open(server, handle, host) {
       const connections = new Set<ServedConnection>();
-      const accept = http2Accept(server, {
-        handle, settings: options.settings, ended: (connection) => void connections.delete(connection),
-      });
-      const listener = await server.network.listen(`${host}:${options.port ?? 0}`, (stream) => {
+      const accept = makeAccept(server, { handle, ended: (connection) => void connections.delete(connection) });
+      const listener = await server.network.listen(`${host}:${port ?? 0}`, (stream) => {
         const { connection, sink } = accept(stream);
         connections.add(connection);
         return sink;
       });
       return {
         address: listener.address,
-        connect: http2Connect({ settings: options.settings }),
+        connect,
         served: () => [...connections],
         async close() {
           await listener.close();
