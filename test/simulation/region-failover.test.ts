@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createWorld, type Outcome, type World } from "./world.ts";
+import { grpc } from "../../src/protocol/index.ts";
+import { createWorld, type Outcome, type World, type WorldOptions } from "./world.ts";
 
 /** Kills eu-west at 10 s and restores it at 20 s, under 100 calls/s in each region. */
-async function regionDies(seed: number, isSilent: boolean, direct: boolean): Promise<World> {
-  const world = createWorld(seed, direct);
+async function regionDies(seed: number, isSilent: boolean, options: WorldOptions): Promise<World> {
+  const world = createWorld(seed, options);
   await world.simulation.runUntil(world.start(), 5_000);
   await world.simulation.run(6_000);
   world.load(100, 6_000, 70_000);
@@ -74,8 +75,12 @@ const seeds = process.env["MERIDIAN_FUZZ_RUNS"] === undefined ? [1] : [1, 2, 3, 
 for (const seed of seeds) {
   for (const [how, isSilent] of [["connections are reset", false], ["in silence", true]] as const) {
     for (const direct of [false, true]) {
-      test(`a region dies, ${how}, ${direct ? "called directly" : "through gateways"}, seed ${seed}`, async () => {
-        check(await regionDies(seed, isSilent, direct));
+      const where = direct ? "called directly" : "through gateways";
+      test(`a region dies, ${how}, ${where}, seed ${seed}`, async () => {
+        check(await regionDies(seed, isSilent, { direct }));
+      });
+      test(`a region dies, ${how}, ${where} by gRPC, seed ${seed}`, async () => {
+        check(await regionDies(seed, isSilent, { direct, protocol: grpc() }));
       });
     }
   }

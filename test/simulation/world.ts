@@ -4,6 +4,7 @@ import { createClientOn } from "../../src/client/index.ts";
 import { rpc, service } from "../../src/contract/index.ts";
 import { type Observer, RpcError, type Runtime } from "../../src/core/index.ts";
 import { createGatewayOn, gatewayServiceName } from "../../src/gateway/index.ts";
+import { native, type Protocol } from "../../src/protocol/index.ts";
 import { connectRegistry, hostRegistryOn } from "../../src/registry/index.ts";
 import { createSimulation, type Simulation } from "../../src/runtime/sim/index.ts";
 import { createServerOn } from "../../src/server/index.ts";
@@ -47,7 +48,14 @@ export interface World {
   load(perSecond: number, fromMs: number, toMs: number): void;
 }
 
-export function createWorld(seed: number, direct = false): World {
+export interface WorldOptions {
+  /** Whether clients call servers themselves, rather than through gateways. */
+  readonly direct?: boolean;
+  /** What clients and gateways speak. Default: the native wire. */
+  readonly protocol?: Protocol;
+}
+
+export function createWorld(seed: number, { direct = false, protocol = native() }: WorldOptions = {}): World {
   const simulation = createSimulation({ seed, link: { latencyMs: 0.2, jitterMs: 0.2 } });
   for (const [left, right, latencyMs] of distances) {
     simulation.link(left, right, { latencyMs, jitterMs: latencyMs / 10 });
@@ -85,7 +93,9 @@ export function createWorld(seed: number, direct = false): World {
 
   async function stand(region: RegionName, name: string, runtime: Runtime): Promise<void> {
     const discovery = connectRegistry(runtime, { address: registryAddress });
-    await createGatewayOn(runtime, { region, discovery, registry: discovery }).listen({ host: name, port: 7_000 });
+    await createGatewayOn(runtime, {
+      region, discovery, registry: discovery, contracts: [Store], client: { protocol },
+    }).listen({ host: name, port: 7_000 });
   }
 
   const roles = (region: RegionName) => [
@@ -111,7 +121,7 @@ export function createWorld(seed: number, direct = false): World {
         clients.set(region, {
           runtime,
           store: createClientOn(runtime, Store, {
-            region, discovery, observer, ...(direct ? {} : { name: gatewayServiceName }), timeoutMs: 2_000,
+            region, discovery, observer, protocol, ...(direct ? {} : { name: gatewayServiceName }), timeoutMs: 2_000,
           }),
         });
       }
