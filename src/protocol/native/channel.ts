@@ -80,7 +80,7 @@ export class Channel implements ByteSink, FrameSink {
   readonly waiting = new Set<Sender>();
   #ended = false;
   #stallFrames = -1;
-  #stallBytes = 0;
+  #takenBytes = 0;
   #stallSinceMs = 0;
   #paused = false;
 
@@ -118,11 +118,13 @@ export class Channel implements ByteSink, FrameSink {
   sweep(nowMs: number): void {
     const { bufferedBytes } = this.#stream;
     const moving = !this.#reader.midFrame && bufferedBytes === 0;
-    if (moving || this.#reader.frames !== this.#stallFrames || bufferedBytes < this.#stallBytes) {
+    // What was taken, not what is waiting: a slow reader's buffer may be filled as fast as it is read.
+    const takenBytes = this.outbox.flushedBytes - bufferedBytes;
+    if (moving || this.#reader.frames !== this.#stallFrames || takenBytes > this.#takenBytes) {
       this.#stallFrames = this.#reader.frames;
       this.#stallSinceMs = nowMs;
     }
-    this.#stallBytes = bufferedBytes;
+    this.#takenBytes = takenBytes;
     if (nowMs - this.#stallSinceMs < this.settings.stallTimeoutMs) return;
     const waitedMs = this.settings.stallTimeoutMs;
     // Who does not read is told nothing.
