@@ -18,7 +18,7 @@ export function faultsOf(result: SoakResult, options: SoakOptions): string[] {
   return faults;
 }
 
-function growth(side: string, quarters: readonly Held[]): string[] {
+export function growth(side: string, quarters: readonly Held[]): string[] {
   const [first, last] = [quarters[0], quarters.at(-1)];
   if (first === undefined || last === undefined) return [`the ${side} was not measured`];
   const faults: string[] = [];
