@@ -160,9 +160,12 @@ function splitMetadata(fields: Metadata): { header: Metadata; trailer: Metadata 
   return { header: header ?? emptyMetadata, trailer: trailer ?? emptyMetadata };
 }
 
+/** An error's response is a head and its text: what the server says beside the error may stand there either way. */
 function readError(head: Head, body: Uint8Array, { coders }: Target): CallEnd {
-  const { trailer: raw } = splitMetadata(head.fields);
-  const trailer = metadataOf(raw);
+  const { header, trailer: raw } = splitMetadata(head.fields);
+  const trailing = metadataOf(raw);
+  const trailer = header === emptyMetadata ? trailing
+    : Object.assign(Object.create(null) as Record<string, string>, header, trailing);
   const wire = readErrorJson(body, 0, body.length, codeFromHttpStatus(head.status));
   const error = wire === undefined ? httpStatusError(head)
     : receivedError(wire.code, wire.message, wire.details, trailer, raw, coders);
