@@ -2,7 +2,6 @@
 import { Alarm } from "../core/alarm.ts";
 import type { Context } from "../core/context.ts";
 import { expected, RpcError } from "../core/error.ts";
-import type { MethodInfo } from "../core/method.ts";
 import { isPromise } from "../core/service.ts";
 import type { Exchange, Head, HttpSink } from "../http/message.ts";
 import { BodyReader } from "./body-reader.ts";
@@ -71,7 +70,8 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
   /** `last`: the request has no body. */
   begin(last: boolean): void {
     const { message, framing } = this.#request;
-    if (sendsStream(this.#route.method)) {
+    const { kind } = this.#route.method;
+    if (kind === "client_stream" || kind === "bidi_stream") {
       // A reader that leaves early stops the messages, not the call.
       this.#inbox = new HttpInbox(() => this.#exchange, () => undefined);
       this.#reader = new BodyReader(this, framing, this.#state.server.settings.maxMessageBytes, this.#state);
@@ -83,7 +83,7 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     else if (this.#inbox === undefined) this.#state.awaits(this);
   }
 
-  /** Watches over a call of whose message nothing has come: one that comes in its head's read needs no alarm. */
+  /** Watches over a call of whose message nothing has come. */
   watch(): void {
     if (!this.#heard && !this.#over && !this.isSet) this.#wait();
   }
@@ -426,8 +426,8 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
         { phase: "handler", retryable: false }), true);
     } else if (this.#stalled(nowMs)) {
       const what = this.#reader === undefined ? "the call's message did not come" : "a message was left unfinished";
-      this.#refuse(expected("unavailable", `${what} for ${settings.stallTimeoutMs} ms (stallTimeoutMs)`,
-        { phase: "network" }));
+      const why = `${what} for ${settings.stallTimeoutMs} ms (stallTimeoutMs)`;
+      this.#refuse(expected("unavailable", why, { phase: "network" }));
     } else {
       this.#wait();
     }
@@ -495,7 +495,3 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
 /** Marks that no message has come. */
 const nothing = Symbol("nothing");
 const none = new Uint8Array(0);
-
-function sendsStream({ kind }: MethodInfo): boolean {
-  return kind === "client_stream" || kind === "bidi_stream";
-}

@@ -31,7 +31,13 @@ export const Target = service("bad.v1.Target", {
   take: rpc({ kind: "client_stream", input: z.object({ n: z.int32() }), output: z.object({ sum: z.int32() }) }),
   hasty: rpc({ kind: "client_stream", input: z.object({ text: z.string() }), output: z.object({}) }),
   ignore: rpc({ kind: "client_stream", input: z.object({ n: z.int32() }), output: z.object({}) }),
+  look: rpc({ input: item, output: item, safe: true }),
+  boom: rpc({ input: z.object({ n: z.int32() }), output: z.object({}) }),
+  burst: rpc({ kind: "server_stream", input: z.object({ to: z.int32() }), output: z.object({ text: z.string() }) }),
 });
+
+/** What handlers fail with that are no RpcErrors, and nobody outside may read. */
+export const secret = "password=hunter2";
 
 export interface Happened {
   readonly name: string;
@@ -161,6 +167,16 @@ function handlers(cancelled: string[], produce: () => void): Handlers<typeof Tar
       return { sum };
     },
     hasty: () => ({}),
+    look: (input) => input,
+    boom({ n }) {
+      const error = Object.assign(new Error(secret), { code: "ENOENT", detail: secret });
+      if (n === 0) throw error;
+      return Promise.reject(error);
+    },
+    async *burst({ to }) {
+      for (let n = 0; n < to; n++) yield { text: "fine" };
+      await Promise.reject(new TypeError(secret));
+    },
     ignore: (_inputs, context) => {
       watch(context);
       return new Promise(() => undefined);

@@ -1,0 +1,4 @@
+import { connectSpoken, connectStreamSpoken } from "./http-harness.ts";
+import { badCalls } from "./http-cases.ts";
+badCalls(connectSpoken);
+badCalls(connectStreamSpoken);

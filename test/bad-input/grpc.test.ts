@@ -1,0 +1,3 @@
+import { grpcSpoken } from "./http-harness.ts";
+import { badCalls } from "./http-cases.ts";
+badCalls(grpcSpoken);
