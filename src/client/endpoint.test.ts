@@ -175,7 +175,7 @@ test("if the sign of life does not come, the call has not started, and goes out 
   assert.equal(script.connections[0]?.calls.length, 0);
 });
 
-test("a call in the pause after a connection was lost waits for the next; if that fails, so does the call", async () => {
+test("a call in the pause after a connection was lost waits for the next, and fails with it", async () => {
   const { simulation, clock, script, endpoint } = setUp();
   endpoint.connect();
   script.last.open();

@@ -81,7 +81,8 @@ function byContract(known: AnyMethod, shape: MethodShape, options: PassageOption
   const coders = translates ? nearCoders : passing(nearCoders);
   const method = Object.freeze({
     service: known.service, name: known.name, path: known.path, wireName: known.wireName, kind: known.kind,
-    idempotent: known.idempotent, safe: known.safe === true, criticality: known.criticality, timeoutMs: undefined, routeKey: undefined,
+    idempotent: known.idempotent, safe: known.safe === true, criticality: known.criticality,
+    timeoutMs: undefined, routeKey: undefined,
     ordinal: nextMethodOrdinal(), coders: translates ? codersOf(known, farCodec, detailCodec) : coders,
   });
   return { method, coders, routeKey: routeKeyOf(known, translates ? undefined : nearCoders) };

@@ -45,8 +45,10 @@ const without: Partial<Record<Name, RegExp>> = {};
 
 for (const way of ways) {
   const { near, far, codec, gateway = {} } = way;
-  const how = [codec === undefined ? "" : ` in ${codec.name}`, gateway.upstreamCodec === undefined ? "" : ", translated",
-    gateway.contracts === undefined ? ", undecoded" : "", gateway.timing === true ? ", timed" : ""].join("");
+  const how = [
+    codec === undefined ? "" : ` in ${codec.name}`, gateway.upstreamCodec === undefined ? "" : ", translated",
+    gateway.contracts === undefined ? ", undecoded" : "", gateway.timing === true ? ", timed" : "",
+  ].join("");
   describe(`${near} in, ${far} out${how}`, () => {
     for (const one of lawCases) {
       if (without[near]?.test(one.name) === true || without[far]?.test(one.name) === true) continue;
@@ -63,7 +65,8 @@ async function through(way: Way, run: (harness: LawHarness) => Promise<void>): P
   const simulation = createSimulation({ seed: 1, link: { latencyMs: 1 } });
   const seen: Seen = { produced: 0, cancelled: [] };
   const http = { calls: settings };
-  const server = createServerOn(simulation.host("server"), { region: "eu", http, settings }).implement(Law, lawHandlers(seen));
+  const server = createServerOn(simulation.host("server"), { region: "eu", http, settings })
+    .implement(Law, lawHandlers(seen));
   const main = async (): Promise<void> => {
     const address = await server.listen({ host: "server", port: 1 });
     const gateway = createGatewayOn(simulation.host("gateway"), {

@@ -74,7 +74,7 @@ export class SimulatedStream implements ByteStream {
 
   destroy(): void {
     if (this.#phase === "closed" || !this.program.isAlive) return;
-    // As kernels do: who closes with bytes unread has lost them, and the peer, who may wait for them to be read, is told.
+    // As kernels do: who closes with bytes unread has lost them, and the peer, who may wait for that, is told.
     const isLossy = this.#unread.some((item) => item !== "fin");
     this.#forget();
     if (isLossy) this.#outgoing.send("reset");
