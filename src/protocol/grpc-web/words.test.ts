@@ -17,7 +17,8 @@ test("media types name the codec and the form", () => {
 });
 
 test("trailers survive, and those of others are read whatever their case and line ends", () => {
-  const fields = fc.dictionary(fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/), fc.stringMatching(/^([!-~]([ -~]*[!-~])?)?$/));
+  const text = fc.stringMatching(/^([!-~]([ -~]*[!-~])?)?$/);
+  const fields = fc.dictionary(fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/), text);
   fc.assert(fc.property(fields, (trailers) => {
     const bytes = writeTrailers(trailers);
     assert.deepEqual({ ...readTrailerBlock(bytes, 0, bytes.length) }, { ...trailers });
