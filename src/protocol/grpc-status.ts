@@ -19,6 +19,9 @@ export const detailsHeader = "grpc-status-details-bin";
 const maxMessageChars = 2_048;
 const maxDetailsBytes = 16_384;
 
+/** The highest number that stands for a code. */
+const mostStatus = 16;
+
 /** Adds the end of a call to `fields`. `domain` is the service, by whose name declared errors go. */
 export function writeStatus(
   fields: Record<string, string>, error: RpcError | undefined, coders: ErrorCoders, domain: string,
@@ -52,7 +55,8 @@ export function readStatus(fields: Metadata, coders: MethodCoders | undefined): 
       trailer, error: expected("unknown", `the response ${what}`, { phase: "decode", remote: true, metadata: trailer }),
     };
   }
-  const message = percentDecode(fields[messageHeader] ?? "");
+  const message = percentDecode(fields[messageHeader] ?? "") ||
+    (Number(status) > mostStatus ? `the response has the status ${status}, which is no code (grpc-status)` : "");
   const details = detailsIn(fields[detailsHeader]);
   const error = receivedError(codeFromNumber(Number(status)), message, details, trailer, fields, coders);
   return { error, trailer };

@@ -3,6 +3,7 @@ import type { Context } from "../core/context.ts";
 import { expected, RpcError } from "../core/error.ts";
 import type { Metadata } from "../core/metadata.ts";
 import type { Compression } from "../wire/compression.ts";
+import type { Gathering } from "./envelope.ts";
 import { compressionNamed } from "./http-message.ts";
 
 /** Of an error's text no more is read. */
@@ -64,6 +65,22 @@ export function tellMetadata(
     }
     return;
   }
+}
+
+/** An error's text. What cannot be decompressed is none: that the call failed, and its HTTP status, matter more. */
+export function errorText({ bytes, length }: Gathering, compression: Compression | undefined): Uint8Array {
+  const text = bytes.subarray(0, length);
+  if (compression === undefined) return text;
+  try {
+    return compression.decompress(text, maxErrorBytes);
+  } catch {
+    return text.subarray(length);
+  }
+}
+
+/** What the server sent behind the message that says how the call ended. */
+export function behindEnd(): RpcError {
+  return expected("internal", "a message came after the end of the response", { phase: "decode", retryable: false });
 }
 
 /** Which end of the server's messages is meant when there are not as many as there should be. */

@@ -11,7 +11,7 @@ import { compressedFlag, envelopeHeaderBytes, type EnvelopeSink, Gathering } fro
 import type { BoundTarget, HttpClientConnection } from "./http-client.ts";
 import { ListedCall } from "./http-call-list.ts";
 import {
-  brokenOff, cardinality, decompressor, leftMs, maxErrorBytes, tellMetadata, unreadable,
+  behindEnd, brokenOff, cardinality, decompressor, errorText, leftMs, maxErrorBytes, tellMetadata, unreadable,
 } from "./http-client-call.ts";
 import { HttpInbox } from "./http-inbox.ts";
 import { decodeMessage, type Encoded, encodeMessage, keepEncoded, plainPayload, sendPiece } from "./http-message.ts";
@@ -175,7 +175,7 @@ export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink
       if (this.#over) return;
       const room = maxErrorBytes - (this.#errorBody?.length ?? 0);
       this.#errorBody?.add(bytes, start, Math.min(end, start + room));
-      if (last) this.#end(undefined);
+      if (last || this.#errorBody?.length === maxErrorBytes) this.#end(undefined);
       return;
     }
     if (end > start) this.#soleHead = undefined;
@@ -201,13 +201,13 @@ export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink
     const { dialect, settings } = this.#connection;
     const isBare = this.#framing === "bare";
     const cost = end - start + (isBare ? 0 : envelopeHeaderBytes) - this.#toldBefore;
+    if (this.#ending !== undefined && !isBare) throw behindEnd();
     if (flags > compressedFlag) {
       const payload = plainPayload(flags, bytes, start, end, this.#compression, settings.maxMessageBytes);
       this.#ending = dialect.readEnd(flags, payload, 0, payload.length, this.#target);
       if (this.#ending === undefined) throw new RpcError("internal", `a message has unknown flags (${flags})`);
       this.#exchange?.consumed(Math.max(0, cost));
     } else {
-      if (this.#ending !== undefined && !isBare) throw new RpcError("internal", "a message came after the end");
       const isCompressed = isBare ? this.#compression !== undefined : flags === compressedFlag;
       const value = decodeMessage(this.#target.coders.response, bytes, start, end, isCompressed, this.#compression,
         settings.maxMessageBytes);
@@ -246,9 +246,8 @@ export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink
     this.#inbox.close();
   }
 
-  #readError({ bytes, length }: Gathering): RpcError {
-    let text = bytes.subarray(0, length);
-    if (this.#compression !== undefined) text = this.#compression.decompress(text, maxErrorBytes);
+  #readError(body: Gathering): RpcError {
+    const text = errorText(body, this.#compression);
     const end = this.#connection.dialect.readError?.(this.#errorHead as Head, text, this.#target);
     return end?.error ?? new RpcError("internal", "the server sent an error that cannot be read", { phase: "decode" });
   }

@@ -11,7 +11,8 @@ import { compressedFlag, envelopeHeaderBytes, envelopeLength, type EnvelopeSink,
 import type { BoundTarget, HttpClientConnection } from "./http-client.ts";
 import { ListedCall } from "./http-call-list.ts";
 import {
-  brokenOff, cardinality, decompressor, isRepeatable, leftMs, maxErrorBytes, tellMetadata, unreadable,
+  behindEnd, brokenOff, cardinality, decompressor, errorText, isRepeatable, leftMs, maxErrorBytes, tellMetadata,
+  unreadable,
 } from "./http-client-call.ts";
 import { decodeMessage, type Encoded, encodeMessage, keepEncoded, plainPayload, sendPiece } from "./http-message.ts";
 
@@ -139,6 +140,11 @@ export class HttpUnaryCall extends ListedCall implements HttpSink, EnvelopeSink,
     try {
       if (this.#errorBody !== undefined) {
         this.#errorBody.add(bytes, start, Math.min(end, start + maxErrorBytes - this.#errorBody.length));
+        // Of an error that goes on, what is here must do.
+        if (!last && this.#errorBody.length === maxErrorBytes) {
+          this.#exchange?.reset("cancel");
+          this.#end(undefined);
+        }
       } else if (!this.#whole(bytes, start, end, last)) {
         this.#reader ??= new BodyReader(this, this.#framing, this.#connection.settings.maxMessageBytes, undefined);
         this.#reader.push(bytes, start, end);
@@ -167,6 +173,7 @@ export class HttpUnaryCall extends ListedCall implements HttpSink, EnvelopeSink,
 
   envelope(flags: number, bytes: Uint8Array, start: number, end: number): boolean {
     const { dialect, settings } = this.#connection;
+    if (this.#ending !== undefined && this.#framing !== "bare") throw behindEnd();
     if (flags > compressedFlag) {
       const payload = plainPayload(flags, bytes, start, end, this.#compression, settings.maxMessageBytes);
       this.#ending = dialect.readEnd(flags, payload, 0, payload.length, this.#target);
@@ -215,9 +222,7 @@ export class HttpUnaryCall extends ListedCall implements HttpSink, EnvelopeSink,
   }
 
   #readError(): RpcError {
-    const { bytes, length } = this.#errorBody as Gathering;
-    let text = bytes.subarray(0, length);
-    if (this.#compression !== undefined) text = this.#compression.decompress(text, maxErrorBytes);
+    const text = errorText(this.#errorBody as Gathering, this.#compression);
     const end = this.#connection.dialect.readError?.(this.#errorHead as Head, text, this.#target);
     return end?.error ?? new RpcError("internal", "the server sent an error that cannot be read", { phase: "decode" });
   }

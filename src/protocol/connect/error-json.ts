@@ -51,9 +51,14 @@ function errorObject(error: RpcError, details: readonly ErrorDetail[]): object {
   };
 }
 
-/** Reads an error; `fallback` is its code where it names none that is known. Undefined for what is no error. */
+/**
+ * Reads an error; `fallback` is its code where it names none that is known. Undefined for what is no error, as an
+ * object that has neither code nor message: some proxy's own JSON.
+ */
 export function readErrorJson(bytes: Uint8Array, start: number, end: number, fallback: Code): WireError | undefined {
-  return wireError(parsed(bytes, start, end), fallback);
+  const value = parsed(bytes, start, end);
+  const isError = isObject(value) && (typeof value["code"] === "string" || typeof value["message"] === "string");
+  return isError ? wireError(value, fallback) : undefined;
 }
 
 /** Reads how a stream ended. Throws `internal` for what is not the JSON of an end. */

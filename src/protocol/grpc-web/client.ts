@@ -6,7 +6,7 @@ import { type Head, requestHead } from "../../http/message.ts";
 import { isPlainCall, metadataOf, writeCallHeaders } from "../call-headers.ts";
 import { listedNames, mediaType } from "../content-type.ts";
 import type { CallEnd, ClientDialect, ResponseHead, Target } from "../dialect.ts";
-import { readStatus } from "../grpc-status.ts";
+import { readStatus, statusHeader } from "../grpc-status.ts";
 import { writeGrpcTimeout } from "../grpc-timeout.ts";
 import { httpStatusError } from "../http-status.ts";
 import { binaryType, readTrailerBlock, readType, textType, trailersFlag } from "./words.ts";
@@ -41,7 +41,7 @@ export function grpcWebClient(options: GrpcWebClientOptions = {}): ClientDialect
     },
     response: readResponse,
     readTrailers: (trailers, { coders }) =>
-      (trailers === undefined ? withoutTrailers() : readStatus(trailers.fields, coders)),
+      (trailers?.fields[statusHeader] === undefined ? withoutTrailers() : readStatus(trailers.fields, coders)),
     readEnd: (flags, bytes, start, end, { coders }) => ((flags & trailersFlag) === 0 ? undefined
       : readStatus(readTrailerBlock(bytes, start, end), coders)),
   };
@@ -68,9 +68,17 @@ function readResponse(head: Head, last: boolean, { coders }: Target): ResponseHe
   const { fields, status } = head;
   const read = readType(mediaType(fields["content-type"]));
   // A response without a body says all in its head, where its trailers are read from.
-  if (last && fields["grpc-status"] !== undefined) return trailersOnly;
+  if (last && fields[statusHeader] !== undefined) return trailersOnly;
   const header = metadataOf(fields);
-  if (status !== 200 || read === undefined) return { kind: "failed", error: httpStatusError(head), header };
+  if (status !== 200) return { kind: "failed", error: httpStatusError(head), header };
+  if (read === undefined) {
+    const type = JSON.stringify(fields["content-type"]?.slice(0, 64) ?? "");
+    return {
+      kind: "failed", header, error: expected("unknown",
+        `the server answered with content type ${type}, expected ${binaryType}+${coders.codec}`,
+        { phase: "server", remote: true, metadata: header }),
+    };
+  }
   if (read.codec !== coders.codec) {
     return {
       kind: "failed", header, error: expected("internal",

@@ -79,11 +79,13 @@ const trailersOnly: ResponseHead = {
 };
 
 function readTrailers(trailers: Head | undefined, target: Target): CallEnd {
-  if (trailers?.memo !== undefined) return trailers.memo as CallEnd;
+  // A response's head that stands for its trailers keeps what it was read as: a head.
+  const isHead = trailers === undefined || trailers.status !== 0;
+  if (!isHead && trailers.memo !== undefined) return trailers.memo as CallEnd;
   if (trailers?.fields[statusHeader] === undefined) return withoutStatus;
   const end = readStatus(trailers.fields, target.coders);
   // An error may hold what its caller changes, and its data are of one method's types.
-  if (end.error === undefined) trailers.memo = end;
+  if (!isHead && end.error === undefined) trailers.memo = end;
   return end;
 }
 
