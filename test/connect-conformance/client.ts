@@ -13,8 +13,10 @@ import { Conformance } from "./contract.ts";
 import { ClientCompatRequest, type ClientCompatRequestMessage, ClientCompatResponse } from "./messages.ts";
 import { coderOf, readMessages, writeMessage } from "./stdio.ts";
 
-/** Calls that are made at once. */
-const maxCalls = 32;
+/** Calls that are made at once: the timeouts of some are looked at to half a second. */
+const maxCalls = 16;
+/** How long a new connection is waited for before its first call: what it takes would be taken from timeouts. */
+const maxOpeningMs = 2_000;
 
 const responseCoder = coderOf(ClientCompatResponse, "ClientCompatResponse");
 const compressions = {
@@ -53,6 +55,15 @@ function clientFor(request: ClientCompatRequestMessage): ConformanceClient {
   return client;
 }
 
+async function connected(client: ConformanceClient): Promise<ConformanceClient> {
+  for (let ms = 0; ms < maxOpeningMs && client.$.endpoints().some(({ status }) => status === "connecting"); ms += 5) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5);
+    });
+  }
+  return client;
+}
+
 function protocolOf(protocol: string | undefined, get: boolean, options: HttpClientOptions): Protocol {
   if (protocol === "PROTOCOL_GRPC") return grpc(options);
   return protocol === "PROTOCOL_GRPC_WEB" ? grpcWeb(options) : connect({ ...options, get });
@@ -61,7 +72,7 @@ function protocolOf(protocol: string | undefined, get: boolean, options: HttpCli
 async function answer(request: ClientCompatRequestMessage): Promise<void> {
   const { testName } = request;
   try {
-    const response = await invoke(clientFor(request), request);
+    const response = await invoke(await connected(clientFor(request)), request);
     writeMessage(responseCoder, { testName, response });
   } catch (error) {
     writeMessage(responseCoder, { testName, error: { message: String(error) } });
