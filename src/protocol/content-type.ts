@@ -18,7 +18,7 @@ export function listedNames(value: string | undefined): readonly string[] {
   const names = value.split(",", maxNames).map((one) => one.trim().toLowerCase())
     .filter((one) => one !== "" && !/;\s*q=0(?:\.0*)?\s*$/.test(one))
     .map((one) => one.split(";", 1)[0] as string);
-  if (lists.size < maxLists) lists.set(value, names);
+  if (lists.size < maxLists && value.length <= maxListChars) lists.set(value, names);
   return names;
 }
 
@@ -26,3 +26,4 @@ const none: readonly string[] = Object.freeze([]);
 /** Callers send few different lists, over and over. */
 const lists = new Map<string, readonly string[]>();
 const maxLists = 256;
+const maxListChars = 256;

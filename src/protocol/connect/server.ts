@@ -34,12 +34,14 @@ const timeoutPattern = /^\d{1,10}$/;
 export function connectServer(options: ConnectServerOptions = {}): ServerDialect {
   const codecs = options.codecs ?? ["proto", "json", "msgpack"];
   const unaryTypes = new Set(codecs.map((one) => unaryPrefix + one));
+  const contentTypes = [...unaryTypes, ...codecs.map((one) => streamPrefix + one)];
   const templates = new Map<string, Templates>();
   const templatesOf = (contentType: string, compressions: readonly string[]): Templates => {
     let found = templates.get(contentType);
     if (found === undefined) {
       found = new Templates(contentType, compressions);
-      if (templates.size < maxTemplates) templates.set(contentType, found);
+      // Content types come from peers: whoever makes one up must not keep others from theirs.
+      if (contentTypes.includes(contentType)) templates.set(contentType, found);
     }
     return found;
   };
@@ -47,7 +49,7 @@ export function connectServer(options: ConnectServerOptions = {}): ServerDialect
   return {
     name: "connect",
     http1: true,
-    contentTypes: [...unaryTypes, ...codecs.map((one) => streamPrefix + one)],
+    contentTypes,
     claims(request) {
       if (request.method === "GET") return isGetCall(request.path);
       if (request.method !== "POST") return false;
@@ -136,8 +138,6 @@ function versionRefusal(version: string | undefined, isRequired: boolean | undef
 
 type Names = readonly string[];
 
-/** Content types come from peers. */
-const maxTemplates = 64;
 /** Heads kept by the length of their body, so that a connection compresses each once. */
 const maxHeads = 1_024;
 
