@@ -1,12 +1,21 @@
-// Meridian's gateway before one server.
-import { createGateway } from "../../src/index.ts";
+// Meridian's gateway before one server, to which it speaks its own wire.
+import { createGateway, type GatewayOptions, grpc } from "../../src/index.ts";
 import { endpointAddress } from "../../src/core/index.ts";
 
 /** Resolves once calls to 127.0.0.1:`port` are forwarded to 127.0.0.1:`serverPort`. */
-export async function forward(port: number, serverPort: number): Promise<void> {
+export function forward(port: number, serverPort: number): Promise<void> {
+  return start(port, serverPort);
+}
+
+/** The same over gRPC on both sides. */
+export function forwardGrpc(port: number, serverPort: number): Promise<void> {
+  return start(port, serverPort, { protocol: grpc() });
+}
+
+async function start(port: number, serverPort: number, client?: GatewayOptions["client"]): Promise<void> {
   const server = endpointAddress({ address: `127.0.0.1:${serverPort}`, region: "here" });
   const gateway = createGateway({
-    region: "here",
+    region: "here", client,
     discovery: {
       watch(name, watcher) {
         watcher.snapshot(name.startsWith("meridian.") ? [] : [server]);

@@ -3,7 +3,7 @@ import type { Proxy } from "./measure.ts";
 import { freePort, startChild } from "./process.ts";
 
 /** A file in bench/gateways. */
-export type ProxyName = "nginx" | "haproxy" | "meridian";
+export type ProxyName = "nginx" | "haproxy" | "haproxy-http" | "meridian" | "meridian-grpc";
 
 const startTimeoutMs = 20_000;
 

@@ -1,9 +1,9 @@
 /**
- * The other side of the soak over HTTP/2, in a process of its own: a server by node:http2 that ends its connections, or
- * raw clients that end theirs, each in any way there is and at any moment.
+ * The other side of the soak over HTTP/2, in a process of its own: a server that ends its connections, or clients that
+ * end theirs, each in any way there is and at any moment. Both speak in bytes: node:http2 spins for ever when its
+ * sockets are ended under it.
  */
-import { createServer, constants, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
-import { type AddressInfo, connect, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 /** What the side under test asks for: to serve, or to make so many connections to a port. */
 export type ForeignOrder =
@@ -30,64 +30,98 @@ function endBy<Subject>(ways: Readonly<Record<string, (subject: Subject) => void
   ways[name]?.(subject);
 }
 
-const socketOf = new WeakMap<ServerHttp2Session, Socket>();
-const streamsOf = new WeakMap<ServerHttp2Session, Set<ServerHttp2Stream>>();
-const errorCodes = [0, 1, 2, 7, 8, 11];
+const frameType = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7 };
+const endHeaders = 4;
+const endStream = 1;
+const clientMagic = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
-const serverEndings: Readonly<Record<string, (session: ServerHttp2Session) => void>> = {
-  "GOAWAY, then the streams end": (session) => session.close(),
-  "GOAWAY with an error, then gone": (session) => {
-    session.goaway(errorCodes[chance(errorCodes.length)]);
-    after(2, () => session.destroy());
+/** A connection as its server sees it. */
+interface Served {
+  readonly socket: Socket;
+  /** Streams that have not been answered. */
+  readonly streams: Set<number>;
+}
+
+const serverEndings: Readonly<Record<string, (served: Served) => void>> = {
+  "GOAWAY, then the streams end": ({ socket }) => {
+    socket.write(goaway(0, lastStream));
+    after(20, () => socket.end());
   },
-  "GOAWAY, and all streams reset": (session) => {
-    session.goaway(0);
-    for (const stream of streamsOf.get(session) ?? []) stream.close(errorCodes[chance(errorCodes.length)]);
-    after(2, () => session.destroy());
+  "GOAWAY with an error, then gone": ({ socket }) => {
+    socket.write(goaway(errorCode(), chance(2) === 0 ? 0 : lastStream));
+    after(2, () => socket.destroy());
   },
-  "gone without a word": (session) => session.destroy(),
-  "reset by TCP": (session) => void socketOf.get(session)?.resetAndDestroy(),
-  "half-closed": (session) => void socketOf.get(session)?.end(),
+  "GOAWAY, and all streams reset": ({ socket, streams }) => {
+    socket.write(goaway(0, 0));
+    for (const stream of streams) socket.write(reset(stream, errorCode()));
+    after(2, () => socket.end());
+  },
+  "half-closed": ({ socket }) => void socket.end(),
+  "gone without a word": ({ socket }) => socket.destroy(),
+  "reset by TCP": ({ socket }) => void socket.resetAndDestroy(),
 };
 
+const lastStream = 0x7fff_ffff;
+const errorCodes = [0, 1, 2, 7, 8, 11];
+const errorCode = (): number => errorCodes[chance(errorCodes.length)] as number;
+
 function serve(): void {
-  const server = createServer();
-  let last: Socket | undefined;
-  server.on("connection", (socket: Socket) => {
-    last = socket;
-  });
-  server.on("session", (session) => {
-    if (last !== undefined) socketOf.set(session, last);
-    streamsOf.set(session, new Set());
-    session.on("error", () => undefined);
-    after(10, () => {
-      if (!session.destroyed) endBy(serverEndings, session);
-      // Whatever was left half-open is not held against the other side for ever.
-      setTimeout(() => session.destroy(), 500).unref();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    const served: Served = { socket, streams: new Set() };
+    socket.on("error", () => undefined).once("end", () => after(2, () => socket.destroy()));
+    socket.write(frame(frameType.settings, 0, 0));
+    readFrames(socket, (type, flags, stream, payload) => answer(served, type, flags, stream, payload));
+    after(50, () => {
+      if (!socket.destroyed) endBy(serverEndings, served);
+      // What was left half-open is not held against the other side for ever.
+      setTimeout(() => socket.destroy(), 500).unref();
     });
   });
-  server.on("sessionError", () => undefined).on("stream", answer);
   server.listen(0, "127.0.0.1", () => {
     process.send?.({ port: (server.address() as AddressInfo).port, ends, done: false } satisfies ForeignReport);
   });
 }
 
-function answer(stream: ServerHttp2Stream): void {
-  const { session } = stream;
-  const streams = session === undefined ? undefined : streamsOf.get(session as ServerHttp2Session);
-  streams?.add(stream);
-  stream.on("error", () => undefined).once("close", () => streams?.delete(stream));
+/** Sends messages back as they come, and a status once the request is over. */
+function answer({ socket, streams }: Served, type: number, flags: number, stream: number, payload: Buffer): void {
+  const say = (bytes: Buffer): void => {
+    if (streams.has(stream) && socket.writable) socket.write(bytes);
+  };
+  if (type === frameType.settings && flags === 0) socket.write(frame(frameType.settings, 1, 0));
+  if (type === frameType.ping && flags === 0) socket.write(frame(frameType.ping, 1, 0, payload));
+  if (type === frameType.reset) streams.delete(stream);
+  if (type === frameType.headers) {
+    streams.add(stream);
+    say(frame(frameType.headers, endHeaders, stream, responseHead));
+  }
+  if (type === frameType.data) say(frame(frameType.data, 0, stream, payload));
+  if ((type !== frameType.data && type !== frameType.headers) || (flags & endStream) === 0) return;
   after(3, () => {
-    if (stream.destroyed || session?.destroyed !== false) return;
-    if (chance(20) === 0) {
-      stream.close(errorCodes[chance(errorCodes.length)]);
-      return;
+    if (chance(20) === 0) say(reset(stream, errorCode()));
+    else say(frame(frameType.headers, endHeaders | endStream, stream, trailers));
+    streams.delete(stream);
+  });
+}
+
+type TakeFrame = (type: number, flags: number, stream: number, payload: Buffer) => void;
+
+function readFrames(socket: Socket, take: TakeFrame): void {
+  let bytes = Buffer.alloc(0);
+  let greeted = false;
+  socket.on("data", (chunk: Buffer) => {
+    bytes = Buffer.concat([bytes, chunk]);
+    if (!greeted) {
+      if (bytes.length < clientMagic.length) return;
+      bytes = bytes.subarray(clientMagic.length);
+      greeted = true;
     }
-    stream.respond({ ":status": 200, "content-type": "application/grpc+proto" }, { waitForTrailers: true });
-    stream.on("wantTrailers", () => {
-      if (!stream.destroyed) stream.sendTrailers({ "grpc-status": "0" });
-    });
-    stream.pipe(stream);
+    while (bytes.length >= 9) {
+      const end = 9 + bytes.readUIntBE(0, 3);
+      if (bytes.length < end) return;
+      const payload = bytes.subarray(9, end);
+      take(bytes[3] as number, bytes[4] as number, bytes.readUInt32BE(5) & 0x7fff_ffff, payload);
+      bytes = bytes.subarray(end);
+    }
   });
 }
 
@@ -106,32 +140,34 @@ function fields(entries: Readonly<Record<string, string>>): Buffer {
   return Buffer.concat(Object.entries(entries).flatMap(([name, value]) => [Buffer.of(0), text(name), text(value)]));
 }
 
-const preface = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(4, 0, 0)]);
-const settled = frame(4, 1, 0);
+const responseHead = fields({ ":status": "200", "content-type": "application/grpc+proto" });
+const trailers = fields({ "grpc-status": "0" });
+const preface = Buffer.concat([clientMagic, frame(frameType.settings, 0, 0)]);
+const settled = frame(frameType.settings, 1, 0);
 const request = fields({
   ":method": "POST", ":scheme": "http", ":path": "/soak.v1.Soak/Slow", ":authority": "localhost",
   "content-type": "application/grpc", "te": "trailers",
 });
 /** `{ n: 5, text: "five" }` in an envelope. */
 const message = Buffer.from([0, 0, 0, 0, 8, 8, 5, 18, 4, 0x66, 0x69, 0x76, 0x65]);
-const endStream = 1;
 
-function goaway(code: number): Buffer {
+function goaway(code: number, last: number): Buffer {
   const payload = Buffer.alloc(8);
+  payload.writeUInt32BE(last);
   payload.writeUInt32BE(code, 4);
-  return frame(7, 0, 0, payload);
+  return frame(frameType.goaway, 0, 0, payload);
 }
 
 function reset(stream: number, code: number): Buffer {
   const payload = Buffer.alloc(4);
   payload.writeUInt32BE(code);
-  return frame(3, 0, stream, payload);
+  return frame(frameType.reset, 0, stream, payload);
 }
 
 const clientEndings: Readonly<Record<string, (socket: Socket) => void>> = {
-  "GOAWAY, then closed": (socket) => void socket.end(goaway(0)),
+  "GOAWAY, then closed": (socket) => void socket.end(goaway(0, 0)),
   "GOAWAY with an error, then gone": (socket) => {
-    socket.write(goaway(constants.NGHTTP2_PROTOCOL_ERROR));
+    socket.write(goaway(1, 0));
     after(2, () => socket.destroy());
   },
   "streams reset, then closed": (socket) => {
@@ -141,7 +177,7 @@ const clientEndings: Readonly<Record<string, (socket: Socket) => void>> = {
   "half-closed": (socket) => void socket.end(),
   "gone without a word": (socket) => socket.destroy(),
   "reset by TCP": (socket) => void socket.resetAndDestroy(),
-  "in the middle of a frame": (socket) => void socket.end(frame(0, 0, 1, message).subarray(0, 11)),
+  "in the middle of a frame": (socket) => void socket.end(frame(frameType.data, 0, 1, message).subarray(0, 11)),
 };
 
 /** One connection with up to three calls, some of them whole, and its end. */
@@ -152,15 +188,15 @@ function cycle(port: number): Promise<void> {
     const parts = [preface, settled];
     for (let n = 0; n < chance(4); n++) {
       const id = 2 * n + 1;
-      parts.push(frame(1, 4, id, request));
-      if (chance(4) > 0) parts.push(frame(0, chance(8) > 0 ? endStream : 0, id, message));
+      parts.push(frame(frameType.headers, endHeaders, id, request));
+      if (chance(4) > 0) parts.push(frame(frameType.data, chance(8) > 0 ? endStream : 0, id, message));
     }
     // In pieces that need not be whole frames.
     const bytes = Buffer.concat(parts);
     const cut = chance(bytes.length);
     socket.write(bytes.subarray(0, cut));
     after(2, () => socket.write(bytes.subarray(cut)));
-    after(8, () => endBy(clientEndings, socket));
+    after(30, () => endBy(clientEndings, socket));
     setTimeout(() => socket.destroy(), 1_000).unref();
   });
 }
@@ -179,5 +215,3 @@ process.on("message", (order: ForeignOrder) => {
   else void call(order.port, order.cycles);
 });
 process.once("disconnect", () => process.exit());
-// What node:http2 makes of sessions that end under it is not what is tested here.
-process.on("uncaughtException", () => undefined);

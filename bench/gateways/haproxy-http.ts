@@ -1,0 +1,2 @@
+// HAProxy in HTTP mode.
+export { forwardCalls as forward } from "./haproxy.ts";
