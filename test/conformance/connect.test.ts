@@ -1,9 +1,8 @@
-import type { Runtime } from "../../src/core/index.ts";
 import { json, protobuf } from "../../src/codec/index.ts";
 import { connectClient, connectServer } from "../../src/protocol/connect/index.ts";
 import { brotli, gzip, nodeRuntime, zstd } from "../../src/runtime/node/index.ts";
 import { http1Wire, http2Wire, lawInRealTime, lawInSimulation, pairWire } from "./http-harness.ts";
-import { withSplits } from "./splits.ts";
+import { cutAnywhere } from "./splits.ts";
 
 const dialects = { server: connectServer(), client: connectClient() };
 const byGet = { server: connectServer(), client: connectClient({ get: true }) };
@@ -26,12 +25,10 @@ for (const codec of [protobuf, json]) {
   }
 }
 
-const splitting = (runtime: Runtime): Runtime =>
-  ({ ...runtime, network: withSplits(runtime.network, () => Math.floor(runtime.random.next() * 40)) });
 
 for (const [name, wire] of [["HTTP/1.1", http1Wire({ port: 1 })], ["HTTP/2", http2Wire({ port: 1 })]] as const) {
   lawInSimulation(`Connect, over ${name}`, wire, dialects);
-  lawInSimulation(`Connect, over ${name}, reads cut anywhere`, wire, byGet, { decorate: splitting });
+  lawInSimulation(`Connect, over ${name}, reads cut anywhere`, wire, byGet, { decorate: cutAnywhere });
   lawInSimulation(`Connect, over ${name}, JSON`, wire, { ...dialects, codec: json, settings: jsonSettings });
 }
 lawInRealTime("Connect, over HTTP/1.1 on loopback sockets", nodeRuntime, http1Wire(), byGet);

@@ -3,7 +3,7 @@ import { json, protobuf } from "../../src/codec/index.ts";
 import { grpcClient, grpcServer } from "../../src/protocol/grpc/index.ts";
 import { brotli, gzip, nodeRuntime, zstd } from "../../src/runtime/node/index.ts";
 import { http2Wire, lawInRealTime, lawInSimulation, pairWire } from "./http-harness.ts";
-import { withSplits } from "./splits.ts";
+import { cutAnywhere } from "./splits.ts";
 
 const dialects = { server: grpcServer(), client: grpcClient() };
 
@@ -27,13 +27,11 @@ for (const codec of [protobuf, json]) {
 }
 lawInRealTime("gRPC, exchanges in memory, in real time", nodeRuntime, pairWire(), dialects);
 
-const splitting = (size: (runtime: Runtime) => number) => (runtime: Runtime): Runtime =>
-  ({ ...runtime, network: withSplits(runtime.network, () => size(runtime)) });
 
 lawInSimulation("gRPC, over HTTP/2", http2Wire({ port: 1 }), dialects);
 lawInSimulation("gRPC, over HTTP/2, 40 ms away", http2Wire({ port: 1 }), dialects, { latencyMs: 40 });
 lawInSimulation("gRPC, over HTTP/2, reads cut anywhere", http2Wire({ port: 1 }), dialects, {
-  decorate: splitting((runtime) => Math.floor(runtime.random.next() * 40)),
+  decorate: cutAnywhere,
 });
 lawInSimulation("gRPC, over HTTP/2, small windows", http2Wire({
   port: 1, settings: { streamWindowBytes: 1_000, connectionWindowBytes: 70_000, maxConcurrentStreams: 7 },
