@@ -21,7 +21,7 @@ export const Cities = service("geo.v1.Cities", {
   search: rpc({
     input: z.object({ prefix: z.string().min(1).max(64), limit: z.int32().min(1).max(100) }),
     output: z.object({ cities: z.array(City) }),
-    idempotent: true,
+    safe: true,
     timeoutMs: 2_000,
   }),
 
@@ -29,7 +29,7 @@ export const Cities = service("geo.v1.Cities", {
   nearest: rpc({
     input: z.object({ lat: latitude, lon: longitude, count: z.int32().min(1).max(100) }),
     output: z.object({ neighbours: z.array(z.object({ city: City, distanceKm: z.number() })) }),
-    idempotent: true,
+    safe: true,
     timeoutMs: 2_000,
   }),
 
@@ -38,7 +38,7 @@ export const Cities = service("geo.v1.Cities", {
     kind: "server_stream",
     input: z.object({ country: countryCode }),
     output: City,
-    idempotent: true,
+    safe: true,
     timeoutMs: 5_000,
   }),
 
@@ -47,7 +47,7 @@ export const Cities = service("geo.v1.Cities", {
     kind: "client_stream",
     input: z.object({ lat: latitude, lon: longitude }),
     output: z.object({ counts: z.record(z.string(), z.int32()), total: z.int32() }),
-    idempotent: true,
+    safe: true,
     timeoutMs: 5_000,
   }),
 
@@ -65,7 +65,7 @@ export const Cities = service("geo.v1.Cities", {
   favourites: rpc({
     input: z.object({ user: userName, limit: z.int32().min(1).max(100) }),
     output: z.object({ cityIds: z.array(z.int32()) }),
-    idempotent: true,
+    safe: true,
     routeKey: ({ user }) => user,
     timeoutMs: 2_000,
   }),
