@@ -104,8 +104,9 @@ export class ClientSocket implements ByteSink, ReaderOwner, Channel {
       this.abandon(undefined);
       return;
     }
-    this.#heardSomething = true;
     try {
+      if (!this.#heardSomething) checkOpening(bytes);
+      this.#heardSomething = true;
       this.#reader.push(bytes);
     } catch (error) {
       const { code, message } = RpcError.from(error, "internal");
@@ -315,4 +316,12 @@ export class ClientSocket implements ByteSink, ReaderOwner, Channel {
     if (wants) this.#stream.resume();
     else this.#stream.pause();
   }
+}
+
+/** Whoever does not speak HTTP/1.1 might never come to the end of a line. */
+function checkOpening(bytes: Uint8Array): void {
+  const first = bytes[0];
+  if (first === 0x48 || first === 0x0d || first === 0x0a) return;
+  const shown = Array.from(bytes.subarray(0, 9), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  throw refusal(502, `it opened with ${shown}, not with a status line`);
 }

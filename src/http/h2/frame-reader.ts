@@ -88,8 +88,20 @@ export class Http2FrameReader {
   #lengthAt(bytes: Uint8Array, at: number): number {
     const length = (bytes[at] as number) << 16 | (bytes[at + 1] as number) << 8 | (bytes[at + 2] as number);
     if (length > this.#maxFrameBytes) {
+      if (this.frames === 0) throw fault(ErrorCode.frameSize, strangeOpening(bytes, at));
       throw fault(ErrorCode.frameSize, `a frame of ${length} bytes exceeds maxFrameBytes ${this.#maxFrameBytes}`);
     }
     return length;
   }
+}
+
+/** A first frame that cannot be one mostly is none: what usually is wrong is a port number, a scheme or a version. */
+function strangeOpening(bytes: Uint8Array, at: number): string {
+  const first = bytes.subarray(at, at + frameHeaderBytes);
+  const text = String.fromCharCode(...first);
+  const guess = text.startsWith("HTTP/1") ? ": that is HTTP/1.1"
+    : text.startsWith("MRDN") ? ": that is Meridian's own wire"
+      : first[0] === 0x15 && first[1] === 0x03 ? ": that is TLS" : "";
+  const shown = Array.from(first, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return `the peer does not speak HTTP/2; it opened with ${shown}${guess}`;
 }
