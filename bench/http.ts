@@ -26,9 +26,10 @@ const goals = cases.flatMap((name): Goal[] => [
   ...forms.map((form) => ({
     case: name, system: `meridian ${form}`, against: [`connect-node ${form}`], whom: `connect-node ${form}`, ratio: 1,
   })),
-  ...plain.map((peer) => ({
-    case: name, system: "meridian h1-json", against: [peer.name], whom: peer.name, ratio: 1,
-  })),
+  // Like with like, a connection for each call under way; and JSON as our client sends it if nobody says otherwise.
+  ...["meridian h1-json", "meridian h2-json"].flatMap((system) => plain.map((peer) => ({
+    case: name, system, against: [peer.name], whom: peer.name, ratio: 1,
+  }))),
 ]);
 
 const rows = await compare("http", contenders.filter(({ name }) => options.systems.includes(name)), options);
