@@ -19,6 +19,8 @@ import type { Route } from "./router.ts";
 
 /** A reply up to so long leaves with its end at once; the end of a longer one waits until the caller has taken it. */
 const tailAboveBytes = 16_384;
+/** Less of a message within `stallTimeoutMs` is no progress: a caller could dribble for ever. */
+const progressBytes = 1_024;
 
 export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
   readonly #state: CarrierState;
@@ -44,8 +46,9 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
   #toldBefore = 0;
   /** Bytes of base64 that were more than what they said. */
   #surplus = 0;
-  /** When the request last went on, while it must. */
+  /** When the request last went on, while it must, and what came since. */
   #grownMs = 0;
+  #grownBytes = 0;
   /** How a reply ends that waits to be taken, and how long it is. */
   #tail: End | undefined = undefined;
   #tailBytes = 0;
@@ -129,7 +132,7 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
         }
         if (this.#message !== nothing) return;
       }
-      this.#grownMs = this.#exchange.carrier.lastReceivedMs;
+      this.#goesOn(end - start, false);
       this.#reader ??= new BodyReader(this, framing, this.#state.server.settings.maxMessageBytes, this.#state);
       this.#reader.push(bytes, start, end);
       if (!last && !this.isSet) this.#wait();
@@ -146,9 +149,9 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
       if (end > start) this.#exchange.consumed(end - start);
       return;
     }
-    this.#grownMs = this.#exchange.carrier.lastReceivedMs;
     this.#told = 0;
     this.#toldBefore = reader.heldBytes;
+    this.#goesOn(end - start, this.#toldBefore === 0);
     try {
       this.#account(end - start - reader.push(bytes, start, end));
       const rest = reader.heldBytes - this.#toldBefore;
@@ -186,8 +189,17 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     const cost = end - start + (framing === "bare" ? 0 : envelopeHeaderBytes) - this.#toldBefore;
     this.#toldBefore = 0;
     this.#told += cost;
+    this.#goesOn(cost, true);
     this.#inbox.push(value, cost);
     return !this.#over;
+  }
+
+  /** Notes that the request goes on: a message begins or is complete, or more came than a dribble. */
+  #goesOn(bytes: number, isBoundary: boolean): void {
+    this.#grownBytes += bytes;
+    if (!isBoundary && this.#grownBytes < progressBytes) return;
+    this.#grownBytes = 0;
+    this.#grownMs = this.#exchange.carrier.lastReceivedMs;
   }
 
   /** The request has ended. */
@@ -312,7 +324,7 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
         encodeMessage(coder, answer, framing, compression, settings.compressAboveBytes);
       const name = compressed ? compression?.name : undefined;
       const head = bareHead(this.#reading, name, reply?.header, trailer, length);
-      this.#checkTail(length);
+      if (length > tailAboveBytes) state.checkTail(length);
       this.#sendHead(head);
       this.#leave();
       sendPiece(this.#exchange, framing, bytes, length, true);
@@ -321,21 +333,12 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     const head = successHead(this.#reading, this.#context.reply);
     const end = successEnd(this.#reading, trailer);
     const { bytes, length } = encodeMessage(coder, answer, framing, compression, settings.compressAboveBytes);
-    this.#checkTail(length);
+    if (length > tailAboveBytes) state.checkTail(length);
     this.#sendHead(head);
     this.#leave();
     sendPiece(this.#exchange, framing, bytes, length, false);
     if (length > tailAboveBytes && !this.#exchange.writable) this.#sendTail(end, length);
     else sendEnd(this.#exchange, this.#request.framing, end);
-  }
-
-  #checkTail(length: number): void {
-    const { maxUnfinishedBytes } = this.#state.server.settings;
-    if (length > tailAboveBytes && this.#state.tailBytes + length > maxUnfinishedBytes) {
-      throw expected("resource_exhausted",
-        `${maxUnfinishedBytes} bytes of replies wait for the caller to take them (maxUnfinishedBytes)`,
-        { phase: "server" });
-    }
   }
 
   /** The end follows when the caller has taken what goes before; till then the call is not forgotten. */

@@ -309,6 +309,14 @@ export class CarrierState extends Alarm implements Budget {
     serving.observer.handled?.(context, this.#nowMs - startedMs, error);
   }
 
+  /** Throws if so much more of a reply could not wait for the caller to take it. */
+  checkTail(bytes: number): void {
+    if (this.tailBytes + bytes <= this.maxUnfinishedBytes) return;
+    throw expected("resource_exhausted",
+      `${this.maxUnfinishedBytes} bytes of replies wait for the caller to take them (maxUnfinishedBytes)`,
+      { phase: "server" });
+  }
+
   /** `trailer`, with the load report when one is due. */
   withLoad(trailer: Metadata | undefined): Metadata | undefined {
     const nowMs = this.#carrier.lastReceivedMs;

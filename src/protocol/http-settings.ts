@@ -16,7 +16,10 @@ export interface HttpProtocolSettings {
    * vain. Default 4,096.
    */
   readonly compressAboveBytes: number;
-  /** On a server, time for a message that has begun to go on, and for what we sent to be read. Default 20,000. */
+  /**
+   * On a server, time for the one message of a call to begin, for a message that has begun to grow by a KiB, and for
+   * what we sent to be read, in milliseconds. Default 20,000.
+   */
   readonly stallTimeoutMs: number;
   /** On a client, calls that wait while the peer takes no more at once (its limit of streams). Default 10,000. */
   readonly maxWaitingCalls: number;

@@ -133,7 +133,10 @@ function badHeads(spoken: Spoken): BadCase[] {
       name: "a service that is none", call: { method: "/no.such.Service/Echo", body }, code: "unimplemented",
       says: /"no\.such\.Service" is not served here; this server has bad\.v1\.Target/,
     },
-    { name: "no method at all", call: { method: "/", body }, code: "unimplemented", says: /not served here|is no method/ },
+    {
+      name: "no method at all", call: { method: "/", body }, code: "unimplemented",
+      says: /not served here|is no method/,
+    },
   ];
 }
 

@@ -38,9 +38,9 @@ type Mixture = typeof mixture extends fc.Arbitrary<infer T> ? T : never;
 
 /** Makes the calls, a piece of one after a piece of another, as `turn` says. */
 async function mix(
-  harness: Harness, raw: RawClient, spoken: Spoken, calls: Mixture, turn: () => number,
+  harness: Harness, raw: RawClient, [spoken, cases]: readonly [Spoken, readonly BadCase[]], calls: Mixture,
+  turn: () => number,
 ): Promise<void> {
-  const cases = casesOf(spoken);
   const open = calls.map(({ which, cuts, fate }, i) => {
     const bad: BadCase | undefined = cases[which];
     const body = cut(join(...(bad === undefined ? [spoken.frame(messageOf(i + 1))] : bad.call.body ?? [])), cuts);
@@ -68,11 +68,12 @@ async function mix(
 }
 
 function mixed(spoken: Spoken, version: 1 | 2): void {
+  const cases = casesOf(spoken);
   test(`${spoken.name} over HTTP/${version}`, () => fc.assert(
     fc.asyncProperty(mixture, fc.infiniteStream(fc.nat(1_000)), (calls, order) =>
       inSimulator(serving, async (harness) => {
         const raw = await connectRaw(harness, version);
-        await mix(harness, raw, spoken, calls, () => order.next().value ?? 0);
+        await mix(harness, raw, [spoken, cases], calls, () => order.next().value ?? 0);
         await harness.sleep(30);
         assert.equal(harness.server.inFlight, 0, "no call is forgotten");
         raw.connection.close(0);

@@ -1,7 +1,7 @@
 /** Too much, and too slow, over HTTP: whatever a caller leaves open ends at a limit that names itself. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { envelope } from "../conformance/raw-exchange.ts";
+import { type Answer, envelope } from "../conformance/raw-exchange.ts";
 import { type Harness, type HarnessOptions, inSimulator, onSockets } from "./harness.ts";
 import { assertFailure } from "./http-cases.ts";
 import {
@@ -32,6 +32,21 @@ for (const spoken of [grpcSpoken, webSpoken, webTextSpoken, connectSpoken]) {
       }
       raw.connection.close(0);
     }));
+
+  test(`${spoken.name}: a message that dribbles ends too`, () => inSimulator(slow, async (harness) => {
+    const raw = await connectRaw(harness, 2);
+    const call = begin(raw, spoken, { isOpen: true });
+    const message = spoken.frame(new Uint8Array(3_000));
+    const answers: Answer[] = [];
+    void call.ended.then((one) => answers.push(one));
+    for (let at = 0; answers.length === 0; at++) {
+      assert.ok(at < 20, "it goes on");
+      call.send(message.subarray(at, at + 1));
+      await harness.sleep(1_000);
+    }
+    assertFailure(spoken.said(await call.ended), "unavailable", /a message was left unfinished for 3000 ms/);
+    raw.connection.close(0);
+  }));
 
   const kept = `${spoken.name}: a deadline is kept while nothing of the message comes`;
   test(kept, () => inSimulator({}, async (harness) => {
