@@ -26,6 +26,7 @@ test("grpc-node#1458, #2624: closing hangs on no dead client, and cuts no reply 
     },
   });
   const address = await server.listen();
+  t.after(() => server.close(0));
   const wire = await startWire(t, Number(address.split(":").pop()));
   // One client dies in silence with a stream open and a call in flight, one never said a word of HTTP/2.
   using dead = createClient(Echo, { address: wire.address, protocol: grpc({}) });
@@ -51,10 +52,11 @@ test("grpc-node#1458, #2624: closing hangs on no dead client, and cuts no reply 
   await stream.return?.().catch(() => undefined);
 });
 
-test("grpc-node#1458: with clients that only hold their connections open, closing takes no time", async () => {
+test("grpc-node#1458: with clients that only hold their connections open, closing takes no time", async (t) => {
   const server = createServer();
   server.implement(Echo, handlers);
   const address = await server.listen();
+  t.after(() => server.close(0));
   const clients = Array.from({ length: 10 }, () => createClient(Echo, { address, protocol: grpc({}) }));
   await Promise.all(clients.map((client) => client.echo(one)));
   const startedMs = performance.now();
