@@ -122,11 +122,15 @@ for (const [name, texts, seed] of [["changed responses", changed(responses), 3],
       assert.ok(sink.errors.length === 0 || sink.events.at(-1) === "failed");
       assert.equal(dialled.connection.inFlight, 0);
       const other = told(split(text, places), error).sink;
-      assert.deepEqual([other.isLast, other.errors.map(({ message }) => message)],
-        [sink.isLast, sink.errors.map(({ message }) => message)]);
+      assert.deepEqual([other.isLast, other.errors.map(said)], [sink.isLast, sink.errors.map(said)]);
       if (sink.isLast) assert.equal(other.body, sink.body);
     }), { seed, numRuns: runs * 4 });
   });
+}
+
+/** An error's message without the bytes that it shows, which are those that had come. */
+function said({ message }: Error): string {
+  return message.replace(/opened with [0-9a-f ]+/, "opened with bytes");
 }
 
 const field = fc.tuple(fc.stringMatching(/^x-[a-z]{1,8}$/), fc.stringMatching(/^([!-~\u00a1-\u00ff]([ -~]*[!-~])?)?$/));
