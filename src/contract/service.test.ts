@@ -69,6 +69,13 @@ test("method names are identifiers that differ by more than case", () => {
   refused(() => service("a.B", { add: {} as never }), /a\.B\/add is not made by rpc/);
 });
 
+test("no method is called on the wire as another is", () => {
+  const named = (wireName: string) => rpc({ input, output, wireName });
+  refused(() => service("a.B", { a: named("B"), b: plain() }), /"a" and "b" would both be called "B" on the wire/);
+  refused(() => service("a.B", { get: named("list"), list: plain() }), /"list" and "get" would both be called "list"/);
+  assert.equal(service("a.B", { a: named("a"), b: named("A") }).methods.b.wireName, "A");
+});
+
 test("rpc names the option that is wrong", () => {
   const make = (options: object) => () => rpc({ input, output, ...options });
   refused(make({ kind: "stream" }), /kind is "stream", expected one of unary/);

@@ -73,7 +73,21 @@ export function service<const Declarations extends RpcDeclarations>(
     }
     methods[methodName] = createMethod(name, methodName, declaration);
   }
+  checkWireNames(name, methods);
   return Object.freeze({ name, methods: Object.freeze(methods) }) as unknown as Contract<Declarations>;
+}
+
+/** Servers take both names of a method, so none may be another's: calls would reach the wrong handler. */
+function checkWireNames(serviceName: string, methods: Readonly<Record<string, AnyMethod>>): void {
+  const byWireName = new Map<string, string>();
+  for (const [name, { wireName }] of Object.entries(methods)) {
+    const twin = byWireName.get(wireName) ?? (wireName !== name && wireName in methods ? wireName : undefined);
+    if (twin !== undefined) {
+      throw new RpcError("invalid_argument", `${serviceName}: the methods "${twin}" and "${name}" would both be ` +
+        `called "${wireName}" on the wire; give one another wireName`);
+    }
+    byWireName.set(wireName, name);
+  }
 }
 
 /** `seen` holds the names so far by their lower case: generated code in other languages changes cases. */

@@ -110,7 +110,9 @@ export class Routes {
     if (this.#options.fallback !== undefined) return this.#options.fallback(shape);
     const slash = path.lastIndexOf("/");
     const service = path.slice(0, Math.max(slash, 0));
-    return expected("unimplemented", this.#services.has(service)
+    return expected("unimplemented", service === ""
+      ? `"${path.slice(0, 256)}" is no method: a call is made to package.Service/Method`
+      : this.#services.has(service)
       ? `${service} has no method "${path.slice(slash + 1, slash + 129)}" here: the contracts differ`
       : `"${service.slice(0, 256)}" is not served here; this server has ${this.services.join(", ") || "no service"}`,
     { neverStarted: true, retryable: false });

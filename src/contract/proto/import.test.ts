@@ -29,6 +29,16 @@ const refused: readonly (readonly [what: string, text: string, complaint: RegExp
 ];
 
 describe("imports of .proto", () => {
+  test("never calls a method what another is called on the wire", () => {
+    const methods = ["Foo", "foo", "FOO", "list_all", "listAll"].map((name) => `rpc ${name}(M) returns (M);`).join("");
+    const { text } = imported(`syntax = "proto3"; package p; message M {} service S { ${methods} }`);
+    const names = [...text.matchAll(/^ {2}(\w+): rpc\(\{ (?:wireName: "(\w+)")?/gm)]
+      .map((found) => found.slice(1));
+    assert.deepEqual(names, [
+      ["foo2", "Foo"], ["foo", "foo"], ["foo3", "FOO"], ["listAll2", "list_all"], ["listAll", "listAll"],
+    ]);
+  });
+
   for (const [what, text, complaint] of refused) {
     test(`refuses ${what}`, () => {
       assert.throws(() => imported(text), (error: Error) => {

@@ -75,12 +75,12 @@ export function readOneService(files: readonly FileDescriptor[], fullName: strin
 function readService(
   service: ServiceDescriptor, file: FileDescriptor, path: readonly number[], index: ProtoIndex, reader: TypeReader,
 ): ProtoService {
-  const taken = new Set<string>();
+  const names = methodNames((service.method ?? []).map((method) => method.name));
   const methods = (service.method ?? []).map((method, i): ProtoMethod => {
     const at = [...path, paths.service.method, i];
     const level = method.options?.["idempotencyLevel"];
     return {
-      name: methodName(method.name, taken), wireName: method.name, kind: kindOf(method),
+      name: names.get(method.name) ?? method.name, wireName: method.name, kind: kindOf(method),
       idempotent: level === 1 || level === 2, safe: level === 1,
       input: reader.read(method.inputType), output: reader.read(method.outputType),
       description: comment(index, file, at),
@@ -103,13 +103,27 @@ export function isMethodName(name: string): boolean {
   return !reservedNames.has(name) && !(name in Object.prototype) && /^[A-Za-z_]\w*$/.test(name);
 }
 
-/** `SayHello` → `sayHello`, `URLGet` → `urlGet`, `say_hello` → `sayHello`; unique but for case. */
-function methodName(wireName: string, taken: Set<string>): string {
+/**
+ * The methods' names in a contract, by those on the wire. Servers take both, so who is called on the wire as another
+ * would be here (`foo` beside `Foo`) has the first choice.
+ */
+function methodNames(wireNames: readonly string[]): ReadonlyMap<string, string> {
+  const taken = new Set<string>();
+  const names = new Map<string, string>();
+  const own = (wireName: string): boolean => plainName(wireName) === wireName;
+  for (const wireName of [...wireNames.filter(own), ...wireNames.filter((name) => !own(name))]) {
+    const name = plainName(wireName);
+    const lower = uniqueName(taken, name.toLowerCase());
+    names.set(wireName, name + lower.slice(name.length));
+  }
+  return names;
+}
+
+/** `SayHello` → `sayHello`, `URLGet` → `urlGet`, `say_hello` → `sayHello`. */
+function plainName(wireName: string): string {
   const lowered = wireName.replace(/^[A-Z]+(?=[A-Z][a-z]|$|[^A-Za-z])/, (word) => word.toLowerCase());
   const plain = camelCase(lowered);
-  const name = isMethodName(plain) ? plain : `${plain}Call`;
-  const lower = uniqueName(taken, name.toLowerCase());
-  return name + lower.slice(name.length);
+  return isMethodName(plain) ? plain : `${plain}Call`;
 }
 
 function comment(index: ProtoIndex, file: FileDescriptor, path: readonly number[]): string | undefined {

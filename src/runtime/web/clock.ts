@@ -11,7 +11,7 @@ export function createClock(): Clock {
 
   function wait(alarm: Alarm): void {
     const delayMs = Math.max(0, Math.ceil(alarm.ringsAtMs - performance.now()));
-    timers.set(alarm, setTimeout(() => {
+    const timer = setTimeout(() => {
       timers.delete(alarm);
       if (alarm.ringsAtMs > performance.now()) {
         wait(alarm);
@@ -19,7 +19,10 @@ export function createClock(): Clock {
       }
       alarm.isSet = false;
       alarm.ring();
-    }, Math.min(delayMs, maxDelayMs)));
+    }, Math.min(delayMs, maxDelayMs));
+    timers.set(alarm, timer);
+    // Browsers' timers are numbers and keep nothing; those of Node and Deno would keep the process from its end.
+    if (!alarm.keepsAlive && typeof timer === "object") timer.unref();
   }
 
   function clear(alarm: Alarm): void {

@@ -95,8 +95,9 @@ export class FetchExchange implements Exchange {
       if (reader === undefined) this.#finish();
       else await this.#read(reader);
     } catch (error) {
-      this.fail(expected("unavailable", `fetch failed: ${(error as Error).message}; is the server there, and does it ` +
-        "allow this origin (CORS)?", { cause: error, phase: "network" }));
+      this.fail(expected("unavailable", `cannot fetch from ${carrier.peer}: ${reasonOf(error)}; is the server there, ` +
+        "does the URL say http or https as it does, and does it allow this origin (CORS)?",
+        { cause: error, phase: "network" }));
     }
   }
 
@@ -150,6 +151,13 @@ export class FetchExchange implements Exchange {
 }
 
 const nothing = new Uint8Array(0);
+
+/** Node says "fetch failed" and keeps why in `cause`; browsers say nothing more, lest pages learn of networks. */
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as { readonly message?: unknown; readonly cause?: unknown };
+  const why = (cause as { readonly message?: unknown } | undefined)?.message;
+  return String(typeof why === "string" && why !== "" ? why : message);
+}
 
 function fieldsOf(headers: Headers): Metadata {
   const fields = Object.create(null) as Record<string, string>;
