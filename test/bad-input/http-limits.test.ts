@@ -125,6 +125,39 @@ test("HTTP/1.1: heads and bodies that do not come are answered 408", () => inSim
     }
   }));
 
+const post = "POST /bad.v1.Target/Echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+const chunked = "transfer-encoding: chunked\r\n\r\n";
+/** 19 bytes. */
+const hello = '{"n":7,"text":"hi"}';
+
+const heads: readonly [string, string, RegExp][] = [
+  ["one field of 40 KB", `${post}x: ${"y".repeat(40_000)}\r\n\r\n`, /^HTTP\/1\.1 431 .*maxHeadBytes/s],
+  ["300 fields", `${post}${"x: y\r\n".repeat(300)}\r\n`, /^HTTP\/1\.1 431 .*maxFields/s],
+  ["two lengths", `${post}content-length: 2\r\ncontent-length: 3\r\n\r\n{}`, /^HTTP\/1\.1 400 .*content-length/s],
+  ["a chunk that is none", `${post}${chunked}zz\r\n{}\r\n`, /^HTTP\/1\.1 400 .*chunk/s],
+  ["trailers, which say nothing", `${post}${chunked}13\r\n${hello}\r\n0\r\ngrpc-status: 7\r\n\r\n`,
+    /^HTTP\/1\.1 200 .*\r\n\r\n\{"n":7,"text":"hi"\}/s],
+];
+
+for (const [name, request, says] of heads) {
+  test(`HTTP/1.1, ${name}`, () => onSockets({}, async (harness) => {
+    let heard = "";
+    const stream = harness.runtime.network.connect(harness.address, {
+      opened: () => void stream.write(text(request)),
+      received: (bytes) => {
+        heard += Buffer.from(bytes).toString();
+      },
+      closed: () => undefined,
+    });
+    for (let tries = 0; !says.test(heard); tries++) {
+      assert.ok(tries < 100, `heard ${heard}`);
+      await harness.sleep(20);
+    }
+    if (!heard.startsWith("HTTP/1.1 200")) await harness.event("server.connection.failed", /./);
+    stream.destroy();
+  }));
+}
+
 test("a body without end is cut off once it was refused", () => onSockets(
   { http: { calls: { maxMessageBytes: 100_000 } } }, async (harness) => {
     const raw = await connectRaw(harness, 2);
