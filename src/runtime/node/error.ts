@@ -1,6 +1,10 @@
 /** The operating system's network errors in words: what happened, and what to do about it. */
 import { expected, RpcError } from "../../core/error.ts";
 
+/** What Node says of a certificate that nobody known vouches for. */
+const unvouched = "no authority that is trusted here vouches for its certificate; give the one that does: " +
+  "tls({ ca: { file } })";
+
 const connectReasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nobody listens there; is the server running, and on this port?",
   ENOENT: "there is no such socket; is the server running?",
@@ -10,6 +14,11 @@ const connectReasons: Readonly<Record<string, string>> = {
   ENETUNREACH: "there is no route to the network",
   ETIMEDOUT: "the host did not answer",
   EACCES: "permission was denied",
+  ECONNRESET: "the peer ended the connection before it was open; does it speak TLS on this port?",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: unvouched,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: unvouched,
+  SELF_SIGNED_CERT_IN_CHAIN: unvouched,
+  DEPTH_ZERO_SELF_SIGNED_CERT: unvouched,
   EMFILE: "this process has too many open files; raise its limit (ulimit -n)",
 };
 

@@ -10,6 +10,12 @@ import { type Material, nodeSecurity } from "./tls.ts";
 /** The first byte of a TLS record that begins a handshake (RFC 8446, section 5.1). */
 const handshakeRecord = 22;
 
+const insecureText = "this port takes TLS only: write https:// instead of http://\n";
+const insecureAnswer = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n" +
+  `content-length: ${insecureText.length}\r\nconnection: close\r\n\r\n${insecureText}`;
+/** How long the answer has to arrive, in milliseconds: closing at once could overtake it. */
+const insecureAnswerMs = 1_000;
+
 /** Returns what to give accepted sockets to; those that open in order go on to `accepted`. */
 export function opening(
   listen: ListenSecurity, peerOf: (socket: Socket) => string, accepted: (socket: Socket) => void,
@@ -68,7 +74,9 @@ export function opening(
         socket.resume();
       } else {
         listen.refused(peer, new Error("it is not secured, and this port takes TLS only"));
-        socket.destroy();
+        // A person with `http://` for `https://` is told; whoever speaks anything else sees the connection end.
+        if (!/^[A-Z]{3,22} \S+ HTTP\/1/.test(bytes.toString("latin1", 0, 1_024))) socket.destroy();
+        else socket.end(insecureAnswer, () => setTimeout(() => socket.destroy(), insecureAnswerMs).unref());
       }
     });
   };

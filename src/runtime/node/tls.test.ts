@@ -120,11 +120,16 @@ test("one port takes both, or TLS only", async () => {
   assert.equal((await echo(both.listener.address)).text, "hello");
   assert.equal((await echo(both.listener.address, tls(trusting()))).text, "hello");
   assert.deepEqual(both.streams.map((one) => one.secure !== undefined), [false, true]);
-  await both.listener.close();
 
   const only = await serve(tls(pem("first")));
   assert.equal((await echo(only.listener.address)).text, "");
   assert.match(only.refusals[0] ?? "", /takes TLS only/);
+  const answer = await fetch(`http://${only.listener.address}/`);
+  assert.equal(answer.status, 400);
+  assert.match(await answer.text(), /write https/);
+  const { error } = await echo(both.listener.address, tls({}));
+  assert.match(error?.message ?? "", /give the one that does: tls\(\{ ca/);
+  await both.listener.close();
   await only.listener.close();
 });
 
