@@ -43,8 +43,8 @@ test("grpc-node#1663: after GOAWAY calls go where discovery now points, and none
   using client = createClient(Echo, { discovery, protocol: grpc() });
   await client.echo(one);
   for (let n = 0; n < 20; n++) {
-    // node:http2 may reset a socket with requests unread, which loses its GOAWAY: calls must bear a repeat; and be so few
-    // at once that the budget of retries bears them all.
+    // node:http2 may reset a socket with requests unread, which loses its GOAWAY: calls must bear a repeat, and be so
+    // few at once that the budget of retries bears them all.
     const calls = Array.from({ length: 5 }, () => client.echo({ n, text: "during" }));
     if (n === 10) {
       discovery.set(Echo.name, [{ address: fresh.address }]);
