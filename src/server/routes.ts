@@ -79,7 +79,9 @@ export class Routes {
     const served = this.#find(path);
     if (served === undefined) return this.#missing(shape);
     if (kind !== undefined && served.method.kind !== kind) {
-      return expected("unimplemented", `${path} is ${served.method.kind}, not ${kind}: the contracts differ`);
+      return expected("unimplemented", `${path} is ${served.method.kind}, not ${kind}: the contracts ` +
+        // A gateway that gRPC calls without the contract cannot tell a call's kind.
+        `differ${kind === "bidi_stream" ? ", or a gateway on the way needs this one in its contracts" : ""}`);
     }
     const known = served.byCodec.get(codec);
     if (known !== undefined) return known;
