@@ -232,3 +232,17 @@ test("an empty budget is told of, and the error stands", async () => {
   await assert.rejects(Promise.resolve(layer(failing(unavailable()))(1, context())), /no/);
   assert.deepEqual(events, ["retry.budget.empty"]);
 });
+
+test("what a peer's transport handed back unseen is repeated once without drawing on the budget", async () => {
+  const refused = () => expected("unavailable", "refused", { neverStarted: true, remote: true, phase: "network" });
+  const { layer } = setUp();
+  for (let n = 0; n < 500; n++) assert.equal(await layer(failing(refused()))(1, context()), "done");
+  assert.equal(layer.budget.retries, 0);
+  // A server's own word is no transport's: it refuses because it is busy.
+  const busy = expected("unavailable", "busy", { neverStarted: true, remote: true, phase: "server" });
+  let spent = 0;
+  for (let n = 0; n < 500; n++) {
+    await layer(failing(busy))(1, context()).then(() => spent++, () => undefined);
+  }
+  assert.ok(spent < 500, "such repeats are budgeted");
+});

@@ -138,7 +138,7 @@ function nextAttempt(
   const retryNumber = context.attempt + 1;
   const waitMs = error.retryAfterMs ?? (retryNumber === 1 ? 0 : policy.waitMs(retryNumber - 1));
   if (context.deadline - clock.now() - waitMs < policy.minAttemptMs) return undefined;
-  if (!policy.budget.withdraw(key)) {
+  if (!isTransparent(error, retryNumber) && !policy.budget.withdraw(key)) {
     policy.observer?.event?.("retry.budget.empty", { method: context.method.path, key, code: error.code });
     return undefined;
   }
@@ -150,6 +150,14 @@ function nextAttempt(
     avoid: error.candidate === undefined ? context.avoid : [...context.avoid, error.candidate],
   });
   return waitMs <= 0 ? child : pause(clock, waitMs, context).then(() => child.with({ startedMs: clock.now() }));
+}
+
+/**
+ * Whether the peer's transport handed the call back unseen (HTTP/2's GOAWAY and REFUSED_STREAM): no attempt of ours was
+ * spent on it, so the first repeat draws on no budget (transparent retry, gRFC A6).
+ */
+function isTransparent(error: RpcError, retryNumber: number): boolean {
+  return retryNumber === 1 && error.neverStarted && error.remote && error.phase !== "server";
 }
 
 function mayRepeat(policy: Policy, context: Context, error: RpcError): boolean {
