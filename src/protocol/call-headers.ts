@@ -5,6 +5,7 @@
 import type { Context } from "../core/context.ts";
 import { RpcError } from "../core/error.ts";
 import { emptyMetadata, type Metadata, metadataName } from "../core/metadata.ts";
+import { loadWantedName } from "./orca.ts";
 import { neverStartedHeader, retryableHeader } from "./error-marks.ts";
 import { percentDecode, percentEncode } from "./percent.ts";
 
@@ -21,7 +22,7 @@ const httpHeaders = new Set([
   "accept", "accept-encoding", "accept-post", "alt-svc", "connection", "content-encoding", "content-length",
   "content-type", "date", "expect", "host", "keep-alive", "proxy-connection", "server", "te", "trailer",
   "transfer-encoding", "upgrade", "user-agent", "vary", "via", idempotencyKeyHeader,
-  routeKeyHeader, hopsHeader, neverStartedHeader, retryableHeader,
+  routeKeyHeader, hopsHeader, neverStartedHeader, retryableHeader, loadWantedName,
 ]);
 
 /** Whether a name is not the users': it is HTTP's, a protocol's or ours. */

@@ -100,7 +100,7 @@ test("a request says what gRPC wants to hear", () => against(good, async ({ clie
   assert.equal(plain?.authority, "server:443");
   assert.deepEqual({ ...plain?.fields }, {
     "content-type": "application/grpc", te: "trailers", "user-agent": "meridian-rpc", "grpc-timeout": "15000m",
-    "grpc-encoding": "gzip", "grpc-accept-encoding": "gzip",
+    "grpc-encoding": "gzip", "grpc-accept-encoding": "gzip", "endpoint-load-metrics-format": "bin",
   });
   assert.equal(rich?.fields["grpc-timeout"], "250m");
   assert.equal(rich?.fields["idempotency-key"], "k 1");

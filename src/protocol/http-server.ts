@@ -15,7 +15,7 @@ import { compressionNamed, sendReply } from "./http-message.ts";
 import { Remainder } from "./http-remainder.ts";
 import { HttpServerCall } from "./http-server-call.ts";
 import { type HttpProtocolSettings, resolveHttpProtocolSettings } from "./http-settings.ts";
-import { loadReportName, writeLoadReport } from "./orca.ts";
+import { loadReportName, loadWantedFormat, loadWantedName, writeLoadReport } from "./orca.ts";
 import type { Route, Serving } from "./router.ts";
 
 export interface ServeHttpOptions {
@@ -123,7 +123,8 @@ export class HttpServing {
     if (request.compression !== undefined && compression === undefined) {
       return head.memo = new Reading(this, dialect, { request, route, error: this.#unknownCompression(request) });
     }
-    return head.memo = new Reading(this, dialect, { request, route, compression });
+    const wantsLoad = head.fields[loadWantedName] === loadWantedFormat;
+    return head.memo = new Reading(this, dialect, { request, route, compression, wantsLoad });
   }
 
   #unknownCompression({ compression }: RequestHead): RpcError {
@@ -134,6 +135,11 @@ export class HttpServing {
   /** What is said to a request in none of the languages spoken here. */
   #unclaimed(head: Head): Reply {
     const types = this.#dialects.flatMap((one) => one.contentTypes).join(", ");
+    const { origin } = head.fields;
+    if (head.method === "OPTIONS" && origin !== undefined) {
+      return plain(403, `pages of ${JSON.stringify(origin.slice(0, 256))} may not call this server: ` +
+        "list the origin in http.cors.origins");
+    }
     if (head.method !== "POST") {
       return plain(405, `${head.method.slice(0, 16)} is not served here: calls are made by POST`, { allow: "POST" });
     }
@@ -165,6 +171,7 @@ interface ReadingFields {
   readonly request?: RequestHead;
   readonly route?: Route;
   readonly compression?: Compression | undefined;
+  readonly wantsLoad?: boolean;
 }
 
 /** What was made of a request's head: kept with it, since the next call of its kind has the same head. */
@@ -181,6 +188,8 @@ export class Reading {
   readonly compression: Compression | undefined;
   /** What the reply's messages may be compressed with. */
   readonly replyCompression: Compression | undefined;
+  /** Whether the caller reads load reports. */
+  readonly wantsLoad: boolean;
   /** What contexts take from the head; undefined when there is nothing. */
   readonly fields: ContextFields | undefined;
   /** The head and end of an enveloped success without metadata, once one was made. */
@@ -196,6 +205,7 @@ export class Reading {
     this.request = request;
     this.route = read.route;
     this.compression = read.compression;
+    this.wantsLoad = read.wantsLoad ?? false;
     this.replyCompression = replyCompression(server.compressions, dialect, request, read.compression);
     this.fields = request === undefined ? undefined : fieldsOf(request);
   }
@@ -317,8 +327,9 @@ export class CarrierState extends Alarm implements Budget {
       { phase: "server" });
   }
 
-  /** `trailer`, with the load report when one is due. */
-  withLoad(trailer: Metadata | undefined): Metadata | undefined {
+  /** `trailer`, with the load report when one is due and the caller reads it. */
+  withLoad(trailer: Metadata | undefined, isWanted: boolean): Metadata | undefined {
+    if (!isWanted) return trailer;
     const nowMs = this.#carrier.lastReceivedMs;
     if (this.#reportedMs > nowMs - reportIntervalMs) return trailer;
     const load = this.server.serving.load();

@@ -9,6 +9,9 @@ import { Writer } from "../wire/writer.ts";
 
 /** The trailer that carries a report. */
 export const loadReportName = "endpoint-load-metrics-bin";
+/** The request header of a caller that reads reports: how busy a server is concerns nobody else. */
+export const loadWantedName = "endpoint-load-metrics-format";
+export const loadWantedFormat = "bin";
 
 const Field = { cpu: 1, memory: 2, callsPerSecond: 6, errorsPerSecond: 7, named: 8, application: 9 } as const;
 const inFlightName = "meridian.in_flight";

@@ -1,4 +1,3 @@
-import type { Runtime } from "../../src/core/index.ts";
 import { json, protobuf } from "../../src/codec/index.ts";
 import { grpcClient, grpcServer } from "../../src/protocol/grpc/index.ts";
 import { brotli, gzip, nodeRuntime, zstd } from "../../src/runtime/node/index.ts";

@@ -379,7 +379,8 @@ export class Http2Session implements ByteSink, Carrier {
   #closedEarly(): string | undefined {
     if (this.#reader.midFrame) return "the peer closed the connection in the middle of a frame";
     if (this.side === "client") {
-      return this.isOpen ? "the peer closed the connection" : "the peer closed the connection before it opened HTTP/2";
+      return this.isOpen ? "the peer closed the connection" : "the peer closed the connection before it opened " +
+        "HTTP/2; does it take TLS only, or want a certificate of ours (`tls`)?";
     }
     const { size } = this.streams;
     return size === 0 ? undefined : `the client closed the connection with requests in flight (${size})`;

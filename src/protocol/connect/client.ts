@@ -8,6 +8,7 @@ import { listedNames, mediaType } from "../content-type.ts";
 import type { CallEnd, ClientDialect, ResponseHead, Target } from "../dialect.ts";
 import { receivedError } from "../error-details.ts";
 import { codeFromHttpStatus, httpStatusError } from "../http-status.ts";
+import { loadWantedFormat, loadWantedName } from "../orca.ts";
 import { readEndJson, readErrorJson } from "./error-json.ts";
 import { writeGetQuery } from "./get.ts";
 import { endStreamFlag, streamPrefix, trailerPrefix, unaryPrefix, versionHeader } from "./words.ts";
@@ -67,6 +68,7 @@ function keep({ method, coders, accepts, compression }: Target): Kept {
   const isUnary = method.kind === "unary";
   fields["content-type"] = (isUnary ? unaryPrefix : streamPrefix) + coders.codec;
   fields[versionHeader] = "1";
+  fields[loadWantedName] = loadWantedFormat;
   if (accepts.length > 0) fields[isUnary ? "accept-encoding" : "connect-accept-encoding"] = accepts.join(", ");
   // A stream names what its messages may be compressed with; a bare body only what it is compressed with.
   if (!isUnary && compression !== undefined) fields["connect-content-encoding"] = compression;

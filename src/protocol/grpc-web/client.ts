@@ -9,6 +9,7 @@ import type { CallEnd, ClientDialect, ResponseHead, Target } from "../dialect.ts
 import { readStatus, statusHeader } from "../grpc-status.ts";
 import { writeGrpcTimeout } from "../grpc-timeout.ts";
 import { httpStatusError } from "../http-status.ts";
+import { loadWantedFormat, loadWantedName } from "../orca.ts";
 import { binaryType, readTrailerBlock, readType, textType, trailersFlag } from "./words.ts";
 
 export interface GrpcWebClientOptions {
@@ -52,6 +53,7 @@ function keep({ method, coders, compression, accepts }: Target, type: string): K
   fields["content-type"] = `${type}+${coders.codec}`;
   fields["accept"] = fields["content-type"];
   fields["x-grpc-web"] = "1";
+  fields[loadWantedName] = loadWantedFormat;
   if (compression !== undefined) fields["grpc-encoding"] = compression;
   if (accepts.length > 0) fields["grpc-accept-encoding"] = accepts.join(", ");
   return { fields, path: `/${method.service}/${method.wireName}`, timeoutMs: undefined, head: undefined };

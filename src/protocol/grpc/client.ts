@@ -9,6 +9,7 @@ import type { CallEnd, ClientDialect, ResponseHead, Target } from "../dialect.ts
 import { readStatus, statusHeader } from "../grpc-status.ts";
 import { writeGrpcTimeout } from "../grpc-timeout.ts";
 import { httpStatusError } from "../http-status.ts";
+import { loadWantedFormat, loadWantedName } from "../orca.ts";
 import { grpcCodec, grpcContentTypeOf } from "./content-type.ts";
 
 /** Makes the client's half of gRPC. */
@@ -39,6 +40,7 @@ function headOf(target: Target, context: Context, timeoutMs: number | undefined)
   fields["content-type"] = grpcContentTypeOf(coders.codec);
   fields["te"] = "trailers";
   fields["user-agent"] = "meridian-rpc";
+  fields[loadWantedName] = loadWantedFormat;
   if (timeoutMs !== undefined) fields["grpc-timeout"] = writeGrpcTimeout(timeoutMs);
   if (compression !== undefined) fields["grpc-encoding"] = compression;
   if (accepts.length > 0) fields["grpc-accept-encoding"] = accepts.join(",");

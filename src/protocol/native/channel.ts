@@ -197,7 +197,10 @@ export class Channel implements ByteSink, FrameSink {
   #closedEarly(): string | undefined {
     if (this.#reader.midFrame) return "the peer closed the connection in the middle of a frame";
     const started = this.#role.side === "client" || this.#preface.length > 0;
-    if (this.peer === undefined && started) return "the peer closed the connection before its hello was complete";
+    if (this.peer === undefined && started) {
+      return "the peer closed the connection before its hello was complete" + (this.#role.side === "client"
+        ? "; does it take TLS only, or want a certificate of ours (`tls`)?" : "");
+    }
     return this.#role.side === "client" ? "the peer closed the connection" : undefined;
   }
 

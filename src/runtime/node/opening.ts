@@ -45,7 +45,7 @@ export function opening(
       }
     });
     server.on("tlsClientError", (error, socket) => {
-      listen.refused(peerOf(socket), new Error(`TLS: ${error.message}`, { cause: error }));
+      listen.refused(peerOf(socket), new Error(`TLS: ${error.message.trim()}`, { cause: error }));
       socket.destroy();
     });
     return server;
