@@ -285,7 +285,7 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     }
     try {
       const head = this.#headSent ? undefined : successHead(this.#reading, this.#context.reply);
-      const end = successEnd(this.#reading, this.#state.withLoad(this.#context.reply?.trailer, this.#reading.wantsLoad));
+      const end = successEnd(this.#reading, this.#state.withLoad(this.#context.reply?.trailer, this.#reading));
       if (head !== undefined) this.#sendHead(head);
       this.#leave();
       sendEnd(this.#exchange, this.#request.framing, end);
@@ -316,7 +316,7 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     const { reply } = this.#context;
     const { framing } = this.#request;
     const { settings } = state.server;
-    const trailer = state.withLoad(reply?.trailer, this.#reading.wantsLoad);
+    const trailer = state.withLoad(reply?.trailer, this.#reading);
     const compression = this.#reading.replyCompression;
     const coder = this.#route.coders.response;
     if (framing === "bare") {

@@ -328,8 +328,8 @@ export class CarrierState extends Alarm implements Budget {
   }
 
   /** `trailer`, with the load report when one is due and the caller reads it. */
-  withLoad(trailer: Metadata | undefined, isWanted: boolean): Metadata | undefined {
-    if (!isWanted) return trailer;
+  withLoad(trailer: Metadata | undefined, { wantsLoad }: Reading): Metadata | undefined {
+    if (!wantsLoad) return trailer;
     const nowMs = this.#carrier.lastReceivedMs;
     if (this.#reportedMs > nowMs - reportIntervalMs) return trailer;
     const load = this.server.serving.load();
