@@ -135,7 +135,7 @@ function badHeads(spoken: Spoken): BadCase[] {
     },
     {
       name: "no method at all", call: { method: "/", body }, code: "unimplemented",
-      says: /not served here|is no method/,
+      says: /is no method: a call is made to/,
     },
   ];
 }

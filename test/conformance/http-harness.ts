@@ -54,6 +54,8 @@ export interface HttpLawOptions {
   readonly observer?: Observer;
   readonly admission?: Admission;
   readonly without?: readonly string[];
+  /** As in the law's harness. */
+  readonly mostAhead?: number;
 }
 
 /** Exchanges handed over in memory: no bytes of HTTP at all. */
@@ -194,7 +196,7 @@ export function lawInRealTime(name: string, runtime: Runtime, wire: Wire, option
       test(one.name, async () => {
         seen.produced = 0;
         seen.cancelled = [];
-        await one.run({ client: law.client, seen, sleep });
+        await one.run({ client: law.client, seen, sleep, mostAhead: options.mostAhead });
       });
     }
   });
