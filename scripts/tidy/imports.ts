@@ -19,6 +19,8 @@ export const table: Readonly<Record<string, readonly string[] | "anything">> = {
   protocol: ["core", "contract", "wire", "http"],
   ...Object.fromEntries(policies.map((name) => [name, ["core"]])),
   discovery: ["core", "wire"],
+  // Drivers of engines, a folder each: they speak to servers of others, by HTTP and by gRPC.
+  "discovery/*": ["core", "wire", "http", "discovery", "contract", "codec", "protocol", "resilience", "client"],
   telemetry: ["core"],
   client: below,
   server: below,
@@ -44,13 +46,15 @@ const defaultRuntimeDoors = new Set([
   "src/server/index.ts",
   "src/gateway/index.ts",
   "src/registry/index.ts",
+  ...["consul", "dns", "etcd", "kubernetes", "redis", "zookeeper"].map((name) => `src/discovery/${name}/index.ts`),
 ]);
 const mayUseNode = new Set(["runtime/node", "cli"]);
 const noPackages = new Set(["core", "wire"]);
 
-/** "src/runtime/node/clock.ts" → "runtime/node"; "src/index.ts" → "". */
+/** "src/runtime/node/clock.ts" → "runtime/node"; "src/index.ts" → ""; "src/discovery/etcd/watch.ts" → "discovery/*". */
 export function folderOf(path: string): string {
   const parts = path.split("/").slice(1, -1);
+  if (parts[0] === "discovery" && parts.length > 1) return "discovery/*";
   return parts[0] === "runtime" ? parts.slice(0, 2).join("/") : (parts[0] ?? "");
 }
 
@@ -84,6 +88,7 @@ function relativeImport(path: string, entry: Import): string | undefined {
   if (target.endsWith(".test.ts")) return `imports a test: ${entry.specifier}`;
   const [from, to] = [folderOf(path), folderOf(target)];
   if (from === "protocol" && to === "protocol") return siblingProtocol(path, target);
+  if (from === "discovery/*" && to === from) return siblingEngine(path, target);
   if (from === to || to === "core") return undefined;
   if (to === "runtime/node" && defaultRuntimeDoors.has(path)) return undefined;
   if (from === "") {
@@ -101,6 +106,12 @@ function siblingProtocol(path: string, target: string): string | undefined {
   const [from, to] = [path.split("/"), target.split("/")];
   if (from.length < 4 || to.length < 4 || from[2] === to[2]) return undefined;
   return `protocol ${from[2]} may not import its sibling ${to[2]}`;
+}
+
+/** Engines are known by one shape, of which each knows no other. */
+function siblingEngine(path: string, target: string): string | undefined {
+  const [from, to] = [path.split("/")[2], target.split("/")[2]];
+  return from === to ? undefined : `the engine ${from} may not import its sibling ${to}`;
 }
 
 function packageImport(path: string, entry: Import, packages: readonly string[]): string | undefined {

@@ -6,6 +6,7 @@ export const publicSubpaths: readonly string[] = [
   ".", "./core", "./contract", "./server", "./client", "./gateway", "./codec",
   "./balance", "./region", "./health", "./resilience", "./discovery", "./registry", "./telemetry",
   "./contract/proto", "./http", "./protocol", "./web", "./runtime/node", "./runtime/sim", "./runtime/web", "./testing",
+  ...["consul", "dns", "etcd", "kubernetes", "redis", "zookeeper"].map((engine) => `./discovery/${engine}`),
 ];
 
 /** "./runtime/node" → "src/runtime/node/index.ts". */

@@ -24,7 +24,7 @@ export interface Connection {
   readonly lastReceivedMs: number;
   /**
    * Asks the peer for a sign of life; the answer shows as `pinged`. Returns false when the peer has been asked as often
-   * as it bears: then no answer will come, and none is missing.
+   * as it bears, and has answered: then no answer will come, and none is missing.
    */
   ping(): boolean;
   /** Whether the peer takes offence at many pings, as gRPC servers of others do. */

@@ -19,6 +19,7 @@ export {
 } from "./method.ts";
 export { type Observer, observeAll } from "./observer.ts";
 export type { Picker } from "./picker.ts";
+export type { Probe } from "./probe.ts";
 export type {
   ByteSink, ByteStream, Clock, Listener, ListenSecurity, Network, Random, Runtime, SecureSession, Security,
 } from "./runtime.ts";

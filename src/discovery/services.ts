@@ -63,6 +63,9 @@ const readers: Readonly<Record<keyof EndpointAddress, Reader>> = {
   attributes: readAttributes,
 };
 
+/** The fields of an endpoint, in the order in which they are written. */
+export const endpointKeys = Object.keys(readers) as readonly (keyof EndpointAddress)[];
+
 /** Reads one endpoint. */
 export function readEndpoint(value: unknown, place: Place, refuse: Refuse): EndpointAddress {
   const fields: Record<string, unknown> = {};

@@ -63,6 +63,11 @@ export function heartbeats(options: HeartbeatOptions = {}): Heartbeats {
     return "ping";
   }
 
+  /** A ping that went out late has two round trips of its own, whatever the silence before it. */
+  function convictAtMs(state: HeartbeatState, { lastReceivedMs, roundTripMs }: HeartbeatView): number {
+    return Math.max(lastReceivedMs + timeoutMs, state.owedSinceMs + timeoutMs, state.pingedAtMs) + 2 * roundTripMs;
+  }
+
   function check(state: HeartbeatState, view: HeartbeatView): HeartbeatAction {
     const { nowMs, lastReceivedMs, outstanding, roundTripMs } = view;
     // A check that comes late is as good as a stall: what arrived meanwhile may not have been read yet.
@@ -72,14 +77,13 @@ export function heartbeats(options: HeartbeatOptions = {}): Heartbeats {
     const every = outstanding > 0 || awaitsPong ? intervalMs : idleIntervalMs;
     if ((late || view.stalled) && (outstanding > 0 || awaitsPong)) return forgive(state, nowMs);
 
-    const silentSince = Math.max(lastReceivedMs, state.owedSinceMs);
-    const silentMs = nowMs - silentSince;
-    if (awaitsPong && silentMs >= timeoutMs + 2 * roundTripMs && nowMs - state.pingedAtMs >= 2 * roundTripMs) {
+    // Sums are compared, not differences: of fractions, (a + b) - a may be less than b, and an alarm set at the sum
+    // would ring for ever at one instant, or convict an interval late.
+    if (awaitsPong && nowMs >= convictAtMs(state, view)) {
       state.dueAtMs = Infinity;
       return "convict";
     }
-    // The sum is compared, not the difference: of fractions, (a + b) - a may be less than b, and an alarm set at
-    // the sum would ring for ever at one instant.
+    const silentSince = Math.max(lastReceivedMs, state.owedSinceMs);
     if (nowMs < silentSince + every && !awaitsPong) {
       state.dueAtMs = silentSince + every;
       return "nothing";
@@ -90,8 +94,8 @@ export function heartbeats(options: HeartbeatOptions = {}): Heartbeats {
       state.pingedAtMs = nowMs;
     }
     // Look again in time to convict on the spot, not an interval later.
-    const convictAtMs = Math.max(lastReceivedMs, state.owedSinceMs) + timeoutMs + 2 * roundTripMs;
-    state.dueAtMs = convictAtMs > nowMs ? Math.min(nowMs + intervalMs, convictAtMs) : nowMs + intervalMs;
+    const endMs = convictAtMs(state, view);
+    state.dueAtMs = endMs > nowMs ? Math.min(nowMs + intervalMs, endMs) : nowMs + intervalMs;
     return "ping";
   }
 

@@ -108,7 +108,8 @@ export class HttpClientConnection implements Connection, HttpConnectionEvents {
     // One answer serves all who ask at the same time: calls that end a long silence, endpoints that share this.
     const nowMs = this.clock.now();
     if (nowMs - this.#pingedMs < leastPingGapMs) return true;
-    if (!this.http.ping()) return false;
+    // A peer that bears no more still owes the answer to the last: refused, the question has been asked all the same.
+    if (!this.http.ping()) return this.#pingedMs > this.http.lastReceivedMs;
     this.#pingedMs = nowMs;
     return true;
   }

@@ -12,7 +12,7 @@ import { RpcError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { createClientOn } from "../client/create-client.ts";
-import { checkEndpoint, checkName, checkTtl } from "./check.ts";
+import { checkEndpoint, checkName, checkTtl } from "../discovery/check.ts";
 import { RegistryContract } from "./contract.ts";
 import { NameWatch } from "./name-watch.ts";
 import { Registrations } from "./registration.ts";

@@ -3,7 +3,7 @@ import { nodeRuntime } from "../runtime/node/index.ts";
 import { connectRegistry, type RegistryClient, type RegistryClientOptions } from "./driver.ts";
 import { type HostedRegistry, type HostedRegistryOptions, hostRegistryOn } from "./host.ts";
 
-export { entryLimits } from "./check.ts";
+export { entryLimits } from "../discovery/check.ts";
 export { RegistryContract } from "./contract.ts";
 export { connectRegistry, type RegistryClient, type RegistryClientOptions } from "./driver.ts";
 export { type HostedRegistry, type HostedRegistryOptions, hostRegistryOn } from "./host.ts";

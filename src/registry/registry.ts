@@ -14,7 +14,7 @@ import type { Observer } from "../core/observer.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { type LoopGuard, loopGuard } from "../health/index.ts";
 import type { Handlers } from "../contract/types.ts";
-import { checkEndpoint, checkName, checkRegistrant, checkTtl } from "./check.ts";
+import { checkEndpoint, checkName, checkRegistrant, checkTtl } from "../discovery/check.ts";
 import type { RegistryContract, SnapshotPart } from "./contract.ts";
 import { Lease, type LeaseOptions } from "./lease.ts";
 import { RegisteredName } from "./name.ts";

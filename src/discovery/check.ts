@@ -1,4 +1,4 @@
-/** What the registry takes for a name, an endpoint and a time to live: checked on both sides, refused by reason. */
+/** What registries take for a name, an endpoint and a time to live: checked on both sides, refused by reason. */
 import type { EndpointAddress } from "../core/endpoint.ts";
 import { RpcError } from "../core/error.ts";
 
@@ -100,6 +100,6 @@ function show(value: unknown): string {
 }
 
 function refuse(what: string, wanted: string): never {
-  throw new RpcError("invalid_argument", `the registry does not take ${what}; expected ${wanted}`,
+  throw new RpcError("invalid_argument", `registries do not take ${what}; expected ${wanted}`,
     { phase: "validate", retryable: false });
 }
