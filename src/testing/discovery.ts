@@ -119,7 +119,22 @@ const readingCases: readonly SuiteCase[] = [
   },
 ];
 
+const thousand: readonly EndpointFields[] = Array.from({ length: 1_000 }, (_, i) => (
+  { address: `10.0.${i >> 8}.${i & 255}:7001`, region: `region-${i % 3}`, zone: "abc"[i % 3] ?? "", weight: 1 + i % 5 }
+));
+
 const changeCases: readonly SuiteCase[] = [
+  {
+    name: "tells a thousand endpoints, and the change of one among them",
+    services: { "geo.v1.Cities": thousand },
+    async body(harness) {
+      const recorder = new Recorder(harness.discovery, "geo.v1.Cities");
+      await recorder.until(thousand);
+      const changed = thousand.map((one, i) => (i === 500 ? { ...one, weight: 9 } : one));
+      await harness.set?.({ "geo.v1.Cities": changed });
+      await recorder.until(changed);
+    },
+  },
   {
     name: "tells a change as the complete new set",
     services: two,
@@ -205,6 +220,34 @@ const registrarCases: readonly SuiteCase[] = [
     },
   },
   {
+    name: "carries everything there is to say of an endpoint, whatever its id",
+    services: {},
+    async body({ discovery, registrar }) {
+      const recorder = new Recorder(discovery, "geo.v1.Cities");
+      const odd: EndpointFields = { ...full, id: "a/b c%2F\u00fc\u2028.:\\\"x", address: "unix:/tmp/geo cities.sock" };
+      const registrations = [full, odd].map((one) => registrar?.register("geo.v1.Cities", one));
+      await Promise.all(registrations.map((one) => one?.registered));
+      await recorder.until([full, odd]);
+      await Promise.all(registrations.map((one) => one?.close()));
+      await recorder.until([]);
+    },
+  },
+  {
+    name: "keeps names apart of which one begins with the other",
+    services: {},
+    async body({ discovery, registrar }) {
+      const short = new Recorder(discovery, "geo.v1");
+      const long = new Recorder(discovery, "geo.v1.Cities");
+      const registrations = [registrar?.register("geo.v1", a), registrar?.register("geo.v1.Cities", b)];
+      await Promise.all(registrations.map((one) => one?.registered));
+      await Promise.all([short.until([a]), long.until([b])]);
+      await registrations[0]?.close();
+      await short.until([]);
+      await new Recorder(discovery, "geo.v1.Cities").until([b]);
+      await registrations[1]?.close();
+    },
+  },
+  {
     name: "holds one entry for one id: who registers again replaces who was there",
     services: {},
     async body({ discovery, registrar }) {
@@ -274,6 +317,10 @@ class Recorder implements Watcher {
 }
 
 function isSet(actual: readonly EndpointAddress[] | undefined, wanted: readonly EndpointAddress[]): boolean {
-  return actual !== undefined && actual.length === wanted.length &&
-    wanted.every((one) => actual.some((other) => sameEndpoint(one, other)));
+  if (actual === undefined || actual.length !== wanted.length) return false;
+  const byId = new Map(actual.map((one) => [one.id, one]));
+  return wanted.every((one) => {
+    const other = byId.get(one.id);
+    return other !== undefined && sameEndpoint(one, other);
+  });
 }
