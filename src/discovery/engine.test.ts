@@ -7,7 +7,7 @@ import { endpointAddress } from "../core/endpoint.ts";
 import { RpcError } from "../core/error.ts";
 import { nodeRuntime } from "../runtime/node/index.ts";
 import { discoveryCases, type ServiceFields } from "../testing/discovery.ts";
-import { type Engine, type EngineDiscovery, engineDiscovery, type EngineOptions, superseded } from "./engine.ts";
+import { type Engine, engineDiscovery, type EngineOptions, superseded } from "./engine.ts";
 
 /** A shelf of entries whose followers and holders can be failed. */
 function shelf() {
@@ -94,7 +94,7 @@ function listening(options: EngineOptions = {}) {
   const events: { name: string; fields: Readonly<Record<string, unknown>> }[] = [];
   const observer: Observer = { event: (name, fields) => void events.push({ name, fields }) };
   const made = shelf();
-  const discovery: EngineDiscovery = engineDiscovery(nodeRuntime, made.engine, { observer, retryMaxMs: 50, ...options });
+  const discovery = engineDiscovery(nodeRuntime, made.engine, { observer, retryMaxMs: 50, ...options });
   const heard = (name: string): number => events.filter((one) => one.name === name).length;
   return { ...made, discovery, events, heard };
 }

@@ -225,10 +225,10 @@ const registrarCases: readonly SuiteCase[] = [
     async body({ discovery, registrar }) {
       const recorder = new Recorder(discovery, "geo.v1.Cities");
       const odd: EndpointFields = { ...full, id: "a/b c%2F\u00fc\u2028.:\\\"x", address: "unix:/tmp/geo cities.sock" };
-      const registrations = [full, odd].map((one) => registrar?.register("geo.v1.Cities", one));
-      await Promise.all(registrations.map((one) => one?.registered));
+      const registrations = [full, odd].flatMap((one) => registrar?.register("geo.v1.Cities", one) ?? []);
+      await Promise.all(registrations.map((one) => one.registered));
       await recorder.until([full, odd]);
-      await Promise.all(registrations.map((one) => one?.close()));
+      await Promise.all(registrations.map((one) => one.close()));
       await recorder.until([]);
     },
   },
@@ -238,13 +238,14 @@ const registrarCases: readonly SuiteCase[] = [
     async body({ discovery, registrar }) {
       const short = new Recorder(discovery, "geo.v1");
       const long = new Recorder(discovery, "geo.v1.Cities");
-      const registrations = [registrar?.register("geo.v1", a), registrar?.register("geo.v1.Cities", b)];
-      await Promise.all(registrations.map((one) => one?.registered));
+      const first = registrar?.register("geo.v1", a);
+      const second = registrar?.register("geo.v1.Cities", b);
+      await Promise.all([first?.registered, second?.registered]);
       await Promise.all([short.until([a]), long.until([b])]);
-      await registrations[0]?.close();
+      await first?.close();
       await short.until([]);
       await new Recorder(discovery, "geo.v1.Cities").until([b]);
-      await registrations[1]?.close();
+      await second?.close();
     },
   },
   {
