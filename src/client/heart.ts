@@ -65,10 +65,12 @@ export class Heart extends Alarm {
       timeoutMs: options.suspectAfterMs ?? 300,
       idleIntervalMs: options.idleHeartbeatMs ?? 5_000,
     });
-    // Servers of gRPC end a connection at the third ping without an answer of a call in between (gRFC A8).
+    // Servers of gRPC end a connection at the third ping without an answer of a call in between (gRFC A8). The one
+    // that is sent has as long for its answer as elsewhere all silence has.
+    const sparingBeatMs = Math.max(this.#heartbeatMs, sparingMs);
     this.#sparingBeats = heartbeats({
-      intervalMs: Math.max(this.#heartbeatMs, sparingMs),
-      timeoutMs: Math.max(options.suspectAfterMs ?? 300, sparingMs),
+      intervalMs: sparingBeatMs,
+      timeoutMs: sparingBeatMs + (options.suspectAfterMs ?? 300),
       idleIntervalMs: neverMs,
     });
     this.#state = this.#beats.start(0);

@@ -168,6 +168,29 @@ test("a server dead under calls that each give up soon is noticed like any other
   assert.fail("never convicted");
 });
 
+test("however late each check is, silent death is noticed once its pings have had their time", () => {
+  const intervalMs = 1_000;
+  const timeouts = fc.constantFrom(1_000, 1_300);
+  const latenesses = fc.array(fc.double({ min: 0, max: 90, noNaN: true }), { minLength: 20, maxLength: 20 });
+  const roundTrips = fc.double({ min: 1, max: 200, noNaN: true });
+  fc.assert(fc.property(timeouts, latenesses, roundTrips, (timeoutMs, late, roundTripMs) => {
+    const policy = heartbeats({ intervalMs, timeoutMs });
+    const state = policy.start(0);
+    policy.busy(state, 0);
+    let pingedMs = Infinity;
+    for (const lateMs of late) {
+      const nowMs = state.dueAtMs + lateMs;
+      const action = policy.check(state, { nowMs, lastReceivedMs: 0, outstanding: 1, roundTripMs, stalled: false });
+      if (action === "ping") pingedMs = Math.min(pingedMs, nowMs);
+      if (action !== "convict") continue;
+      assert.ok(nowMs >= Math.max(timeoutMs, pingedMs) + 2 * roundTripMs, `convicted at ${nowMs} already`);
+      assert.ok(nowMs <= timeoutMs + 2 * roundTripMs + 2 * 90, `convicted at ${nowMs} only`);
+      return;
+    }
+    assert.fail("never convicted");
+  }), property);
+});
+
 test("a check at a due time that is a rounded sum moves on", () => {
   const policy = heartbeats({ intervalMs: 1_000 });
   for (let i = 0; i < 10_000; i++) {

@@ -69,7 +69,7 @@ export function heartbeats(options: HeartbeatOptions = {}): Heartbeats {
   }
 
   function check(state: HeartbeatState, view: HeartbeatView): HeartbeatAction {
-    const { nowMs, lastReceivedMs, outstanding, roundTripMs } = view;
+    const { nowMs, lastReceivedMs, outstanding } = view;
     // A check that comes late is as good as a stall: what arrived meanwhile may not have been read yet.
     const late = nowMs - state.dueAtMs > intervalMs;
     if (lastReceivedMs >= state.pingedAtMs) state.pingedAtMs = Infinity;

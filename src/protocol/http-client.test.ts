@@ -4,7 +4,7 @@ import { callingLaw, type HttpLawOptions, type LawClient } from "../../test/conf
 import { codeOf } from "../../test/conformance/protocol-cases.ts";
 import { envelope } from "../../test/conformance/raw-exchange.ts";
 import { expected } from "../core/index.ts";
-import type { Exchange, HttpHandler } from "../http/message.ts";
+import type { Exchange, HttpConnect, HttpHandler } from "../http/message.ts";
 import { Head } from "../http/message.ts";
 import { gzip } from "../runtime/node/index.ts";
 import { createSimulation } from "../runtime/sim/index.ts";
@@ -271,3 +271,32 @@ test("calls that bear a repeat can be failed over; the others go on waiting", ()
     assert.deepEqual([error.code, error.retryable], ["unavailable", true]);
     assert.equal((await never).code, "deadline_exceeded");
   }));
+
+test("a peer that bears no more pings still owes the answer to the last", async () => {
+  const simulation = createSimulation({ seed: 1 });
+  const { clock } = simulation.host("here");
+  const peer = { bears: 2, answers: true };
+  const pair = httpPair(clock, () => ({
+    data: () => undefined, trailers: () => undefined, writable: () => undefined, failed: () => undefined,
+  }));
+  const connect: HttpConnect = (runtime, address, events) => {
+    const connection = pair(runtime, address, events);
+    const ping = connection.ping.bind(connection);
+    connection.ping = () => peer.bears-- > 0 && (!peer.answers || ping());
+    return connection;
+  };
+  await simulation.runUntil((async () => {
+    const open = { address: "server:443", connect, served: () => [], close: async () => undefined };
+    const { connection } = await callingLaw(simulation.host("here"), open,
+      { server: undefined as never, client: grpcClient() });
+    const asked = async (): Promise<boolean> => {
+      await new Promise<void>((resolve) => void clock.after(100, resolve));
+      return connection.ping();
+    };
+    assert.deepEqual([await asked(), await asked()], [true, true]);
+    assert.equal(await asked(), false, "all were answered, and no more may be sent");
+    peer.bears = 1;
+    peer.answers = false;
+    assert.deepEqual([await asked(), await asked(), await asked()], [true, true, true]);
+  })(), 10_000);
+});

@@ -20,8 +20,9 @@ test("grpc-node#2285: a connection that died in silence is verified before a cal
   const wire = await startWire(t, server.port);
   using client = createClient(Echo, { address: wire.address, protocol: grpc(), idleCheckMs: 100 });
   await client.echo(one);
-  await sleep(150);
   wire.freeze();
+  // Frozen first: so nothing is heard within `idleCheckMs` before the call, however slow the machine.
+  await sleep(500);
   const startedMs = performance.now();
   // Not idempotent, so it must not have left on the dead connection: a repeat would not be allowed.
   assert.deepEqual(await client.write(one, { timeoutMs: 10_000 }), one);
