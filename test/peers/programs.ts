@@ -72,7 +72,8 @@ export async function startProxy(program: string, args: readonly string[], port:
   throw new Error(`${program} does not listen on 127.0.0.1:${port}`);
 }
 
-async function accepts(port: number): Promise<boolean> {
+/** Whether somebody listens there. */
+export async function accepts(port: number): Promise<boolean> {
   const socket = connect(port, "127.0.0.1");
   try {
     await once(socket, "connect");

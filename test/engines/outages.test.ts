@@ -1,0 +1,15 @@
+// Every engine is killed, stalled and wiped under a thousand calls a second. None may fail.
+import { test } from "node:test";
+import type { EngineUnderTest } from "./harness.ts";
+import { outages, surviveOutage } from "./outage.ts";
+import { embeddedRegistry } from "./registry.ts";
+
+const engines: readonly EngineUnderTest[] = [embeddedRegistry];
+
+for (const engine of engines) {
+  for (const outage of outages) {
+    test(`${engine.name} ${outage.name}: no call fails, and a new server is found within 2 s of its return`,
+      { skip: engine.missing ?? false, timeout: 120_000 },
+      async () => void await surviveOutage(engine, outage));
+  }
+}
