@@ -21,6 +21,7 @@ export { type Observer, observeAll } from "./observer.ts";
 export type { Picker } from "./picker.ts";
 export type { Probe } from "./probe.ts";
 export type {
-  ByteSink, ByteStream, Clock, Listener, ListenSecurity, Network, Random, Runtime, SecureSession, Security,
+  ByteSink, ByteStream, Clock, DatagramReceiver, DatagramSocket, Listener, ListenSecurity, Network, Random, Runtime,
+  SecureSession, Security,
 } from "./runtime.ts";
 export { type Awaitable, compose, isPromise, type Layer, type Service, settle, type Stack } from "./service.ts";

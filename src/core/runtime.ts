@@ -50,6 +50,37 @@ export interface Network {
    * `security`, streams are accepted once their first bytes showed whether they are secured, and then secured.
    */
   listen(address: string, accept: (stream: ByteStream) => ByteSink, security?: ListenSecurity): Promise<Listener>;
+  /**
+   * Opens a socket for datagrams (UDP) at `host:port` or `[v6]:port`; port 0 picks one, `0.0.0.0` and `[::]` take what
+   * comes to any address of this machine. `receive` hears every datagram that arrives. Rejects with an RpcError naming
+   * the address if it cannot be had.
+   */
+  datagrams(address: string, receive: DatagramReceiver): Promise<DatagramSocket>;
+}
+
+/**
+ * Hears one datagram, whole, and the address that it says it came from: anybody can write any address there. The
+ * bytes may be kept but not written to, since others may have been sent the same.
+ */
+export type DatagramReceiver = (bytes: Uint8Array, from: string) => void;
+
+/** Messages without a connection: each arrives once, several times, later than its successors, or never. */
+export interface DatagramSocket {
+  /** The bound address, with the real port. */
+  readonly address: string;
+  /**
+   * Most bytes of one datagram: 65,507 over IPv4. Beyond some 1,200 it travels in fragments, and is lost if one of
+   * them is.
+   */
+  readonly maxBytes: number;
+  /**
+   * Sends one datagram, or drops it; nobody is told whether it arrived. False where it was dropped at once: it is too
+   * large, the address cannot be used, too much waits to be sent, or the socket is closed. Nobody may write to `bytes`
+   * afterwards.
+   */
+  send(bytes: Uint8Array, to: string): boolean;
+  /** Frees the port. `receive` is not called again, from the call of `close` on. */
+  close(): Promise<void>;
 }
 
 /** How one side of a stream is secured. Made by a runtime (`tls` of `meridian-rpc/runtime/node`), opaque to others. */

@@ -36,6 +36,7 @@ export function securedRuntime(
   const security = tls.offering(protocols);
   const network: Network = {
     listen: (address, accept, listening) => runtime.network.listen(address, accept, listening),
+    datagrams: (address, receive) => runtime.network.datagrams(address, receive),
     connect(address, sink) {
       const agreeing = new AgreeingSink(sink, protocols, required);
       const stream = runtime.network.connect(address, agreeing, security);

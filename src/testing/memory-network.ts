@@ -1,11 +1,13 @@
 /**
- * A network inside one process: byte streams without sockets, on any clock.
+ * A network inside one process: byte streams and datagrams without sockets, on any clock.
  *
  * For tests of your own: client, server and gateway of one process talk over it as over TCP, with nothing
  * to bind and nobody else to disturb.
  */
 import { expected, RpcError } from "../core/error.ts";
-import type { ByteSink, ByteStream, Clock, Listener, Network, Runtime } from "../core/runtime.ts";
+import type {
+  ByteSink, ByteStream, Clock, DatagramReceiver, DatagramSocket, Listener, Network, Runtime,
+} from "../core/runtime.ts";
 
 /** The same clock and chance, with a network of its own. */
 export function inMemory(runtime: Runtime): Runtime {
@@ -18,6 +20,7 @@ const highWaterBytes = 1 << 20;
 /** Makes a network whose addresses are known in this process only. */
 export function memoryNetwork(clock: Clock): Network {
   const listeners = new Map<string, (stream: ByteStream) => ByteSink>();
+  const sockets = new Map<string, DatagramReceiver>();
   let lastPort = 49_151;
   return {
     connect(address, sink, security) {
@@ -43,12 +46,7 @@ export function memoryNetwork(clock: Clock): Network {
     },
     async listen(address, accept, security): Promise<Listener> {
       if (security !== undefined) throw unsecured();
-      const wrong = addressError(address);
-      if (wrong !== undefined) throw wrong;
-      const bound = address.endsWith(":0") ? `${address.slice(0, -1)}${++lastPort}` : address;
-      if (listeners.has(bound)) {
-        throw new RpcError("failed_precondition", `${bound} is in use in this process: listen elsewhere, or on port 0`);
-      }
+      const bound = free(address, listeners);
       listeners.set(bound, accept);
       return {
         address: bound,
@@ -56,6 +54,42 @@ export function memoryNetwork(clock: Clock): Network {
           if (listeners.get(bound) === accept) listeners.delete(bound);
         },
       };
+    },
+    async datagrams(address, receive) {
+      if (address.startsWith("unix:")) throw addressError("");
+      return memoryDatagrams(clock, sockets, free(address, sockets), receive);
+    },
+  };
+
+  /** The address, with a port of its own for 0; throws if it is taken. */
+  function free(address: string, taken: ReadonlyMap<string, unknown>): string {
+    const wrong = addressError(address);
+    if (wrong !== undefined) throw wrong;
+    const bound = address.endsWith(":0") ? `${address.slice(0, -1)}${++lastPort}` : address;
+    if (!taken.has(bound)) return bound;
+    throw new RpcError("failed_precondition", `${bound} is in use in this process: listen elsewhere, or on port 0`);
+  }
+}
+
+/** As over IPv4. */
+const maxDatagramBytes = 65_507;
+
+/** All arrive, in order, once this turn is over. */
+function memoryDatagrams(
+  clock: Clock, sockets: Map<string, DatagramReceiver>, address: string, receive: DatagramReceiver,
+): DatagramSocket {
+  let isOpen = true;
+  sockets.set(address, receive);
+  return {
+    address, maxBytes: maxDatagramBytes,
+    send(bytes, to) {
+      if (!isOpen || bytes.length > maxDatagramBytes || !sockets.has(to)) return false;
+      clock.defer(() => sockets.get(to)?.(bytes, address));
+      return true;
+    },
+    async close() {
+      if (isOpen) sockets.delete(address);
+      isOpen = false;
     },
   };
 }

@@ -109,6 +109,13 @@ const mistakes: Record<string, (runtime: Runtime) => Runtime> = {
   })),
   "drained never comes": (runtime) => withSink(runtime, () => ({ drained() {} })),
   "end drops what was written": (runtime) => withStream(runtime, (stream) => ({ end: () => stream.destroy() })),
+  "datagrams come from somewhere else": (runtime) => withNetwork(runtime, {
+    datagrams: (address, receive) => runtime.network.datagrams(address, (bytes, from) => receive(bytes, `${from}1`)),
+  }),
+  "datagrams are cut short": (runtime) => withNetwork(runtime, {
+    datagrams: (address, receive) => runtime.network.datagrams(address,
+      (bytes, from) => receive(bytes.subarray(0, 1_000), from)),
+  }),
   "listen ignores that the address is in use": (runtime) => withNetwork(runtime, {
     listen: (address, accept) => runtime.network.listen(address, accept)
       .catch(() => ({ address, close: () => Promise.resolve() })),

@@ -3,8 +3,9 @@
  *
  * It knows no test runner: each case is a name and a function that rejects when the Runtime is wrong.
  */
-import type { ByteStream, Listener, Runtime } from "../core/runtime.ts";
+import type { ByteStream, DatagramSocket, Listener, Runtime } from "../core/runtime.ts";
 import { clockCases } from "./runtime-clock.ts";
+import { datagramCases } from "./runtime-datagram.ts";
 import { flowCases } from "./runtime-flow.ts";
 import type { RuntimeHarness } from "./runtime-harness.ts";
 import { streamCases } from "./runtime-stream.ts";
@@ -21,18 +22,19 @@ export interface RuntimeCase {
 const caseTimeoutMs = 20_000;
 
 /**
- * All cases. `createHarness` is called once for each, so that no case sees what another left.
+ * All cases; those whose name begins with `datagram` need addresses with ports. `createHarness` is called once for
+ * each, so that no case sees what another left.
  *
  * @example
  * for (const { name, run } of runtimeCases(createHarness)) test(name, run);
  */
 export function runtimeCases(createHarness: () => RuntimeHarness): readonly RuntimeCase[] {
-  const cases = [...clockCases, ...streamCases, ...flowCases];
+  const cases = [...clockCases, ...streamCases, ...flowCases, ...datagramCases];
   return cases.map(({ name, body }) => ({
     name,
     async run() {
       const given = createHarness();
-      const opened: Opened = { listeners: [], streams: [] };
+      const opened: Opened = { listeners: [], streams: [], sockets: [] };
       const [server, client] = [tracked(given.server, opened), tracked(given.client, opened)];
       const harness: RuntimeHarness = {
         server, client, listenAddress: () => given.listenAddress(), drive: (inner) => given.drive(inner),
@@ -42,7 +44,7 @@ export function runtimeCases(createHarness: () => RuntimeHarness): readonly Runt
       } finally {
         // A case that failed half-way must not keep the process alive.
         for (const stream of opened.streams) stream.destroy();
-        for (const listener of opened.listeners) await listener.close();
+        for (const listener of [...opened.listeners, ...opened.sockets]) await listener.close();
         await given.close?.();
       }
     },
@@ -52,6 +54,7 @@ export function runtimeCases(createHarness: () => RuntimeHarness): readonly Runt
 interface Opened {
   readonly listeners: Listener[];
   readonly streams: ByteStream[];
+  readonly sockets: DatagramSocket[];
 }
 
 /** `runtime`, remembering what is opened through it. */
@@ -70,6 +73,11 @@ function tracked(runtime: Runtime, opened: Opened): Runtime {
         const listener = await network.listen(address, (stream) => accept(remember(stream)));
         opened.listeners.push(listener);
         return listener;
+      },
+      async datagrams(address, receive) {
+        const socket = await network.datagrams(address, receive);
+        opened.sockets.push(socket);
+        return socket;
       },
     },
   };

@@ -18,6 +18,7 @@ export function withSplits(network: Network, size: () => number): Network {
   return {
     connect: (address, sink) => network.connect(address, cut(sink)),
     listen: (address, accept) => network.listen(address, (stream) => cut(accept(stream))),
+    datagrams: (address, receive) => network.datagrams(address, receive),
   };
 }
 

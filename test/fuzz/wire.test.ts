@@ -95,6 +95,7 @@ function recording(runtime: Runtime, sent: Uint8Array[]): Runtime {
   return {
     ...runtime,
     network: {
+      ...runtime.network,
       connect: (address, sink) => tap(runtime.network.connect(address, sink)),
       listen: (address, accept) => runtime.network.listen(address, (stream) => accept(tap(stream))),
     },

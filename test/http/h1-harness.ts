@@ -126,6 +126,7 @@ export function runtimeOn(clock: Clock, connect?: (sink: ByteSink) => ByteStream
         return connect(sink);
       },
       listen: () => Promise.reject(new Error("nobody listens here")),
+      datagrams: () => Promise.reject(new Error("nobody sends datagrams here")),
     },
   };
 }

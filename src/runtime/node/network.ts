@@ -1,5 +1,5 @@
 /**
- * The Node network: TCP and Unix sockets as byte streams.
+ * The Node network: TCP and Unix sockets as byte streams, UDP as datagrams.
  *
  * Small messages leave at once (TCP_NODELAY), dead peers are found in the end (TCP keep-alive), and a peer
  * that ends its half has closed: we flush what is queued and close ours.
@@ -10,6 +10,7 @@ import { connect as connectTls } from "node:tls";
 import { RpcError } from "../../core/error.ts";
 import type { ByteSink, ByteStream, Listener, ListenSecurity, Network, Security } from "../../core/runtime.ts";
 import { formatAddress, parseAddress, type SocketAddress } from "./address.ts";
+import { openDatagrams } from "./datagrams.ts";
 import { listenError, systemCode } from "./error.ts";
 import { opening } from "./opening.ts";
 import { SocketStream } from "./stream.ts";
@@ -47,6 +48,7 @@ export function createNetwork(options: NodeNetworkOptions = {}): Network {
   return {
     connect: (address, sink, security) => dial(address, sink, settings, security),
     listen: (address, accept, security) => listen(address, accept, settings, security),
+    datagrams: openDatagrams,
   };
 }
 

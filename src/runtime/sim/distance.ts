@@ -4,8 +4,8 @@
  * It decorates any Network, the real one too: real processes on one machine then behave as if regions lay
  * between them. Bytes wait in order on our side of the connection, on their way out and on their way in,
  * until an alarm lets everything that is due go on at once. Accepted connections are passed through: the
- * dialling end delays both directions. One thing differs from a distant peer: when the peer ends, the near
- * connection closes, and what was still on its way out is lost.
+ * dialling end delays both directions. Datagrams are passed through as well. One thing differs from a distant
+ * peer: when the peer ends, the near connection closes, and what was still on its way out is lost.
  */
 import { Alarm } from "../../core/alarm.ts";
 import type { ByteSink, ByteStream, Clock, Network } from "../../core/runtime.ts";
@@ -26,6 +26,7 @@ export function withDistance(network: Network, clock: Clock, oneWayMs: (peerAddr
       return new DistantStream(network, clock, { address, sink, delayMs });
     },
     listen: (address, accept) => network.listen(address, accept),
+    datagrams: (address, receive) => network.datagrams(address, receive),
   };
 }
 

@@ -1,11 +1,14 @@
 /**
- * The simulated network: byte streams between hosts that exist only in memory.
+ * The simulated network: byte streams and datagrams between hosts that exist only in memory.
  *
  * Addresses are those of the real network. A host is reached by its name (`eu-1:7001`); `localhost`,
  * `127.0.0.1`, `[::1]`, `0.0.0.0` and `unix:/path` mean the host itself.
  */
 import { expected, RpcError } from "../../core/error.ts";
-import type { ByteSink, ByteStream, Listener, Network } from "../../core/runtime.ts";
+import type {
+  ByteSink, ByteStream, DatagramReceiver, DatagramSocket, Listener, Network,
+} from "../../core/runtime.ts";
+import { noUnixSocket, openDatagrams } from "./datagrams.ts";
 import { Pipe } from "./pipe.ts";
 import { SimulatedStream } from "./stream.ts";
 import { Call, type Host, type Program, record } from "./world.ts";
@@ -25,6 +28,7 @@ export function createNetwork(program: Program): Network {
       if (security !== undefined) throw unsecured();
       return listen(program, address, accept);
     },
+    datagrams: (address, receive) => bindDatagrams(program, address, receive),
   };
 }
 
@@ -112,19 +116,10 @@ async function listen(
   accept: (stream: ByteStream) => ByteSink,
 ): Promise<Listener> {
   const { host, listeners } = program;
-  const target = parseAddress(program, address);
-  if (target.host !== host) {
-    throw new RpcError("failed_precondition",
-      `cannot listen on ${address}: this host is ${host.name} and does not have the address`);
-  }
+  const target = ownAddress(program, address);
   // What a dead program asks for never comes about.
   if (!program.isAlive) return new Promise<never>(() => {});
-  const port = target.port === "0" ? freePort(host) : target.port;
-  if (listeners.has(port)) {
-    throw new RpcError("failed_precondition",
-      `cannot listen on ${address}: the address is in use; stop the other listener or choose another port ` +
-      "(0 picks a free one)");
-  }
+  const port = freeAt(address, target.port, host, listeners);
   listeners.set(port, accept);
   const bound = port.startsWith("unix:") ? port : `${host.name}:${port}`;
   record(program.world, "listening", host, undefined, bound);
@@ -138,9 +133,42 @@ async function listen(
   };
 }
 
+async function bindDatagrams(program: Program, address: string, receive: DatagramReceiver): Promise<DatagramSocket> {
+  const target = ownAddress(program, address);
+  if (target.port.startsWith("unix:")) throw noUnixSocket(address);
+  if (!program.isAlive) return new Promise<never>(() => {});
+  const port = freeAt(address, target.port, program.host, program.sockets);
+  const find = (to: string): Target => {
+    const found = parseAddress(program, to);
+    if (found.port.startsWith("unix:")) throw noUnixSocket(to);
+    return found;
+  };
+  return openDatagrams(program, port, find, receive);
+}
+
+function ownAddress(program: Program, address: string): Target {
+  const target = parseAddress(program, address);
+  if (target.host === program.host) return target;
+  throw new RpcError("failed_precondition",
+    `cannot listen on ${address}: this host is ${program.host.name} and does not have the address`);
+}
+
+/** `port`, or a free one for 0; throws if it is among those taken. */
+function freeAt(address: string, port: string, host: Host, taken: ReadonlyMap<string, unknown>): string {
+  if (port === "0") return freePort(host);
+  if (!taken.has(port)) return port;
+  throw new RpcError("failed_precondition",
+    `cannot listen on ${address}: the address is in use; stop the other listener or choose another port ` +
+    "(0 picks a free one)");
+}
+
 function freePort(host: Host): string {
   do {
     host.nextPort = host.nextPort === 65_535 ? firstEphemeralPort : host.nextPort + 1;
-  } while (host.program.listeners.has(String(host.nextPort)));
+  } while (isTaken(host.program, String(host.nextPort)));
   return String(host.nextPort);
+}
+
+function isTaken({ listeners, sockets }: Program, port: string): boolean {
+  return listeners.has(port) || sockets.has(port);
 }

@@ -9,7 +9,7 @@ import { CallbackAlarm } from "../../core/callback-alarm.ts";
 import { RpcError } from "../../core/error.ts";
 import type { Clock } from "../../core/runtime.ts";
 import { Happening } from "./agenda.ts";
-import { type Accept, type Host, type Program, record, type World } from "./world.ts";
+import { type Accept, type DatagramPort, type Host, type Program, record, type World } from "./world.ts";
 
 /** Errors that name their host already. */
 const blamed = new WeakSet<object>();
@@ -24,6 +24,7 @@ export class SimulatedProgram implements Program {
   readonly alarms = new Map<Alarm, Happening>();
   readonly streams = new Set<{ abandon(isReset: boolean): void }>();
   readonly listeners = new Map<string, Accept>();
+  readonly sockets = new Map<string, DatagramPort>();
   /** What came due while the program was stopped, in order. */
   #held: (() => void)[] = [];
 
@@ -94,6 +95,7 @@ export class SimulatedProgram implements Program {
     }
     this.alarms.clear();
     this.listeners.clear();
+    this.sockets.clear();
     this.#held = [];
     for (const stream of this.streams) stream.abandon(isReset);
     this.streams.clear();

@@ -8,9 +8,10 @@
  * what waits for a real timer or real I/O waits in vain, and what finishes off-thread would not be
  * repeatable.
  *
- * Modelled: latency, jitter, bandwidth, loss as retransmission delay, flow control by a receive window,
- * cut ways (nothing arrives, nobody is told), crashed and stopped programs. Not modelled: packets, slow
- * start and congestion, the time that computing takes, clocks that drift apart, an accept queue that fills.
+ * Modelled: latency, jitter, bandwidth, loss as retransmission delay (of datagrams: as loss), reordered datagrams,
+ * flow control by a receive window, cut ways (nothing arrives, nobody is told), crashed and stopped programs. Not
+ * modelled: packets of streams, slow start and congestion, the time that computing takes, clocks that drift apart,
+ * an accept queue that fills.
  */
 import { RpcError } from "../../core/error.ts";
 import type { Random, Runtime } from "../../core/runtime.ts";

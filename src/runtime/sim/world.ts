@@ -49,6 +49,12 @@ export interface Host {
 /** What accepts the connections that reach a listener. */
 export type Accept = (stream: ByteStream) => ByteSink;
 
+/** Where the datagrams to one port go. */
+export interface DatagramPort {
+  /** `from` is the sender's address. */
+  take(bytes: Uint8Array, from: string): void;
+}
+
 /** One life of a program on a host; see program.ts. */
 export interface Program {
   readonly world: World;
@@ -63,6 +69,8 @@ export interface Program {
   readonly isHolding: boolean;
   readonly streams: Set<{ abandon(isReset: boolean): void }>;
   readonly listeners: Map<string, Accept>;
+  /** Sockets for datagrams by their port. */
+  readonly sockets: Map<string, DatagramPort>;
   /** Runs code of this program now, or when it runs again, or never if it is dead. */
   admit(happening: Happening | undefined, callback: () => void): void;
   /** Ends its silence. */
@@ -86,7 +94,7 @@ export function record(world: World, what: RecordKind, host: Host, bytes?: Uint8
 
 const kindNumbers = {
   alarm: 1, opened: 2, received: 3, written: 4, drained: 5, closed: 6, accepted: 7, listening: 8,
-  crash: 9, restart: 10, silence: 11, wake: 12, note: 13, step: 14,
+  crash: 9, restart: 10, silence: 11, wake: 12, note: 13, step: 14, datagram: 15,
 } as const;
 
 export type RecordKind = keyof typeof kindNumbers;

@@ -12,7 +12,7 @@ function none(): never {
   throw new RpcError("unimplemented", "there are no sockets here: use a protocol over fetch");
 }
 
-const network: Network = { connect: none, listen: none };
+const network: Network = { connect: none, listen: none, datagrams: none };
 
 /** What everything in this page shares. */
 export const webRuntime: Runtime = { clock: createClock(), random, network };
