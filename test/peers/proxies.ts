@@ -8,7 +8,7 @@ import { type Running, startProxy } from "./programs.ts";
 
 const { files } = readSnippets("docs/proxies.md");
 
-/** A documented file with its ports replaced; the server's is 7001. */
+/** A documented file with its ports replaced; the servers' are 7001 and 7002. */
 function configuration(name: string, ports: Readonly<Record<string, number>>): string {
   const text = files.get(name);
   if (text === undefined) throw new Error(`docs/proxies.md lacks ${name}`);
@@ -27,14 +27,15 @@ function scratch(): string {
   return directory;
 }
 
-export async function startNginx(serverPort: number): Promise<Running> {
+/** In front of one server, or of two. */
+export async function startNginx(serverPort: number, secondPort = serverPort): Promise<Running> {
   const directory = scratch();
   const port = await freePort();
   // Where it may write, which is the machine's matter and no documentation's.
   const places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     .map((name) => `  ${name}_temp_path ${join(directory, name)};`);
   mkdirSync(join(directory, "logs"));
-  const text = configuration("nginx.conf", { 7001: serverPort, 7080: port })
+  const text = configuration("nginx.conf", { 7001: serverPort, 7002: secondPort, 7080: port })
     .replace("http {", ["http {", "  access_log off;", ...places].join("\n"));
   const path = join(directory, "nginx.conf");
   writeFileSync(path, text);
@@ -43,11 +44,13 @@ export async function startNginx(serverPort: number): Promise<Running> {
 }
 
 /** The port of bytes, and that of calls. */
-export async function startHaproxy(serverPort: number): Promise<{ tcp: number; http: number; stop(): Promise<void> }> {
+export async function startHaproxy(
+  serverPort: number, secondPort = serverPort,
+): Promise<{ tcp: number; http: number; stop(): Promise<void> }> {
   const directory = scratch();
   const [tcp, http] = [await freePort(), await freePort()];
   const path = join(directory, "haproxy.cfg");
-  writeFileSync(path, configuration("haproxy.cfg", { 7001: serverPort, 7081: tcp, 7082: http }));
+  writeFileSync(path, configuration("haproxy.cfg", { 7001: serverPort, 7002: secondPort, 7081: tcp, 7082: http }));
   const { stop } = await startProxy("haproxy", ["-db", "-q", "-f", path], http);
   return { tcp, http, stop };
 }
