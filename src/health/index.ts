@@ -2,10 +2,14 @@
 export {
   type HeartbeatAction, type HeartbeatOptions, heartbeats, type Heartbeats, type HeartbeatState, type HeartbeatView,
 } from "./heartbeat.ts";
+export { type Detector, detector, type Evidence, type EvidenceKind, type Verdict } from "./detector.ts";
 export { loopGuard, type LoopGuard, type LoopGuardOptions } from "./loop-guard.ts";
 export {
-  type EjectionChanged, outlierDetection, type OutlierDetector, type OutlierMember, type OutlierOptions,
+  type EjectionChanged, type FailureRateOptions, type LatencyOptions, outlierDetection, type OutlierDetector,
+  type OutlierMember, type OutlierOptions,
 } from "./outlier-detection.ts";
 export {
   failureShareOutliers, type FailureShareOptions, successRateOutliers, type SuccessRateOptions, type Tally,
 } from "./outlier-statistics.ts";
+export { phiAccrual, type PhiAccrualOptions, type PhiEstimator, phiOf } from "./phi-accrual.ts";
+export { fixedSuspicion, type Silence, type Suspicion } from "./suspicion.ts";

@@ -1,20 +1,31 @@
 /**
  * Outlier detection takes endpoints out of service by what happened to our own calls, without asking them.
  *
- * Envoy's and gRPC's (A50): failures in a row at once; success rate and share of failures once per interval. An
- * ejection lasts longer each time; never more than a part of the set is out. What is seen while this process
- * itself stalled speaks against nobody.
+ * Failures in a row count at once. Failures and slowness beyond those of its peers are weighed a few times a second by
+ * a sequential test (`sequential-test.ts`), so that one in ten errors, or a server many times slower, is out within a
+ * second or so of steady traffic, while an even crowd loses nobody however high its error rate. What everybody suffers
+ * speaks against nobody, and so does what was seen while this process itself stalled. An ejection lasts longer each
+ * time; never more than a part of the set is out. The forms of Envoy and gRPC (A50) can be had beside it.
  */
 import { Alarm, type Clock, type Runtime } from "../core/index.ts";
 import type { LoopGuard } from "./loop-guard.ts";
-import {
-  failureShareOutliers, type FailureShareOptions, successRateOutliers, type SuccessRateOptions,
-} from "./outlier-statistics.ts";
+import { OutlierMembers } from "./outlier-members.ts";
+import { OutlierRecord } from "./outlier-record.ts";
+import type { FailureShareOptions, SuccessRateOptions } from "./outlier-statistics.ts";
 
 export interface OutlierOptions {
-  /** Failures in a row that eject at once; Infinity for never. Default 5. */
+  /**
+   * Failures in a row that eject at once; Infinity for never. More are asked for while the peers fail too, so that a
+   * row by chance ejects nobody. Default 5.
+   */
   readonly consecutiveFailures?: number;
-  /** How often the statistics are looked at, in milliseconds. Default 10,000. */
+  /** Failing more often than its peers; false switches it off. */
+  readonly failureRate?: FailureRateOptions | false;
+  /** Being slower than its peers; false switches it off. */
+  readonly latency?: LatencyOptions | false;
+  /** How sure both must be, in nats: 12 is odds of 160,000 to 1 for each beginning of a doubt. Default 12. */
+  readonly certainty?: number;
+  /** How often they are looked at while there is traffic, in milliseconds. Default 250. */
   readonly intervalMs?: number;
   /** How long a first ejection lasts, in milliseconds; a second lasts twice as long. Default 30,000. */
   readonly baseEjectionMs?: number;
@@ -22,12 +33,17 @@ export interface OutlierOptions {
   readonly maxEjectionMs?: number;
   /** Part of the set that may be out for failures in a row: strong evidence. Default, and at most, 0.5. */
   readonly maxEjectedShare?: number;
-  /** Part of the set beyond which statistics alone eject nobody (but one may always be out). Default 0.1. */
+  /** Part of the set beyond which statistics alone eject nobody (but one may always be out). Default 0.3. */
   readonly maxStatisticalShare?: number;
-  /** The success rate test; false switches it off. */
+  /**
+   * Envoy's success rate test, so many deviations below the mean, once a window. Default false: of an even crowd
+   * that fails now and then it convicts somebody in most windows.
+   */
   readonly successRate?: SuccessRateOptions | false;
-  /** The share of failures test; false switches it off. */
+  /** Envoy's failure percentage test, once a window. Default false: `failureRate` sees the same sooner. */
   readonly failureShare?: FailureShareOptions | false;
+  /** The window of these two, in milliseconds. Default 10,000. */
+  readonly windowMs?: number;
   /** Tells of stalls of our own, during which nothing is held against anybody. */
   readonly loopGuard?: Pick<LoopGuard, "stalledRecently"> | undefined;
   /** How long after a stall evidence is still disregarded, in milliseconds. Default 500. */
@@ -36,21 +52,38 @@ export interface OutlierOptions {
   readonly maxMembers?: number;
 }
 
+export interface FailureRateOptions {
+  /** A share of failures no higher than the peers' and this is in order. So is half as much again. Default 0.01. */
+  readonly minGap?: number;
+}
+
+export interface LatencyOptions {
+  /** A median so many times that of the peers stands out; twice that where there is but one peer. Default 3. */
+  readonly factor?: number;
+  /** It must also be longer by so much, in milliseconds. Default 5. */
+  readonly minGapMs?: number;
+}
+
 /** Hears of every ejection and return. May be called within `attemptEnded` and from a timer. */
 export type EjectionChanged = (id: string, ejected: boolean, why: string) => void;
 
 /** One endpoint's record: hold on to it to spare the look-up by id. */
 export interface OutlierMember {
   readonly id: string;
-  /** `failed` means a failure that speaks against the endpoint. */
-  attemptEnded(failed: boolean, nowMs: number): void;
+  /**
+   * `failed` means a failure that speaks against the endpoint. `latencyMs` is given for attempts whose duration is the
+   * server's doing (unary ones); negative or absent for others.
+   */
+  attemptEnded(failed: boolean, nowMs: number, latencyMs?: number): void;
   isEjected(): boolean;
+  /** Estimate of the median latency in milliseconds; 0 before the first. */
+  readonly medianMs: number;
 }
 
 export interface OutlierDetector {
-  /** The record of an endpoint, made on first sight. */
-  member(id: string): OutlierMember;
-  attemptEnded(id: string, failed: boolean, nowMs: number): void;
+  /** The record of an endpoint, made on first sight. Latencies are compared within `group`: a region, say. */
+  member(id: string, group?: string): OutlierMember;
+  attemptEnded(id: string, failed: boolean, nowMs: number, latencyMs?: number): void;
   isEjected(id: string): boolean;
   /** Forgets everybody else. Call it with each snapshot. */
   retain(ids: Iterable<string>): void;
@@ -70,13 +103,17 @@ export function outlierDetection(
 ): OutlierDetector {
   return new Detector(runtime.clock, {
     consecutiveFailures: options.consecutiveFailures ?? 5,
-    intervalMs: options.intervalMs ?? 10_000,
+    failureRate: options.failureRate ?? {},
+    latency: options.latency ?? {},
+    certainty: options.certainty ?? 12,
+    intervalMs: options.intervalMs ?? 250,
     baseEjectionMs: options.baseEjectionMs ?? 30_000,
     maxEjectionMs: options.maxEjectionMs ?? 300_000,
     maxEjectedShare: Math.min(0.5, options.maxEjectedShare ?? 0.5),
-    maxStatisticalShare: Math.min(0.5, options.maxStatisticalShare ?? 0.1),
-    successRate: options.successRate ?? {},
-    failureShare: options.failureShare ?? {},
+    maxStatisticalShare: Math.min(0.5, options.maxStatisticalShare ?? 0.3),
+    successRate: options.successRate ?? false,
+    failureShare: options.failureShare ?? false,
+    windowMs: options.windowMs ?? 10_000,
     loopGuard: options.loopGuard,
     stallWindowMs: options.stallWindowMs ?? 500,
     maxMembers: options.maxMembers ?? 100_000,
@@ -87,9 +124,11 @@ class Detector extends Alarm implements OutlierDetector {
   readonly #clock: Clock;
   readonly #settings: Settings;
   readonly #changed: EjectionChanged;
-  readonly #members = new Map<string, Member>();
+  readonly #members: OutlierMembers;
   readonly #ejected = new Set<Member>();
-  #sweepAtMs: number;
+  /** When the statistics are looked at next; Infinity while nothing happens. */
+  #sweepAtMs = Infinity;
+  #windowEndsMs = -Infinity;
   #closed = false;
 
   constructor(clock: Clock, settings: Settings, changed: EjectionChanged) {
@@ -98,25 +137,27 @@ class Detector extends Alarm implements OutlierDetector {
     this.#clock = clock;
     this.#settings = settings;
     this.#changed = changed;
-    this.#sweepAtMs = clock.now() + settings.intervalMs;
-    this.#setAlarm();
+    this.#members = new OutlierMembers({
+      failureRate: settings.failureRate, latency: settings.latency, certainty: settings.certainty,
+      successRate: settings.successRate, failureShare: settings.failureShare,
+      probationMs: settings.baseEjectionMs,
+    });
   }
 
   get ejectedCount(): number {
     return this.#ejected.size;
   }
 
-  member(id: string): OutlierMember {
-    let member = this.#members.get(id);
-    if (member === undefined) {
-      member = new Member(id, this);
-      if (this.#members.size < this.#settings.maxMembers) this.#members.set(id, member);
-    }
+  member(id: string, group = ""): OutlierMember {
+    const known = this.#members.get(id) as Member | undefined;
+    if (known !== undefined) return known;
+    const member = new Member(id, this, this.#members);
+    if (this.#members.size < this.#settings.maxMembers) this.#members.add(member, group);
     return member;
   }
 
-  attemptEnded(id: string, failed: boolean, nowMs: number): void {
-    this.member(id).attemptEnded(failed, nowMs);
+  attemptEnded(id: string, failed: boolean, nowMs: number, latencyMs = -1): void {
+    this.member(id).attemptEnded(failed, nowMs, latencyMs);
   }
 
   isEjected(id: string): boolean {
@@ -125,17 +166,13 @@ class Detector extends Alarm implements OutlierDetector {
 
   retain(ids: Iterable<string>): void {
     const kept = new Set(ids);
-    for (const member of this.#members.values()) {
-      if (!kept.has(member.id)) this.forget(member.id);
-    }
+    for (const { id } of this.#members.all()) if (!kept.has(id)) this.forget(id);
     for (const id of kept) this.member(id);
   }
 
   forget(id: string): void {
-    const member = this.#members.get(id);
-    if (member === undefined) return;
-    this.#members.delete(id);
-    this.#ejected.delete(member);
+    const member = this.#members.delete(id) as Member | undefined;
+    if (member !== undefined) this.#ejected.delete(member);
   }
 
   close(): void {
@@ -143,10 +180,18 @@ class Detector extends Alarm implements OutlierDetector {
     this.#clock.clear(this);
   }
 
+  /** There is something to look at. */
+  wake(nowMs: number): void {
+    this.#sweepAtMs = Math.min(this.#sweepAtMs, nowMs + this.#settings.intervalMs);
+    if (this.#windowEndsMs === -Infinity) this.#windowEndsMs = nowMs + this.#settings.windowMs;
+    this.#setAlarm();
+  }
+
   /** A member says that it failed so many times in a row. */
   failedInARow(member: Member, nowMs: number): void {
     const { consecutiveFailures, maxEjectedShare } = this.#settings;
     if (member.consecutive < consecutiveFailures || member.isEjected()) return;
+    if (member.consecutive < this.#members.rowBeyondChance(member)) return;
     const isMember = this.#members.get(member.id) === member;
     if (!isMember || this.#ejected.size + 1 > this.#members.size * maxEjectedShare) return;
     this.#eject(member, nowMs, `${member.consecutive} failures in a row`);
@@ -160,14 +205,12 @@ class Detector extends Alarm implements OutlierDetector {
 
   override ring(): void {
     const now = this.#clock.now();
-    if (now >= this.#sweepAtMs) {
-      this.#sweep(now);
-      this.#sweepAtMs = now + this.#settings.intervalMs;
-    }
-    // After the sweep, so that the interval an ejection ends in is not taken for a clean one.
+    if (now >= this.#sweepAtMs) this.#sweep(now);
+    // After the sweep, so that what went before an ejection is no longer there to judge by.
     for (const member of this.#ejected) {
       if (now < member.ejectedUntilMs) continue;
       this.#ejected.delete(member);
+      member.cleanSinceMs = now;
       member.ejectedUntilMs = 0;
       member.reset();
       this.#changed(member.id, false, "ejection over");
@@ -176,38 +219,39 @@ class Detector extends Alarm implements OutlierDetector {
   }
 
   #sweep(now: number): void {
-    const { successRate, failureShare } = this.#settings;
-    const judged = [...this.#members.values()].filter((member) => !member.isEjected());
-    if (!this.isStalled()) {
-      if (successRate !== false) {
-        this.#ejectSome(judged, successRateOutliers(judged, successRate), now, "success rate below the others'");
-      }
-      if (failureShare !== false) {
-        this.#ejectSome(judged, failureShareOutliers(judged, failureShare), now, "most attempts failed");
-      }
+    const members = this.#members;
+    if (this.isStalled()) {
+      members.disregard();
+    } else {
+      this.#ejectSome(members.judge(now), now);
+      if (now >= this.#windowEndsMs) this.#ejectSome(members.judgeWindow(), now);
     }
-    for (const member of judged) {
-      if (!member.isEjected() && member.ejections > 0) member.ejections--;
-      member.succeeded = member.failed = 0;
+    if (now >= this.#windowEndsMs) {
+      members.endWindow();
+      this.#windowEndsMs = now + this.#settings.windowMs;
     }
+    // The next attempt wakes it; a window that is judged at its end ends without one.
+    this.#sweepAtMs = members.judgesWindows ? this.#windowEndsMs : Infinity;
   }
 
-  #ejectSome(judged: readonly Member[], outliers: readonly number[], now: number, why: string): void {
+  #ejectSome(outliers: readonly { readonly member: OutlierRecord; readonly why: string }[], now: number): void {
     const { maxStatisticalShare, maxEjectedShare } = this.#settings;
     const total = this.#members.size;
     // One may always be out, as long as that is not more than half of all.
     const most = Math.min(Math.max(1, total * maxStatisticalShare), total * maxEjectedShare);
-    for (const index of outliers) {
-      const member = judged[index] as Member;
+    for (const { member, why } of outliers) {
       if (this.#ejected.size + 1 > most) return;
-      if (!member.isEjected()) this.#eject(member, now, why);
+      if (!member.isEjected()) this.#eject(member as Member, now, why);
     }
   }
 
   #eject(member: Member, now: number, why: string): void {
     const { baseEjectionMs, maxEjectionMs } = this.#settings;
-    member.ejections++;
-    member.ejectedUntilMs = now + Math.min(baseEjectionMs * member.ejections, Math.max(baseEjectionMs, maxEjectionMs));
+    const most = Math.max(baseEjectionMs, maxEjectionMs);
+    // A good stretch as long as a first ejection makes up for one of them.
+    const forgiven = Math.floor((now - member.cleanSinceMs) / baseEjectionMs);
+    member.ejections = Math.min(Math.max(0, member.ejections - forgiven) + 1, Math.ceil(most / baseEjectionMs));
+    member.ejectedUntilMs = now + Math.min(baseEjectionMs * member.ejections, most);
     this.#ejected.add(member);
     this.#setAlarm();
     this.#changed(member.id, true, why);
@@ -217,43 +261,43 @@ class Detector extends Alarm implements OutlierDetector {
     if (this.#closed) return;
     let at = this.#sweepAtMs;
     for (const member of this.#ejected) at = Math.min(at, member.ejectedUntilMs);
-    this.#clock.set(this, at);
+    if (at < Infinity) this.#clock.set(this, at);
   }
 }
 
-class Member implements OutlierMember {
-  readonly id: string;
+class Member extends OutlierRecord implements OutlierMember {
   readonly #detector: Detector;
-  consecutive = 0;
-  succeeded = 0;
-  failed = 0;
-  /** Multiplier of the next ejection's length; a clean interval takes one off. */
-  ejections = 0;
-  /** 0 while in service. */
-  ejectedUntilMs = 0;
+  readonly #members: OutlierMembers;
 
-  constructor(id: string, detector: Detector) {
-    this.id = id;
+  constructor(id: string, detector: Detector, members: OutlierMembers) {
+    super(id);
     this.#detector = detector;
+    this.#members = members;
   }
 
-  attemptEnded(failed: boolean, nowMs: number): void {
+  attemptEnded(failed: boolean, nowMs: number, latencyMs = -1): void {
+    const members = this.#members;
+    if (members.isQuiet) {
+      members.isQuiet = false;
+      this.#detector.wake(nowMs);
+    }
+    // A failure that comes at once says nothing of the time that the server takes; one that comes late does.
+    if (latencyMs >= 0 && (!failed || latencyMs > this.group.slowAboveMs)) this.took(latencyMs);
     if (!failed) {
-      this.succeeded++;
+      members.everEnded++;
+      this.ended++;
       this.consecutive = 0;
       return;
     }
     if (this.#detector.isStalled()) return;
+    if (this.consecutive++ === 0) {
+      this.rowFromEnded = members.everEnded;
+      this.rowFromFailed = members.everFailed;
+    }
+    members.everEnded++;
+    members.everFailed++;
+    this.ended++;
     this.failed++;
-    this.consecutive++;
     this.#detector.failedInARow(this, nowMs);
-  }
-
-  isEjected(): boolean {
-    return this.ejectedUntilMs > 0;
-  }
-
-  reset(): void {
-    this.consecutive = this.succeeded = this.failed = 0;
   }
 }
