@@ -3,6 +3,9 @@ export {
   type HeartbeatAction, type HeartbeatOptions, heartbeats, type Heartbeats, type HeartbeatState, type HeartbeatView,
 } from "./heartbeat.ts";
 export { type Detector, detector, type Evidence, type EvidenceKind, type Verdict } from "./detector.ts";
+export {
+  type LoadMark, type LoadMember, type LoadThresholds, loadWatch, type LoadWatch, type MarkChanged, type Threshold,
+} from "./load-watch.ts";
 export { loopGuard, type LoopGuard, type LoopGuardOptions } from "./loop-guard.ts";
 export {
   type EjectionChanged, type FailureRateOptions, type LatencyOptions, outlierDetection, type OutlierDetector,

@@ -84,9 +84,11 @@ test("ten times slower is out within 2 s, among two servers and among many", () 
 });
 
 test("twice as slow, or a few milliseconds more, is nobody's fault", () => {
-  const twice = play(5, 1_000, 30_000, 3, (server) => ({ errors: 0, latencyMs: lognormal(server === 0 ? 40 : 20, 1) }));
+  const twice = play(5, 1_000, 30_000, 3, (server) =>
+    ({ errors: 0, latencyMs: lognormal(server === 0 ? 40 : 20, 1) }));
   assert.deepEqual(twice.ejections, []);
-  const little = play(5, 1_000, 30_000, 4, (server) => ({ errors: 0, latencyMs: lognormal(server === 0 ? 3 : 0.3, 1) }));
+  const little = play(5, 1_000, 30_000, 4, (server) =>
+    ({ errors: 0, latencyMs: lognormal(server === 0 ? 3 : 0.3, 1) }));
   assert.deepEqual(little.ejections, []);
 });
 
@@ -108,7 +110,8 @@ test("rare calls add up: a server that fails half of them is found by those alon
 
 test("a server that fails fast among slow ones loses, and why is told with figures", () => {
   const { ejections } = play(5, 1_000, 4_000, 6, (server) =>
-    ({ errors: server === 0 ? 0.5 : 0, latencyMs: () => (server === 0 ? 0.1 : 20) }), { consecutiveFailures: Infinity });
+    ({ errors: server === 0 ? 0.5 : 0, latencyMs: () => (server === 0 ? 0.1 : 20) }),
+  { consecutiveFailures: Infinity });
   assert.equal(ejections[0]?.server, 0);
   assert.match(ejections[0]?.why ?? "", /^\d+ of \d+ attempts failed, 0 % of its peers'$/);
 });

@@ -237,7 +237,7 @@ interface SlowCount {
 }
 
 function laggingBehind(member: OutlierRecord): string {
-  return `median latency ${figure(member.medianMs)} ms; of its peers ${figure(member.group.slowAboveMs)} would stand out`;
+  return `median latency ${figure(member.medianMs)} ms: from ${figure(member.group.slowAboveMs)} ms one stands out`;
 }
 
 /** A share that begins low: few good answers are no reason to expect failures. */

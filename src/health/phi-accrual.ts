@@ -14,7 +14,7 @@ export interface PhiAccrualOptions {
   readonly minDeviationMs?: number;
   /** A pause beyond the mean that is always forgiven (garbage collection), in milliseconds. Default 100. */
   readonly acceptablePauseMs?: number;
-  /** The interval assumed before the first was seen, with a quarter of it as deviation, in milliseconds. Default 100. */
+  /** The interval assumed before the first, with a quarter of it as deviation, in milliseconds. Default 100. */
   readonly firstIntervalMs?: number;
   /** How many intervals are remembered, 8 bytes each. Default 100. */
   readonly window?: number;
@@ -31,8 +31,12 @@ export interface PhiEstimator extends Silence {
   phi(silentMs: number): number;
 }
 
+export interface PhiAccrual extends Suspicion {
+  readonly watch: () => PhiEstimator;
+}
+
 /** A rule of suspicion that learns each connection's habits: `suspicion: phiAccrual({ threshold: 8 })`. */
-export function phiAccrual(options: PhiAccrualOptions = {}): Suspicion & { watch(): PhiEstimator } {
+export function phiAccrual(options: PhiAccrualOptions = {}): PhiAccrual {
   const { threshold = 8, minDeviationMs = 20, acceptablePauseMs = 100, firstIntervalMs = 100 } = options;
   const { leastMs = 150, mostMs = 3_000 } = options;
   const window = Math.max(2, Math.floor(options.window ?? 100));
@@ -82,10 +86,10 @@ function quantileOf(phi: number): number {
   return high;
 }
 
-/** P(Z > z). Abramowitz and Stegun 7.1.26 for |z| < 1.5 is too coarse for phi: a continued series instead. */
+/** P(Z > z), by the series of the distribution function about 0. */
 function upperTail(z: number): number {
   if (z < 0) return 1 - upperTail(-z);
-  // The series of the distribution function about 0 converges for every z, and fast below 5.
+  // It converges for every z, and fast below 5.
   let term = z;
   let sum = z;
   for (let i = 1; i < 200 && Math.abs(term) > 1e-18; i++) {

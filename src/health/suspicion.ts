@@ -13,7 +13,7 @@ export interface Silence {
 /** Makes the rule for each connection. Pure but for what it was told. */
 export interface Suspicion {
   readonly name: string;
-  watch(): Silence;
+  readonly watch: () => Silence;
 }
 
 /** Silence of `limitMs` is too long, whatever went before. */
