@@ -1,0 +1,107 @@
+/** Kubernetes as an engine: an emulator of its API server, since the real one takes no slices of loopback addresses. */
+import { fileURLToPath } from "node:url";
+import type { ClusterCredentials } from "../../src/core/cluster.ts";
+import type { EndpointFields } from "../../src/core/endpoint.ts";
+import { kubernetesDiscovery, type NodeKubernetesOptions } from "../../src/discovery/kubernetes/index.ts";
+import { type EngineProcess, startEngine } from "./engine-process.ts";
+import type { EngineServer, EngineUnderTest } from "./harness.ts";
+import type { EmulatorSettings, Order } from "./kubernetes-emulator.ts";
+
+const program = fileURLToPath(new URL("kubernetes-emulator.ts", import.meta.url));
+
+export const namespace = "prod";
+
+export interface EmulatorState {
+  readonly asked: readonly string[];
+  readonly watches: number;
+  readonly version: number;
+}
+
+export interface KubernetesEmulator extends EngineProcess {
+  order(order: Order): Promise<EmulatorState>;
+}
+
+/** With TLS, orders go to the same port, which `order` then takes unverified: it is ours. */
+export async function startEmulator(settings: EmulatorSettings = {}): Promise<KubernetesEmulator> {
+  const process_ = await startEngine({
+    name: "kubernetes-emulator",
+    command: (port, folder) => [process.execPath, program, String(port), folder, JSON.stringify(settings)],
+    answers: async (port) => {
+      const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
+      return (await answer.text()) === "ok";
+    },
+  });
+  return { ...process_, order: (order) => giveOrder(process_.address, order) };
+}
+
+async function giveOrder(address: string, order: Order): Promise<EmulatorState> {
+  const answer = await fetch(`http://${address}/emulator`, { method: "POST", body: JSON.stringify(order) });
+  return await answer.json() as EmulatorState;
+}
+
+/** Nobody asks who we are. */
+export function anybody(address: string): ClusterCredentials {
+  return {
+    source: "the test",
+    read: () => Promise.resolve({ address, basePath: "", security: undefined, authorization: undefined, namespace }),
+  };
+}
+
+export function emulatorDiscovery(server: EngineServer, options: NodeKubernetesOptions = {}) {
+  return kubernetesDiscovery({ credentials: anybody(server.address), ...options });
+}
+
+/** The slices of a service by what they say of all their endpoints: one slice for endpoints that are alike. */
+export function slicesOf(name: string, endpoints: readonly EndpointFields[]): Record<string, unknown>[] {
+  const alike = Map.groupBy(endpoints, (one) => JSON.stringify([markOf(one), familyOf(one), portOf(one)]));
+  return [...alike.values()].flatMap((group) => {
+    const parts: EndpointFields[][] = [];
+    for (let i = 0; i < group.length; i += 100) parts.push(group.slice(i, i + 100));
+    return parts;
+  }).map((group, i) => {
+    const first = group[0] as EndpointFields;
+    return {
+      apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice",
+      metadata: {
+        name: `${name.toLowerCase()}-${String(i).padStart(3, "0")}`, namespace,
+        labels: { "meridian-rpc/service": name, "kubernetes.io/service-name": name.toLowerCase().replaceAll(".", "-") },
+        annotations: markOf(first),
+      },
+      addressType: familyOf(first),
+      ports: [{ name: "", port: portOf(first), protocol: "TCP" }],
+      endpoints: group.map((one) => ({
+        addresses: [one.address.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1")],
+        conditions: { ready: true, serving: true, terminating: false },
+        ...(one.zone === undefined || one.zone === "" ? {} : { zone: one.zone }),
+      })),
+    };
+  });
+}
+
+function markOf({ id, address, region, weight, backup, priority, attributes }: EndpointFields): Record<string, string> {
+  return Object.fromEntries([
+    ["id", id === address ? undefined : id], ["region", region], ["weight", weight], ["backup", backup],
+    ["priority", priority],
+    ...Object.entries(attributes ?? {}).map(([key, value]): [string, string] => [`attribute.${key}`, value]),
+  ].filter(([, value]) => value !== undefined).map(([key, value]) => [`meridian-rpc/${key as string}`, String(value)]));
+}
+
+function familyOf({ address }: EndpointFields): "IPv4" | "IPv6" {
+  return address.startsWith("[") ? "IPv6" : "IPv4";
+}
+
+function portOf({ address }: EndpointFields): number {
+  return Number(/:(\d+)$/.exec(address)?.[1]);
+}
+
+export const kubernetes: EngineUnderTest = {
+  name: "Kubernetes (emulator)",
+  missing: undefined,
+  start: () => startEmulator(),
+  discovery: (server, options = {}) => emulatorDiscovery(server, { observer: options.observer }),
+  async enter(server, name, endpoints) {
+    await giveOrder(server.address, {
+      do: "put", objects: slicesOf(name, endpoints), instead: `meridian-rpc/service=${name}`,
+    });
+  },
+};
