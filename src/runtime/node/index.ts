@@ -3,6 +3,7 @@ export { brotli, type CompressionOptions, gzip, nodeCompressions, zstd } from ".
 export { createFileSource, type FileSourceOptions } from "./file-source.ts";
 export { createFileStore } from "./file-store.ts";
 export { nodeHttp2Accept, nodeHttp2Connect } from "./http2.ts";
+export { systemNameServers } from "./name-servers.ts";
 export type { NodeNetworkOptions } from "./network.ts";
 export { type ProcessLoad, processLoad } from "./process-load.ts";
 export { createNodeRuntime, nodeRuntime, type NodeRuntimeOptions } from "./runtime.ts";
