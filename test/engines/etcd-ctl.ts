@@ -29,6 +29,11 @@ export class Ctl {
     await this.call("kv/put", { key: base64(key), value: base64(value) });
   }
 
+  async has(key: string): Promise<boolean> {
+    const { count } = await this.call("kv/range", { key: base64(key), count_only: true }) as { count?: string };
+    return count === "1";
+  }
+
   /** Makes `entries` all there is under `prefix`: in one transaction, as far as etcd takes that many. */
   async replace(prefix: string, entries: Readonly<Record<string, string>>): Promise<void> {
     const end = `${prefix.slice(0, -1)}0`;
@@ -40,7 +45,9 @@ export class Ctl {
       ...Object.entries(entries).map(([key, value]) => ({ request_put: { key: base64(key), value: base64(value) } })),
     ];
     const atOnce = 120;
-    for (let i = 0; i < changes.length; i += atOnce) await this.call("kv/txn", { success: changes.slice(i, i + atOnce) });
+    for (let i = 0; i < changes.length; i += atOnce) {
+      await this.call("kv/txn", { success: changes.slice(i, i + atOnce) });
+    }
   }
 
   /** Forgets all revisions but the newest. */

@@ -72,7 +72,9 @@ describe("etcd", { skip }, () => {
   test("keys written by hand serve; what cannot be read is left out by its key", { timeout: 60_000 }, async () => {
     const skipped: string[] = [];
     await using known = discoveryAt(server.address, { prefix: "hand/", observer: {
-      event: (name, { entry, why }) => void (name === "discovery.skipped" && skipped.push(`${String(entry)}: ${String(why)}`)),
+      event(name, { entry, why }) {
+        if (name === "discovery.skipped") skipped.push(`${String(entry)}: ${String(why)}`);
+      },
     } });
     const heard = listen(known, "geo");
     await ctl.replace("hand/", {

@@ -15,7 +15,7 @@ import { type KeyRange, keyText, restOf, showKey, textOf } from "./keys.ts";
 
 /** A larger value is not looked at: no entry has so many bytes. */
 const maxValueBytes = 65_536;
-/** Sets of so many endpoints are told at most once a millisecond: one of 1,000 every 20 ms, one of 50,000 every second. */
+/** So many endpoints are told a millisecond at most: a set of 1,000 every 20 ms, one of 50,000 every second. */
 const endpointsPerMs = 50;
 
 type Entry =

@@ -16,8 +16,8 @@ export interface EtcdOptions extends EngineOptions {
   /** What all keys begin with. Default `meridian/`. */
   readonly prefix?: string | undefined;
   /**
-   * How long an entry outlives its process, in milliseconds: rounded up to whole seconds, and renewed at a third. Default
-   * 5,000. etcd itself grants no less than 2 s; what it granted is told as `etcd.lease.granted`.
+   * How long an entry outlives its process, in milliseconds: rounded up to whole seconds, and renewed at a third.
+   * Default 5,000. etcd itself grants no less than 2 s; what it granted is told as `etcd.lease.granted`.
    */
   readonly ttlMs?: number | undefined;
   /** etcd is lost when it has said nothing for so long although it was asked, in milliseconds. Default 1,600. */

@@ -18,13 +18,13 @@ export class Tokens {
   async token(auth: Client<typeof Auth>, signal: AbortSignal, refused?: string): Promise<string> {
     if (this.#settings.user === undefined) return "";
     if (this.#token !== undefined && this.#token !== refused) return this.#token;
-    this.#fetching ??= this.#fetch(auth, signal).finally(() => {
+    this.#fetching ??= this.#authenticate(auth, signal).finally(() => {
       this.#fetching = undefined;
     });
     return this.#token = await this.#fetching;
   }
 
-  async #fetch(auth: Client<typeof Auth>, signal: AbortSignal): Promise<string> {
+  async #authenticate(auth: Client<typeof Auth>, signal: AbortSignal): Promise<string> {
     const { user = "", password, openTimeoutMs } = this.#settings;
     try {
       const { token } = await auth.authenticate({ name: user, password }, { signal, timeoutMs: openTimeoutMs });
