@@ -40,7 +40,13 @@ interface Served {
   readonly socket: Socket;
   /** Streams that have not been answered. */
   readonly streams: Set<number>;
+  /** Frames that it takes before it ends. */
+  framesLeft: number;
+  isEnding: boolean;
 }
+
+/** A life is counted in frames, not in time: in a time that is fixed a slow machine gets no call through. */
+const mostFrames = 30;
 
 const serverEndings: Readonly<Record<string, (served: Served) => void>> = {
   "GOAWAY, then the streams end": ({ socket }) => {
@@ -67,19 +73,29 @@ const errorCode = (): number => errorCodes[chance(errorCodes.length)] as number;
 
 function serve(): void {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
-    const served: Served = { socket, streams: new Set() };
+    const served: Served = { socket, streams: new Set(), framesLeft: 1 + chance(mostFrames), isEnding: false };
     socket.on("error", () => undefined).once("end", () => after(2, () => socket.destroy()));
     socket.write(frame(frameType.settings, 0, 0));
-    readFrames(socket, (type, flags, stream, payload) => answer(served, type, flags, stream, payload));
-    after(50, () => {
-      if (!socket.destroyed) endBy(serverEndings, served);
-      // What was left half-open is not held against the other side for ever.
-      setTimeout(() => socket.destroy(), 500).unref();
+    readFrames(socket, (type, flags, stream, payload) => {
+      answer(served, type, flags, stream, payload);
+      // At once, while its calls are under way, or a little later, when there may be none.
+      if (--served.framesLeft === 0) after(chance(2) * 20, () => endServed(served));
     });
+    // Some end before they have begun.
+    if (chance(mostFrames) === 0) endServed(served);
   });
   server.listen(0, "127.0.0.1", () => {
     process.send?.({ port: (server.address() as AddressInfo).port, ends, done: false } satisfies ForeignReport);
   });
+}
+
+function endServed(served: Served): void {
+  const { socket } = served;
+  if (socket.destroyed || served.isEnding) return;
+  served.isEnding = true;
+  endBy(serverEndings, served);
+  // What was left half-open is not held against the other side for ever.
+  setTimeout(() => socket.destroy(), 500).unref();
 }
 
 /** Sends messages back as they come, and a status once the request is over. */

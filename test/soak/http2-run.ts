@@ -83,14 +83,14 @@ interface Tally {
 
 const clients = 64;
 /** A call that has not settled then never will. */
-const hangMs = 10_000;
+const hangMs = 30_000;
 const item = { n: 5, text: "five" };
 
 async function callOnce(client: ReturnType<typeof createClient<typeof Soak>>, tally: Tally): Promise<void> {
   tally.calls++;
   const hang = Promise.withResolvers<never>();
   const timer = setTimeout(() => hang.reject(new Error("a call did not settle")), hangMs);
-  const options = { timeoutMs: 2_000 };
+  const options = { timeoutMs: 5_000 };
   const call = Math.random() < 0.8 ? client.echo(item, options) : readAll(client.chat(twice(), options));
   try {
     await Promise.race([call, hang.promise]);
@@ -194,7 +194,7 @@ export async function soakServer(cycles: number): Promise<Http2SoakResult> {
 
 /** Nothing may be left of connections whose other side is gone. */
 async function atRest(server: Pick<Server, "connections" | "inFlight">, tally: Tally): Promise<void> {
-  const giveUpMs = performance.now() + 5_000;
+  const giveUpMs = performance.now() + 20_000;
   while (server.connections > 0 || server.inFlight > 0) {
     if (performance.now() > giveUpMs) {
       tally.unexpected.push(`${server.connections} connections and ${server.inFlight} calls stayed`);

@@ -2,11 +2,12 @@
 //
 //   node test/soak/http2.ts [CYCLES]
 //
-// Prints one JSON object a side; exits 1 if a call hung, an error escaped, a connection stayed, or memory grew.
+// Prints one JSON object a side, and last what is wrong; exits 1 if a call hung, an error escaped, a connection stayed,
+// or memory grew.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { soakClient, soakServer } from "./http2-run.ts";
-import { growth } from "./verdict.ts";
+import { growth, reportFaults } from "./verdict.ts";
 
 if (globalThis.gc === undefined) {
   const args = ["--expose-gc", fileURLToPath(import.meta.url), ...process.argv.slice(2)];
@@ -17,6 +18,7 @@ const escaped: string[] = [];
 process.on("unhandledRejection", (reason) => void escaped.push(`unhandled rejection: ${String(reason)}`));
 process.on("uncaughtException", (error) => void escaped.push(`uncaught exception: ${error.stack ?? String(error)}`));
 
+const allFaults: string[] = [];
 const cycles = Number(process.argv[2] ?? 10_000);
 for (const soak of [soakClient, soakServer]) {
   const result = await soak(cycles);
@@ -27,5 +29,6 @@ for (const soak of [soakClient, soakServer]) {
   }
   if (result.calls === 0) faults.push("no call arrived");
   console.log(JSON.stringify({ ...result, faults }));
-  if (faults.length > 0) process.exitCode = 1;
+  allFaults.push(...faults);
 }
+reportFaults(allFaults);

@@ -42,10 +42,29 @@ const runtime: Runtime = {
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+const dropEveryCalls = Number(process.argv[2] ?? 200);
+let calls = 0;
+
+/** Now and then drops a connection, whatever is going on on it. */
+function called(): void {
+  if (++calls % dropEveryCalls !== 0) return;
+  setTimeout(() => {
+    const all = [...streams];
+    const victim = all[Math.floor(Math.random() * all.length)];
+    if (victim === undefined) return;
+    dropped++;
+    victim.destroy();
+  }, Math.random() * 5);
+}
+
 async function serve(port: number): Promise<{ readonly server: Server; readonly port: number }> {
   const server = createServerOn(runtime).implement(Soak, {
-    echo: (input) => input,
+    echo: (input) => {
+      called();
+      return input;
+    },
     slow: async (input) => {
+      called();
       await sleep(1 + Math.random() * 4);
       return input;
     },
@@ -71,15 +90,7 @@ async function serve(port: number): Promise<{ readonly server: Server; readonly 
   }
 }
 
-const dropEveryMs = Number(process.argv[2] ?? 20);
 let serving = await serve(0);
-setInterval(() => {
-  const all = [...streams];
-  const victim = all[Math.floor(Math.random() * all.length)];
-  if (victim === undefined) return;
-  dropped++;
-  victim.destroy();
-}, dropEveryMs).unref();
 
 async function report(): Promise<Report> {
   const { server, port } = serving;

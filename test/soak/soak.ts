@@ -2,11 +2,11 @@
 //
 //   node test/soak/soak.ts [CALLS CONNECTIONS]
 //
-// Prints one JSON object; exits 1 if anything was lost, settled twice, or grew.
+// Prints one JSON object, and last what is wrong; exits 1 if anything was lost, settled twice, or grew.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type SoakOptions, soak } from "./run.ts";
-import { faultsOf } from "./verdict.ts";
+import { faultsOf, reportFaults } from "./verdict.ts";
 
 if (globalThis.gc === undefined) {
   const args = ["--expose-gc", fileURLToPath(import.meta.url), ...process.argv.slice(2)];
@@ -23,7 +23,7 @@ const options: SoakOptions = {
 const result = await soak(options);
 faults.push(...faultsOf(result, options));
 console.log(JSON.stringify({ ...result, faults }, null, 2));
-process.exitCode = faults.length > 0 ? 1 : 0;
+reportFaults(faults);
 
 // The whole soak is that over HTTP/2 too, in a process of its own: what one holds is not the other's.
 if (process.argv[2] === undefined) {
