@@ -149,8 +149,8 @@ describe("etcd in trouble", { skip }, () => {
       /does not permit this to the user "orders": .*--prefix=true readwrite x\//);
   });
 
-  test("TLS: who is trusted is spoken to; a wrong authority, host or no TLS is said as what it is", { timeout: 120_000 },
-    async () => {
+  test("TLS: who is trusted is spoken to; a wrong authority or host, or no TLS, is said as what it is",
+    { timeout: 120_000 }, async () => {
       const folder = mkdtempSync(join(tmpdir(), "meridian-etcd-tls-"));
       await using things = new AsyncDisposableStack();
       things.defer(() => rmSync(folder, { recursive: true, force: true }));

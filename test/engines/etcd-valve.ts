@@ -1,4 +1,4 @@
-/** A valve on the way to a server: stopped, it keeps connections open and lets nothing through, as a cut network does. */
+/** A valve on the way to a server: stopped, it keeps connections open and lets nothing through, like a cut network. */
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 
