@@ -67,6 +67,11 @@ export class Balancer implements EndpointOwner, Watcher {
     return [...this.#endpoints.values()];
   }
 
+  /** Whether the endpoint of this id has a connection that was heard of: evidence that needs no probe. */
+  isReady(id: string): boolean {
+    return this.#endpoints.get(id)?.status === "ready";
+  }
+
   /** The same endpoints under another picker, which is given the same candidates as that of the options. */
   serviceBy(picker: Picker): Service {
     const service: Service = (request, context) => {

@@ -6,25 +6,30 @@ import type { Connect } from "../core/connection.ts";
 import type { MethodInfo } from "../core/method.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Picker } from "../core/picker.ts";
+import type { Probe } from "../core/probe.ts";
 import type { Runtime, Security } from "../core/runtime.ts";
 import { compose, type Service, type Stack } from "../core/service.ts";
-import { avoidTried, leastRequests } from "../balance/index.ts";
+import { avoidTried, leastRequests, slowStart } from "../balance/index.ts";
 import { codersOf, type MethodCoders } from "../contract/coders.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { AnyMethod } from "../contract/method.ts";
 import type { AnyContract } from "../contract/service.ts";
 import type { Client } from "../contract/types.ts";
 import { codecByName, codecFor } from "../codec/choose.ts";
+import { type DiscoveryView, discoveryView, type ViewOptions } from "../discovery/view.ts";
 import { native, type NativeSettings } from "../protocol/native/index.ts";
 import { byAttribute, type ConnectorOptions, type Protocol } from "../protocol/protocol.ts";
 import type { Compression } from "../wire/compression.ts";
 import { preferRegion, type RegionPreferenceOptions } from "../region/index.ts";
-import type { OutlierOptions } from "../health/index.ts";
+import type { LoadThresholds, OutlierOptions } from "../health/index.ts";
 import type { RetryOptions } from "../resilience/index.ts";
 import { Balancer } from "./balancer.ts";
 import { callMethods } from "./client.ts";
+import { connectProbe } from "./connect-probe.ts";
 import type { ClientEndpoint, EndpointOptions } from "./endpoint.ts";
+import type { FailoverOptions } from "./failover.ts";
 import { pooled } from "./pool.ts";
+import { probeOf, type ProbeSettings } from "./probes.ts";
 import { Shared } from "./shared.ts";
 import { defaultStack } from "./stack.ts";
 
@@ -53,6 +58,14 @@ export interface ClientOptions extends EndpointOptions {
   readonly retry?: RetryOptions | false | undefined;
   /** Passive outlier detection. `false` for none. */
   readonly outliers?: OutlierOptions | false | undefined;
+  /** How those let back after an ejection warm up. Default: from 2 % of their share to all of it within 10 s. */
+  readonly slowStart?: { readonly windowMs?: number; readonly minShare?: number } | false | undefined;
+  /** What a server may report of itself before others are picked first. `false` to disregard reports. */
+  readonly loadThresholds?: LoadThresholds | false | undefined;
+  /** Active probes of servers that no traffic tells of. Default: none, since heartbeats find silent connections. */
+  readonly probes?: ProbeSettings | undefined;
+  /** Which endpoints take over from which: N+1, active groups. Default: by `priority` and `backup`. */
+  readonly failover?: FailoverOptions | undefined;
   /** Default: compiled Protobuf, or MessagePack where a schema has no readable structure. */
   readonly codec?: Codec | undefined;
   /** Changes the stack: gets the default one, returns the one to use. */
@@ -71,6 +84,12 @@ export interface ClientOptions extends EndpointOptions {
   readonly compressions?: readonly Compression[] | undefined;
   /** Up to so many endpoints are connected to ahead of the first call. Default 64. */
   readonly eagerConnections?: number | undefined;
+  /**
+   * What is made of what discovery tells: by default a storm of changes is calmed, and an update that takes away more
+   * than half at once is held back while those it takes away answer (docs/discovery-views.md). A cache for restarts and
+   * a subset of a large set can be added. `false` to take everything as it is told.
+   */
+  readonly view?: ViewOptions | false | undefined;
 }
 
 /** What every client has beside its methods. */
@@ -79,6 +98,15 @@ export interface ClientControl {
   close(graceMs?: number): void;
   /** The endpoints as they are now, for views and tests. */
   endpoints(): readonly ClientEndpoint[];
+  /**
+   * Takes the endpoint of this id out of service for this client: calls in flight end, no new ones go there, not even
+   * when nobody else is left. Answers false when nobody has the id.
+   */
+  drain(id: string): boolean;
+  /** Lets it back, with slow start. */
+  undrain(id: string): boolean;
+  /** Believes discovery now: endpoints that are kept although it no longer lists them are dropped. For operators. */
+  confirm(): void;
 }
 
 /** The methods of `contract`, and `$`, by which the client itself is governed. */
@@ -95,6 +123,9 @@ export function createClientOn<S extends AnyContract>(
   const control: ClientControl = {
     close: (graceMs = 10_000) => calling.close(graceMs),
     endpoints: () => calling.endpoints(),
+    drain: (id) => calling.drain(id, true),
+    undrain: (id) => calling.drain(id, false),
+    confirm: () => calling.confirm(),
   };
   return Object.freeze(Object.assign(methods, { $: control, [Symbol.dispose]: () => control.close() })) as ClientOf<S>;
 }
@@ -102,7 +133,7 @@ export function createClientOn<S extends AnyContract>(
 export interface CallerOptions extends ClientOptions {
   readonly name: string;
   /** Coders of methods that come from no contract (a gateway's). */
-  readonly connect?: Connect | undefined;
+  readonly connect?: PooledConnect | undefined;
 }
 
 /** The way to those who serve one name. */
@@ -117,6 +148,10 @@ export interface Calling {
   makePicker(): Picker;
   close(graceMs: number): void;
   endpoints(): readonly ClientEndpoint[];
+  /** Takes an endpoint out of service, or lets it back. */
+  drain(id: string, isDrained: boolean): boolean;
+  /** Drops endpoints that are kept although discovery no longer lists them. */
+  confirm(): void;
 }
 
 /** The stack over the balancer of one name: what a client's methods and a gateway's routes call. */
@@ -125,7 +160,10 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
   // Of several pickers the first tells where regions stand: the observer has one story to follow.
   let regionObserver: Observer | undefined = observer;
   const makePicker = (): Picker => {
-    const inner = avoidTried(options.picker ?? leastRequests(runtime.random));
+    const tried = avoidTried(options.picker ?? leastRequests(runtime.random));
+    const inner = options.slowStart === false
+      ? tried
+      : slowStart(runtime, { of: "returned", windowMs: 10_000, minShare: 0.02, ...options.slowStart })(tried);
     if (options.region === undefined) return inner;
     const { region, zone, regions } = options;
     const picker = preferRegion(runtime, { observer: regionObserver, ...regions, region, zone })(inner);
@@ -133,9 +171,15 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
     return picker;
   };
   const picker = options.routing?.(makePicker) ?? makePicker();
-  const balancer = new Balancer(runtime, {
-    ...options, picker, observer, discovery: discoveryOf(options), connect: options.connect ?? connectorFor(options),
-  });
+  const connect = options.connect ?? connectorFor(options);
+  // Whoever is connected and well is asked by its connection; a new one is made to those who are not.
+  const probe: Probe = connectProbe(runtime, connect.alone);
+  const view = viewOf(runtime, options, (endpoint, timeoutMs) =>
+    (balancer.isReady(endpoint.id) ? Promise.resolve() : probe(endpoint, timeoutMs)));
+  const probes = options.probes && {
+    ...options.probes, probe: probeOf(runtime, options.probes.probe ?? "ping", { connect: connect.alone, tls: options.tls }),
+  };
+  const balancer: Balancer = new Balancer(runtime, { ...options, picker, observer, discovery: view, connect, probes });
   const defaults = defaultStack(runtime, { observer, retry: options.retry });
   const stack = options.stack?.(defaults) ?? defaults;
   return {
@@ -144,14 +188,25 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
     picker, makePicker,
     close: (graceMs) => balancer.close(graceMs),
     endpoints: () => balancer.endpoints,
+    drain: (id, isDrained) => balancer.drain(id, isDrained),
+    confirm: () => view.confirm?.(options.name),
   };
 }
 
+/** What the balancer is told; fixed addresses are as they are. */
+function viewOf(
+  runtime: Runtime, options: CallerOptions, probe: Probe,
+): Discovery & Partial<Pick<DiscoveryView, "confirm">> {
+  const discovery = discoveryOf(options);
+  if (options.view === false || options.discovery === undefined) return discovery;
+  return discoveryView(runtime, discovery, options.view, { observer: options.observer, probe });
+}
+
 /** Clients whose protocols, codec, security and settings are the same objects share connections. */
-const connectors = new Shared<Connect>();
+const connectors = new Shared<PooledConnect>();
 const none = {};
 
-function connectorFor(options: ClientOptions): Connect {
+function connectorFor(options: ClientOptions): PooledConnect {
   const { codec, tls, settings, compressions } = options;
   const protocols = protocolsOf(options);
   const keys = [...protocols ?? [], codec ?? none, tls ?? none, settings ?? none, compressions ?? none];
@@ -160,11 +215,17 @@ function connectorFor(options: ClientOptions): Connect {
   }));
 }
 
+/** Shares connections by address; `alone` makes each anew, as probes need them. */
+export interface PooledConnect extends Connect {
+  readonly alone: Connect;
+}
+
 /** Connections by several protocols, shared by address. */
-export function pooledConnect(protocols: readonly Protocol[], options: ConnectorOptions): Connect {
+export function pooledConnect(protocols: readonly Protocol[], options: ConnectorOptions): PooledConnect {
   const connects = new Map(protocols.map((one) => [one.name, one.connector(options)]));
   const [only] = connects.values();
-  return pooled(connects.size === 1 && only !== undefined ? only : byAttribute(connects));
+  const alone = connects.size === 1 && only !== undefined ? only : byAttribute(connects);
+  return Object.assign(pooled(alone), { alone });
 }
 
 /** The protocols that a client was given; undefined for the default. */

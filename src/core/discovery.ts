@@ -10,6 +10,11 @@ import type { RpcError } from "./error.ts";
 export interface Discovery {
   /** Begins to watch; `watcher.snapshot` may be called synchronously. The returned function stops it. */
   watch(name: string, watcher: Watcher): () => void;
+  /**
+   * Whether somebody wrote on purpose what it tells (the program itself, a file that people edit): then even the empty
+   * set is meant, and nothing is held back. Default false.
+   */
+  readonly deliberate?: boolean | undefined;
 }
 
 export interface Watcher {

@@ -24,4 +24,5 @@ export type {
   ByteSink, ByteStream, Clock, DatagramReceiver, DatagramSocket, Listener, ListenSecurity, Network, Random, Runtime,
   SecureSession, Security,
 } from "./runtime.ts";
+export type { TextStore } from "./text-store.ts";
 export { type Awaitable, compose, isPromise, type Layer, type Service, settle, type Stack } from "./service.ts";

@@ -27,7 +27,7 @@ export interface FileDiscoveryOptions {
  */
 export function fileDiscovery(source: FileSource, options: FileDiscoveryOptions = {}): Discovery {
   const file = new WatchedFile(source, options.maxFileBytes ?? 16_777_216, options.maxEndpoints ?? 100_000);
-  return { watch: (name, watcher) => file.watch(name, watcher) };
+  return { deliberate: true, watch: (name, watcher) => file.watch(name, watcher) };
 }
 
 class WatchedFile {

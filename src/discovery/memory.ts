@@ -29,6 +29,7 @@ export function memoryDiscovery(): MemoryDiscovery {
   };
   const tell = (name: string) => audience.tellName(name, { state: "known", endpoints: endpointsOf(name) });
   return {
+    deliberate: true,
     watch(name, watcher) {
       const seat = audience.add(name, watcher);
       seat.tell({ state: "known", endpoints: endpointsOf(name) });

@@ -21,6 +21,7 @@ export function staticDiscovery(services: Readonly<Record<string, readonly Endpo
     throw new RpcError("invalid_argument", `staticDiscovery: ${where}: ${what}`, { phase: "resolve" });
   });
   return {
+    deliberate: true,
     watch(name, watcher) {
       const endpoints = known.get(name);
       if (endpoints === undefined) watcher.failed?.(unknownName(name, known, "staticDiscovery"));

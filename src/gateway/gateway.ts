@@ -8,7 +8,9 @@ import type { Runtime } from "../core/runtime.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { AnyContract } from "../contract/service.ts";
 import { type ClientOptions, createCaller, pooledConnect, protocolsOf } from "../client/create-client.ts";
+import { connectProbe } from "../client/connect-probe.ts";
 import type { ClientEndpoint } from "../client/endpoint.ts";
+import { discoveryView } from "../discovery/view.ts";
 import { native } from "../protocol/native/index.ts";
 import type { MethodShape, Route } from "../protocol/router.ts";
 import type { RegionControl } from "../region/index.ts";
@@ -55,6 +57,8 @@ export interface GatewayOptions extends Omit<ServerOptions, "fallback" | "regist
 export interface Gateway extends Server {
   /** The endpoints that calls of `service` are forwarded to; empty before its first call. */
   endpoints(service: string): readonly ClientEndpoint[];
+  /** Believes discovery now, of one service or of all: servers kept although it no longer lists them are dropped. */
+  confirm(service?: string): void;
 }
 
 /** The default of {@link GatewayOptions.gatewayName}. */
@@ -66,14 +70,19 @@ const maxMethods = 100_000;
 /** Makes a gateway on `runtime`. The package's `createGateway` fills in the Node runtime. */
 export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gateway {
   const gatewayName = options.gatewayName ?? gatewayServiceName;
-  const discovery = regionalDiscovery(options.discovery, { region: options.region, gatewayName });
-  const { settings, tls, compressions = options.compressions ?? [] } = options.client ?? {};
+  const { settings, tls, compressions = options.compressions ?? [], view = {} } = options.client ?? {};
   const connect = pooledConnect(protocolsOf(options.client ?? {}) ?? [native(settings)], {
     coders: (method) => (method as ForwardedMethod).coders, tls, compressions,
   });
+  const observer = options.client?.observer ?? options.observer;
+  // Beneath what is made of regions: whether servers live is asked of servers, not of the gateways before them.
+  const known = view === false ? undefined : discoveryView(runtime, options.discovery, { ...view, subset: undefined },
+    { observer, probe: connectProbe(runtime, connect.alone) });
+  const discovery = regionalDiscovery(known ?? options.discovery, { region: options.region, gatewayName });
   const upstreams = new Upstreams((name) => createCaller(runtime, {
-    ...options.client, name, discovery, connect, region: options.region, zone: options.zone,
-    observer: options.client?.observer ?? options.observer,
+    ...options.client, name, discovery, connect, region: options.region, zone: options.zone, observer,
+    // Of what is left: servers and gateways together.
+    view: view !== false && view.subset !== undefined && { subset: view.subset, coalesceMs: 0, guard: false },
     regions: { confineAfterHops: 2, control: options.control, ...options.client?.regions },
   }));
   const forwarding: Forwarding = {
@@ -101,6 +110,7 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
   const close = server.close.bind(server);
   return Object.assign(server, {
     endpoints: (service: string) => upstreams.endpoints(service),
+    confirm: (service?: string) => known?.confirm(service),
     close: (graceMs?: number) => close(graceMs).finally(() => upstreams.close()),
   });
 }

@@ -15,6 +15,7 @@ export interface RegionalOptions {
 
 export function regionalDiscovery(discovery: Discovery, options: RegionalOptions): Discovery {
   return {
+    deliberate: discovery.deliberate,
     watch(name, watcher) {
       let servers: readonly EndpointAddress[] | undefined;
       let gateways: readonly EndpointAddress[] = [];
