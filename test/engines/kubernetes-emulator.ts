@@ -229,6 +229,7 @@ function send(response: ServerResponse, status: number, body: object): void {
 
 const server = settings.tls === undefined ? createServer(listener) : createSecureServer({
   cert: readFileSync(settings.tls.cert), key: readFileSync(settings.tls.key),
-  requestCert: settings.clientCa !== undefined, rejectUnauthorized: false, ...(settings.clientCa === undefined ? {} : { ca: readFileSync(settings.clientCa) }),
+  requestCert: settings.clientCa !== undefined, rejectUnauthorized: false,
+  ...(settings.clientCa === undefined ? {} : { ca: readFileSync(settings.clientCa) }),
 }, listener);
 server.listen(Number(portText), "127.0.0.1", () => console.log(`serving ${base} in ${folder}`));

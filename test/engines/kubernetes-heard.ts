@@ -62,6 +62,8 @@ export function hear(server: { address: string }, name: string, options: NodeKub
 }
 
 /** Puts what serves one name in the place of what served it. */
-export async function put(server: KubernetesEmulator, name: string, endpoints: readonly EndpointFields[]): Promise<void> {
+export async function put(
+  server: KubernetesEmulator, name: string, endpoints: readonly EndpointFields[],
+): Promise<void> {
   await server.order({ do: "put", objects: slicesOf(name, endpoints), instead: `meridian-rpc/service=${name}` });
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { slicesOf, startEmulator } from "./kubernetes.ts";
+import { anybody, slicesOf, startEmulator } from "./kubernetes.ts";
 import type { EmulatorSettings } from "./kubernetes-emulator.ts";
 import { hear, put, until } from "./kubernetes-heard.ts";
 
@@ -53,7 +53,7 @@ function refusingOnce(server: Awaited<ReturnType<typeof startEmulator>>) {
     async read() {
       // The first two reads are for the namespace and the first page.
       if (++asked === 3) await server.order({ do: "compact" });
-      return { address: server.address, basePath: "", security: undefined, authorization: undefined, namespace: "prod" };
+      return anybody(server.address).read();
     },
   };
 }
@@ -138,7 +138,7 @@ test("Kubernetes (emulator): what happened while the server was down is found at
   await heard.told();
 });
 
-test("Kubernetes (emulator): a server that stands still is noticed within seconds, and found again", limit, async () => {
+test("Kubernetes (emulator): a server that stands still is noticed in seconds, and found again", limit, async () => {
   await using things = new AsyncDisposableStack();
   const { server, count } = await emulator(things);
   await put(server, name, at(a));
@@ -183,7 +183,8 @@ test("Kubernetes (emulator): slices that cannot be read are told by name, and th
     slice("weight", { metadata: { name: "bad-weight", namespace: "prod", labels,
       annotations: { "meridian-rpc/weight": "heavy" } } }),
     slice("some", { endpoints: [
-      { addresses: ["10.0.0.300"] }, { addresses: [] }, "x", { addresses: ["10.0.0.4"], conditions: { ready: "yes" } },
+      { addresses: ["10.0.0.300"] }, { addresses: [] }, "x",
+      { addresses: ["10.0.0.4"], conditions: { ready: "yes" } },
       { addresses: ["10.0.0.2"], conditions: null, hints: null, zone: null, targetRef: null },
     ] }),
   ];

@@ -23,7 +23,7 @@ export interface Cluster {
   readonly pulse: Pulse;
 }
 
-/** A watch that ends sooner than this without a word is no way to go on at once. In milliseconds. */
+/** Watches that end sooner than this without a word are no way to go on at once. In milliseconds. */
 const briefMs = 1_000;
 
 /** Until `signal` aborts; rejects when the server refuses, is lost or says nonsense. */
@@ -76,14 +76,16 @@ async function listAndWatch(
       clock.defer(tell);
     },
   };
+  let briefs = 0;
   for (;;) {
     const startedMs = clock.now();
     const seconds = Math.max(1, Math.round(settings.watchMs * (1 + random.next()) / 1_000));
     const ended: WatchEnd = await watchSlices(api, place, set, seconds, calls, signal);
     const isExpired = ended.why === "expired";
-    const isBrief = clock.now() - (isExpired ? listedMs : startedMs) < briefMs;
-    // The pause of whoever follows us keeps this from turning in circles.
-    if (isBrief && !ended.heard) throw brief(api.name, ended);
+    const isBrief = !ended.heard && clock.now() - (isExpired ? listedMs : startedMs) < briefMs;
+    briefs = isBrief ? briefs + 1 : 0;
+    // Once may be chance, such as a server that leaves just now; then the pause of whoever follows us is due.
+    if (briefs > (isExpired ? 0 : 1)) throw brief(api.name, ended);
     if (isExpired) return;
   }
 }

@@ -123,7 +123,8 @@ function readUser(user: Found | undefined) {
   for (const [name, why] of Object.entries(unsupported)) {
     if (user.fields[name] === undefined || user.fields[name] === null) continue;
     refuse(`${user.where} ${why}; do one of: put a token in its place (kubectl create token ACCOUNT, ` +
-      'then tokenFile), run within the cluster by a service account, or run "kubectl proxy" and use the server http://127.0.0.1:8001');
+      'then tokenFile), run within the cluster by a service account, or run "kubectl proxy" and use the server ' +
+      "http://127.0.0.1:8001");
   }
   const [cert, key] = [pem(user, "client-certificate"), pem(user, "client-key")];
   if ((cert === undefined) !== (key === undefined)) {
@@ -162,7 +163,7 @@ function isLoopback(address: string): boolean {
 function parseFile(path: string, content: string): Fields {
   let value: unknown;
   try {
-    value = parse(content, { maxAliasCount, prettyErrors: false, logLevel: "silent" });
+    value = parse(content, { maxAliasCount, prettyErrors: false, logLevel: "error" });
   } catch (error) {
     // A parser's own words may quote the text, which holds secrets.
     const { code, pos } = error as { code?: string; pos?: readonly number[] };

@@ -125,7 +125,8 @@ async function readText(path: string): Promise<string> {
     if (size <= maxFileBytes) return await readFile(path, "utf8");
   } catch (error) {
     const why = systemCode(error) === "ENOENT"
-      ? "is not there; a pod has it unless automountServiceAccountToken is false" : `cannot be read (${systemCode(error) || String(error)})`;
+      ? "is not there; a pod has it unless automountServiceAccountToken is false"
+      : `cannot be read (${systemCode(error) || String(error)})`;
     throw new RpcError("failed_precondition", `${path} ${why}`, { phase: "resolve", cause: error });
   }
   throw new RpcError("resource_exhausted", `${path} has more than ${maxFileBytes} bytes`, { phase: "resolve" });
