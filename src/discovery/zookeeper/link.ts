@@ -84,6 +84,8 @@ class OpenLink implements Link, ByteSink {
   /** Where the oldest of `#pending` stands: shifting a long array each time would be slow. */
   #oldest = 0;
   #lastNumber = 0;
+  /** Whether the server took the session, and the credentials besides. */
+  #isBegun = false;
   #isReady = false;
   #silentTicks = 0;
   #pingedMs = 0;
@@ -164,21 +166,25 @@ class OpenLink implements Link, ByteSink {
 
   #frame(reader: JuteReader): void {
     if (this.#end.signal.aborted) return;
-    if (!this.#isReady) return this.#begin(readHandshake(reader));
+    if (!this.#isBegun) return this.#begin(readHandshake(reader));
     const number = reader.int();
     reader.long();
     const fault = reader.int();
     if (number === reserved.ping) return;
     if (number === reserved.notification) return this.#notify(reader);
-    if (number === reserved.auth) {
-      if (fault !== 0) this.#refused();
-      return;
-    }
+    if (number === reserved.auth) return fault === 0 ? this.#ready() : this.#refused();
     this.#answer(number, fault, reader);
   }
 
   #begin(session: Handshake): void {
     this.session = session;
+    this.#isBegun = true;
+    // Nobody may ask anything before it is known who asks; a session that has expired needs no name.
+    if (this.#settings.credentials === undefined || session.timeoutMs <= 0) this.#ready();
+  }
+
+  #ready(): void {
+    if (this.#isReady) return;
     this.#isReady = true;
     this.#settings.closing.removeEventListener("abort", this.#stop);
     this.#timer?.cancel();

@@ -16,6 +16,8 @@ export interface SessionSettings extends Omit<LinkSettings, "closing"> {
 
 /** Pauses between rounds over all servers, in milliseconds. */
 const pauseMs = { min: 50, max: 1_000 };
+/** A link that lived shorter counts as one that never came about. */
+const shortLifeMs = 1_000;
 
 export class Session {
   readonly #runtime: Runtime;
@@ -78,13 +80,18 @@ export class Session {
     this.#known = link.session;
     this.#link = link;
     this.#attachedMs = this.#runtime.clock.now();
-    this.#hasFailed = false;
-    this.#pauses.reset();
-    link.lost.addEventListener("abort", () => {
+    const sinceMs = this.#attachedMs;
+    const lost = (): void => {
       this.#attachedMs = this.#runtime.clock.now();
+      // A server that takes the session and drops it at once is no better than one that does not take it.
+      this.#hasFailed = this.#attachedMs - sinceMs < shortLifeMs;
+      if (!this.#hasFailed) this.#pauses.reset();
       // The server that was lost is asked last.
       this.#turn++;
-    }, { once: true });
+    };
+    // It may be lost before anybody got to hear that it is there.
+    if (link.lost.aborted) lost();
+    else link.lost.addEventListener("abort", lost, { once: true });
     return link;
   }
 
