@@ -8,6 +8,11 @@ export interface SlowStartOptions {
   readonly minShare?: number;
   /** 1 for a straight ramp; more makes it steeper at the beginning. Default 1 (Envoy's). */
   readonly aggression?: number;
+  /**
+   * Who warms up: everybody who has come into service, or only those that were let back after they had been kept out
+   * (by outlier detection, probes or their load). Default `"all"`.
+   */
+  readonly of?: "all" | "returned";
 }
 
 /** How often another is asked for instead of one that is warming up. */
@@ -22,11 +27,15 @@ export function slowStart(
 ): (inner: Picker) => Picker {
   const { clock, random } = runtime;
   const windowMs = options.windowMs ?? 30_000;
+  const returnedOnly = options.of === "returned";
   return (inner) => {
     const pick = <C extends Candidate>(candidates: readonly C[], context: Context): C | undefined => {
       let picked = inner(candidates, context);
       for (let ask = 0; ask < asks && picked !== undefined; ask++) {
-        const ageMs = clock.now() - picked.load.readySinceMs;
+        const sinceMs = returnedOnly ? picked.load.returnedAtMs : picked.load.readySinceMs;
+        // Almost everybody was never out: the clock need not be read for them.
+        if (returnedOnly && sinceMs === 0) return picked;
+        const ageMs = clock.now() - sinceMs;
         if (ageMs >= windowMs || random.next() < warmth(ageMs, options)) return picked;
         picked = inner(candidates, context) ?? picked;
       }

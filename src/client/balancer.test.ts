@@ -203,7 +203,7 @@ test("neighbours in silence are suspected together, others are not", async () =>
     assert.ok(ms < 500, "nobody was suspected");
   }
   assert.deepEqual(balancer.endpoints.map((one) => one.quietMs(clock.now())), [300, 240, 220]);
-  assert.deepEqual(balancer.endpoints.map(({ status }) => status), ["ejected", "ejected", "ready"]);
+  assert.deepEqual(balancer.endpoints.map(({ status }) => status), ["suspect", "suspect", "ready"]);
   for (const one of script.connections.slice(0, 2)) assert.notEqual(one.repeatableFailedWith, undefined);
   assert.equal(script.connections[2]?.repeatableFailedWith, undefined);
 });

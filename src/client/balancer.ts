@@ -10,8 +10,11 @@ import type { Clock, Runtime } from "../core/runtime.ts";
 import type { Service } from "../core/service.ts";
 import { ClientEndpoint, type EndpointOptions, type EndpointOwner } from "./endpoint.ts";
 import {
-  type LoopGuard, loopGuard, outlierDetection, type OutlierDetector, type OutlierOptions,
+  type LoadThresholds, type LoadWatch, loadWatch, type LoopGuard, loopGuard, outlierDetection, type OutlierDetector,
+  type OutlierOptions,
 } from "../health/index.ts";
+import { Failover, type FailoverOptions } from "./failover.ts";
+import { Prober, type ProbeOptions } from "./probes.ts";
 import { Waiters } from "./waiters.ts";
 
 export interface BalancerOptions extends EndpointOptions {
@@ -23,6 +26,12 @@ export interface BalancerOptions extends EndpointOptions {
   readonly observer: Observer;
   /** Passive outlier detection; `false` for none. */
   readonly outliers?: OutlierOptions | false | undefined;
+  /** What a server may report of itself before others are picked first; `false` to disregard reports. */
+  readonly loadThresholds?: LoadThresholds | false | undefined;
+  /** Active probes where no traffic tells; undefined for none. */
+  readonly probes?: ProbeOptions | undefined;
+  /** Which endpoints take over from which. */
+  readonly failover?: FailoverOptions | undefined;
   /** Up to so many endpoints are connected to ahead of the first call; of more, those that are picked. Default 64. */
   readonly eagerConnections?: number | undefined;
   /** Time for calls in flight on an endpoint that discovery no longer names, in milliseconds. Default 10,000. */
@@ -36,6 +45,11 @@ export class Balancer implements EndpointOwner, Watcher {
   readonly #waiters: Waiters;
   readonly loopGuard: LoopGuard;
   readonly #outliers: OutlierDetector | undefined;
+  readonly #loads: LoadWatch | undefined;
+  readonly #prober: Prober | undefined;
+  readonly #failover: Failover;
+  /** Endpoints that an operator took out of service, also while discovery does not name them. */
+  readonly #drained = new Set<string>();
   readonly #endpoints = new Map<string, ClientEndpoint>();
   readonly #unwatch: () => void;
   /** Calls an endpoint that the picker of the options chooses. */
@@ -58,6 +72,12 @@ export class Balancer implements EndpointOwner, Watcher {
       ? undefined
       : outlierDetection(runtime, { loopGuard: this.loopGuard, ...options.outliers },
         (id, ejected, why) => this.#endpoints.get(id)?.eject(ejected, why));
+    this.#loads = options.loadThresholds === false
+      ? undefined
+      : loadWatch(runtime, options.loadThresholds ?? {},
+        (id, mark, why) => this.#endpoints.get(id)?.marked(mark, why));
+    this.#prober = options.probes && new Prober(runtime, options.probes, this.loopGuard);
+    this.#failover = new Failover(runtime.clock, options.failover ?? {}, options.observer, () => this.statusChanged());
     this.service = this.serviceBy(options.picker);
     this.#unwatch = options.discovery.watch(options.name, this);
   }
@@ -115,15 +135,25 @@ export class Balancer implements EndpointOwner, Watcher {
     yield* service(request, context) as AsyncIterable<unknown>;
   }
 
-  /** Those that are ready; if there are none, those that may become so; if there are none, all that are open. */
+  /** Those in use that are ready; if there are none, the next best (see `Failover`). */
   #select(): readonly ClientEndpoint[] {
     const all = [...this.#endpoints.values()];
-    if (this.#options.picker.seesAll === true) return this.#candidates = all;
-    const eager = all.length <= (this.#options.eagerConnections ?? 64);
-    let chosen = all.filter((one) => one.status === "ready" || (!eager && one.status === "idle"));
-    if (chosen.length === 0) chosen = all.filter((one) => one.status === "connecting" || one.status === "idle");
-    if (chosen.length === 0) chosen = all.filter((one) => one.status !== "closed");
-    return this.#candidates = chosen;
+    if (this.#options.picker.seesAll === true) return this.#candidates = this.#failover.members(all);
+    return this.#candidates = this.#failover.select(all, all.length > (this.#options.eagerConnections ?? 64));
+  }
+
+  /**
+   * Takes an endpoint out of service, or lets it back: no new calls go there, not even when nobody else is left.
+   * Answers false for an id that nobody has, unless it was drained before.
+   */
+  drain(id: string, isDrained: boolean): boolean {
+    const endpoint = this.#endpoints.get(id);
+    const was = this.#drained.has(id);
+    if (endpoint === undefined && (isDrained || !was)) return was;
+    if (!isDrained) this.#drained.delete(id);
+    else if (this.#drained.size < maxDrained) this.#drained.add(id);
+    endpoint?.drained(isDrained);
+    return true;
   }
 
   snapshot(addresses: readonly EndpointAddress[]): void {
@@ -143,6 +173,8 @@ export class Balancer implements EndpointOwner, Watcher {
           present.address = address;
           continue;
         }
+        this.#outliers?.forget(address.id);
+        this.#loads?.forget(address.id);
         present.close(this.#options.removalGraceMs ?? 10_000);
       } else {
         named++;
@@ -158,6 +190,7 @@ export class Balancer implements EndpointOwner, Watcher {
       this.observer.event?.("discovery.snapshot",
         { name: this.#options.name, endpoints: this.#endpoints.size, added: added.length, removed });
     }
+    if (added.length > 0) this.#failover.begin();
     if (this.#endpoints.size <= (this.#options.eagerConnections ?? 64)) for (const one of added) one.connect();
     this.#waiters.release();
   }
@@ -165,8 +198,11 @@ export class Balancer implements EndpointOwner, Watcher {
   #add(address: EndpointAddress, snapshot: number): ClientEndpoint {
     const endpoint = new ClientEndpoint(this.#runtime, this.#options.connect, address, this, this.#options);
     endpoint.snapshot = snapshot;
-    endpoint.outlier = this.#outliers?.member(address.id);
+    endpoint.outlier = this.#outliers?.member(address.id, address.region);
+    endpoint.loadMember = this.#loads?.member(address.id);
     this.#endpoints.set(address.id, endpoint);
+    if (this.#drained.has(address.id)) endpoint.drained(true);
+    this.#prober?.watch(endpoint);
     return endpoint;
   }
 
@@ -175,6 +211,7 @@ export class Balancer implements EndpointOwner, Watcher {
       if (endpoint.snapshot === snapshot) continue;
       this.#endpoints.delete(id);
       this.#outliers?.forget(id);
+      this.#loads?.forget(id);
       endpoint.close(this.#options.removalGraceMs ?? 10_000);
     }
   }
@@ -207,6 +244,9 @@ export class Balancer implements EndpointOwner, Watcher {
     this.#closed = true;
     this.#unwatch();
     this.#outliers?.close();
+    this.#loads?.close();
+    this.#prober?.close();
+    this.#failover.close();
     for (const endpoint of this.#endpoints.values()) endpoint.close(graceMs);
     this.#endpoints.clear();
     this.#candidates = undefined;
@@ -214,6 +254,9 @@ export class Balancer implements EndpointOwner, Watcher {
     this.#waiters.fail(closedError());
   }
 }
+
+/** Most endpoints drained by id; more are drained until they leave the set. */
+const maxDrained = 10_000;
 
 function closedError(): RpcError {
   return expected("unavailable", "the client is closed: make another to call again",

@@ -176,8 +176,9 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
   const probe: Probe = connectProbe(runtime, connect.alone);
   const view = viewOf(runtime, options, (endpoint, timeoutMs) =>
     (balancer.isReady(endpoint.id) ? Promise.resolve() : probe(endpoint, timeoutMs)));
+  const own = { connect: connect.alone, tls: options.tls };
   const probes = options.probes && {
-    ...options.probes, probe: probeOf(runtime, options.probes.probe ?? "ping", { connect: connect.alone, tls: options.tls }),
+    ...options.probes, probe: probeOf(runtime, options.probes.probe ?? "ping", own),
   };
   const balancer: Balancer = new Balancer(runtime, { ...options, picker, observer, discovery: view, connect, probes });
   const defaults = defaultStack(runtime, { observer, retry: options.retry });

@@ -10,7 +10,9 @@ import { createLoad, type Load, type LoadReport, recordAttempt } from "../core/l
 import type { Observer } from "../core/observer.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Timer } from "../core/alarm.ts";
-import type { LoopGuard, OutlierMember } from "../health/index.ts";
+import {
+  type Detector, detector, type Evidence, type LoadMark, type LoadMember, type LoopGuard, type OutlierMember,
+} from "../health/index.ts";
 import { Heart, type HeartOptions, type HeartOwner } from "./heart.ts";
 import { Leg, type LegOwner } from "./leg.ts";
 import { Waiters } from "./waiters.ts";
@@ -23,6 +25,15 @@ export interface EndpointOptions extends HeartOptions {
   readonly reconnectMaxMs?: number | undefined;
   /** A connection silent for so long is asked for a sign of life before a call goes out on it. Default 10,000. */
   readonly idleCheckMs?: number | undefined;
+}
+
+/** The last change of an endpoint's status. */
+export interface EndpointChange {
+  /** Clock time, in milliseconds. */
+  readonly atMs: number;
+  readonly from: EndpointStatus;
+  readonly to: EndpointStatus;
+  readonly why: string;
 }
 
 /** What an endpoint tells the balancer that owns it. */
@@ -60,15 +71,17 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
   snapshot = 0;
   /** What the outlier detector keeps of this endpoint, if there is one. */
   outlier: OutlierMember | undefined = undefined;
+  /** What hears of the load that the server reports, if somebody does. */
+  loadMember: LoadMember | undefined = undefined;
+  /** Undefined until the first change. */
+  lastChange: EndpointChange | undefined = undefined;
   #link: Link = idle;
   /** The open connection: what a call reads first, so it stands apart from `#link`. */
   #open: Connection | undefined = undefined;
   /** Connections that were replaced and whose calls go on. */
   readonly #replaced = new Set<Leg>();
   #failures = 0;
-  #draining = false;
-  #ejected = false;
-  #suspect = false;
+  readonly #detector: Detector = detector();
   /** When a call is next preceded by a sign of life, unless something is heard before. */
   readonly #idleCheckMs: number;
 
@@ -159,7 +172,8 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
     const failed = error !== undefined && speaksAgainstEndpoint(error);
     recordAttempt(load, startedMs, endedMs, failed);
     if (error !== undefined) this.#label(error);
-    this.outlier?.attemptEnded(failed, endedMs);
+    // How long a stream lasts is its users' affair.
+    this.outlier?.attemptEnded(failed, endedMs, context.method.kind === "unary" ? endedMs - startedMs : -1);
     context.onAttemptEnded?.(error);
     this.#owner.observer.attemptEnded?.(context, this.address, endedMs - startedMs, error);
   }
@@ -186,7 +200,8 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
     const { connection } = leg;
     this.#link = { state: "open", leg };
     this.#open = connection;
-    this.#draining = this.#suspect = false;
+    this.#acquitConnection();
+    this.loadMember?.reset();
     this.#failures = 0;
     this.load.readySinceMs = this.#runtime.clock.now();
     this.#heart.start(connection);
@@ -207,8 +222,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
       else this.#retryLater(expected("unavailable", why, { neverStarted: true, phase: "connect" }), true);
       return;
     }
-    this.#draining = true;
-    this.#update(`draining: ${why}`);
+    this.#accuse("server", "draining", `draining: ${why}`);
   }
 
   #isCurrent(leg: Leg): boolean {
@@ -225,6 +239,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
   reported(report: LoadReport): void {
     this.load.report = report;
     this.load.reportAtMs = this.#runtime.clock.now();
+    this.loadMember?.reported(report);
   }
 
   closed(leg: Leg, error: RpcError | undefined): void {
@@ -238,7 +253,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
       ? `cannot connect: ${error?.message ?? "closed"}`
       : `the connection was lost: ${error?.message ?? "closed by the peer"}`,
       { cause: error, neverStarted: true, phase: "connect" });
-    this.#draining = false;
+    this.#acquitConnection();
     this.#retryLater(reason, state === "open");
     if (error !== undefined) {
       // The status need not change: a server that never answers well stays "connecting".
@@ -281,9 +296,8 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
 
   /** Takes it out of the picks until it is heard again. */
   suspect(why: string): void {
-    this.#suspect = true;
     this.#heart.suspect(this.#runtime.clock.now());
-    this.#update(why);
+    this.#accuse("silence", "suspect", why);
   }
 
   /** Lets the calls in flight that bear a repeat be made elsewhere. */
@@ -292,19 +306,83 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
   }
 
   recovered(): void {
-    this.#suspect = false;
-    this.#update("heard again");
+    this.#acquit("silence", "heard again");
   }
 
   dead(error: RpcError): void {
     this.#open?.abort(error);
   }
 
-  /** Keeps it out of, or lets it back into, the set that is picked from. */
+  /** Keeps it out of, or lets it back into, the set that is picked from, by what its calls were like. */
   eject(ejected: boolean, why: string): void {
-    if (this.#ejected === ejected) return;
-    this.#ejected = ejected;
+    if (ejected) this.#accuse("outlier", "ejected", why);
+    else this.#acquit("outlier", why);
+  }
+
+  /** Takes in what probes have found: undefined when it answers as it should, else what it did instead. */
+  probed(failure: string | undefined): void {
+    if (failure === undefined) this.#acquit("probe", "probes succeed again");
+    else this.#accuse("probe", "ejected", failure);
+  }
+
+  /** Takes in what the server reports of its load: undefined when it has room. */
+  marked(mark: LoadMark | undefined, why: string): void {
+    if (mark === undefined) this.#acquit("load", why);
+    else this.#accuse("load", mark, why);
+  }
+
+  /** Takes it out of service, or lets it back, because somebody here wants it. */
+  drained(isDrained: boolean): void {
+    if (isDrained) this.#accuse("operator", "draining", "drained by the operator");
+    else this.#acquit("operator", "let back by the operator");
+  }
+
+  /** What is held against it now, gravest first. */
+  get evidence(): readonly Evidence[] {
+    return this.#detector.evidence;
+  }
+
+  /** Whether there is a connection on which calls could go out. */
+  get isConnected(): boolean {
+    return this.#open !== undefined;
+  }
+
+  /** Whether somebody here took it out of service. */
+  get isDrained(): boolean {
+    return this.#detector.evidence.some(({ kind }) => kind === "operator");
+  }
+
+  /** Whether it is being connected to for the first time, and nothing speaks against it. */
+  get isNew(): boolean {
+    return this.load.readySinceMs === 0 && this.#failures === 0;
+  }
+
+  #accuse(kind: Evidence["kind"], verdict: Evidence["verdict"], why: string): void {
+    const before = this.#detector.verdict;
+    if (this.#detector.accuse(kind, verdict, why, this.#runtime.clock.now())) this.#judged(before, why);
+  }
+
+  #acquit(kind: Evidence["kind"], why: string): void {
+    const before = this.#detector.verdict;
+    if (this.#detector.acquit(kind)) this.#judged(before, why);
+  }
+
+  /** What was held against a connection went with it. */
+  #acquitConnection(): void {
+    this.#detector.acquit("silence");
+    this.#detector.acquit("server");
+  }
+
+  #judged(before: Detector["verdict"], why: string): void {
+    const { verdict, evidence } = this.#detector;
+    // Who was kept out for how it behaved begins again with little; a suspicion that was wrong costs nothing.
+    const wasOut = before === "ejected" || before === "busy" || before === "draining";
+    if (verdict === "fit" && wasOut) this.load.returnedAtMs = this.#runtime.clock.now();
     this.#update(why);
+    this.#owner.observer.event?.("endpoint.judged", {
+      endpoint: describeEndpoint(this.address), from: before, to: verdict, status: this.status, why,
+      evidence: evidence.map((one) => `${one.kind}: ${one.why}`),
+    });
   }
 
   close(graceMs = 0): void {
@@ -324,6 +402,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
   #update(why: string): void {
     const status = this.#statusNow();
     if (status === this.status) return;
+    this.lastChange = { atMs: this.#runtime.clock.now(), from: this.status, to: status, why };
     this.status = status;
     this.#owner.statusChanged(this);
     this.#owner.observer.endpointChanged?.(this.address, status, why);
@@ -335,7 +414,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
       case "connecting": return "connecting";
       case "waiting": return "connecting";
       case "closed": return "closed";
-      case "open": return this.#draining ? "draining" : this.#ejected || this.#suspect ? "ejected" : "ready";
+      case "open": return this.#detector.verdict === "fit" ? "ready" : this.#detector.verdict;
     }
   }
 }

@@ -10,7 +10,9 @@ import type { Connection } from "../core/connection.ts";
 import { expected, type RpcError } from "../core/error.ts";
 import type { Load } from "../core/load.ts";
 import type { Clock } from "../core/runtime.ts";
-import { type Heartbeats, heartbeats, type HeartbeatState, type LoopGuard } from "../health/index.ts";
+import {
+  type Heartbeats, heartbeats, type HeartbeatState, type LoopGuard, type Silence, type Suspicion,
+} from "../health/index.ts";
 
 export interface HeartOptions {
   /** While calls are in flight, silence of so long is answered by a ping, in milliseconds. Default 100. */
@@ -19,6 +21,11 @@ export interface HeartOptions {
   readonly suspectAfterMs?: number | undefined;
   /** So long after that, if nothing came, the connection is ended. Default 3,000. */
   readonly deadAfterMs?: number | undefined;
+  /**
+   * By what rule silence becomes too long, instead of `suspectAfterMs`: `phiAccrual({ threshold: 8 })` learns it from
+   * each connection's answers. Two round trips are added to its limit as well.
+   */
+  readonly suspicion?: Suspicion | undefined;
   /** A connection without calls is pinged so often. Default 5,000. */
   readonly idleHeartbeatMs?: number | undefined;
 }
@@ -51,6 +58,9 @@ export class Heart extends Alarm {
   #state: HeartbeatState;
   #connection: Connection | undefined = undefined;
   #suspectSinceMs: number | undefined = undefined;
+  /** What this connection's silences are judged by, where a rule was given, and the beginning of the present one. */
+  readonly #silence: Silence | undefined;
+  #silentFromMs: number | undefined = undefined;
 
   constructor(clock: Clock, guard: LoopGuard, options: HeartOptions, load: Load, owner: HeartOwner) {
     super();
@@ -58,6 +68,7 @@ export class Heart extends Alarm {
     this.#guard = guard;
     this.#load = load;
     this.#owner = owner;
+    this.#silence = options.suspicion?.watch();
     this.#heartbeatMs = options.heartbeatMs ?? 100;
     this.#deadAfterMs = options.deadAfterMs ?? 3_000;
     this.#beats = this.#oftenBeats = heartbeats({
@@ -78,7 +89,7 @@ export class Heart extends Alarm {
 
   start(connection: Connection): void {
     this.#connection = connection;
-    this.#suspectSinceMs = undefined;
+    this.#suspectSinceMs = this.#silentFromMs = undefined;
     this.#beats = connection.pingsSparingly ? this.#sparingBeats : this.#oftenBeats;
     this.#state = this.#beats.start(this.#clock.now());
     // At once, since the distance is what regions are chosen by.
@@ -115,6 +126,10 @@ export class Heart extends Alarm {
     const load = this.#load;
     load.pingMs = load.pingMs === 0 ? roundTripMs : load.pingMs + (roundTripMs - load.pingMs) * 0.2;
     if (roundTripMs < load.leastRoundTripMs) load.leastRoundTripMs = roundTripMs;
+    if (this.#silentFromMs !== undefined) {
+      this.#silence?.heard(this.#clock.now() - this.#silentFromMs);
+      this.#silentFromMs = undefined;
+    }
     if (this.#suspectSinceMs === undefined || this.#connection === undefined) return;
     this.#suspectSinceMs = undefined;
     this.#state = this.#beats.start(this.#clock.now());
@@ -131,11 +146,13 @@ export class Heart extends Alarm {
       this.#watchSuspect(connection, nowMs, silentMs);
       return;
     }
+    const outstanding = this.#load.inFlight + this.#owner.waiting;
+    const stalled = this.#guard.stalledRecently(this.#heartbeatMs);
     const action = this.#beats.check(this.#state, {
-      nowMs, lastReceivedMs: connection.lastReceivedMs,
-      outstanding: this.#load.inFlight + this.#owner.waiting,
-      roundTripMs: this.#load.pingMs, stalled: this.#guard.stalledRecently(this.#heartbeatMs),
+      nowMs, lastReceivedMs: connection.lastReceivedMs, outstanding, roundTripMs: this.#load.pingMs, stalled,
+      timeoutMs: connection.pingsSparingly ? undefined : this.#silence?.limitMs(),
     });
+    if (this.#silence !== undefined && action === "ping") this.#beginSilence(connection, outstanding, stalled);
     // What was not asked is not owed.
     if (action === "ping" && !connection.ping()) {
       this.#state = this.#beats.start(nowMs);
@@ -146,6 +163,12 @@ export class Heart extends Alarm {
       this.suspect(nowMs);
       this.#owner.suspected(silence(silentMs));
     }
+  }
+
+  /** What is heard after it is one interval of this connection's; while nothing is owed, or we stalled, it is none. */
+  #beginSilence(connection: Connection, outstanding: number, stalled: boolean): void {
+    if (stalled || outstanding === 0) this.#silentFromMs = undefined;
+    else this.#silentFromMs ??= Math.max(connection.lastReceivedMs, this.#state.owedSinceMs);
   }
 
   #watchSuspect(connection: Connection, nowMs: number, silentMs: number): void {

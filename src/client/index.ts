@@ -5,7 +5,13 @@ import { nodeCompressions, nodeRuntime } from "../runtime/node/index.ts";
 import { type ClientOf, type ClientOptions, createClientOn } from "./create-client.ts";
 
 export { type ClientControl, type ClientOf, type ClientOptions, createClientOn } from "./create-client.ts";
-export { type ClientEndpoint, type EndpointOptions, speaksAgainstEndpoint } from "./endpoint.ts";
+export { endpointTable, type EndpointRow } from "./endpoint-table.ts";
+export { type FailoverOptions, type GroupOptions } from "./failover.ts";
+export { type ProbeKind, type ProbeSettings } from "./probes.ts";
+export {
+  type GrpcHealthOptions, grpcHealthProbe, httpProbe, type HttpProbeOptions, pingProbe, type ProbeTarget, tcpProbe,
+} from "./probes-kinds.ts";
+export { type ClientEndpoint, type EndpointChange, type EndpointOptions, speaksAgainstEndpoint } from "./endpoint.ts";
 export type { HeartOptions } from "./heart.ts";
 export { defaultStack, idempotencyKeys, type StackOptions, telemetry } from "./stack.ts";
 

@@ -53,11 +53,14 @@ export function sameEndpoint(a: EndpointAddress, b: EndpointAddress): boolean {
  * - `idle`: not connected, and nobody asked for it yet;
  * - `connecting`: first connection under way, or waiting to try again;
  * - `ready`: calls go out at once;
- * - `draining`: the server asked for no new calls;
- * - `ejected`: an outlier detector or a breaker keeps it out;
+ * - `busy`: it reported that it is full: picked when nobody who is not is ready;
+ * - `suspect`: it has owed a sign of life for too long, and is out until it is heard again;
+ * - `ejected`: our calls to it, or probes, went wrong: it is kept out for a time;
+ * - `draining`: the server, or an operator here, wants no new calls on it;
  * - `closed`: gone for good.
  */
-export type EndpointStatus = "idle" | "connecting" | "ready" | "draining" | "ejected" | "closed";
+export type EndpointStatus =
+  "idle" | "connecting" | "ready" | "busy" | "suspect" | "ejected" | "draining" | "closed";
 
 /** What a picker chooses among: an address with its present status and load. Tests pass plain objects. */
 export interface Candidate {

@@ -25,4 +25,5 @@ export type {
   SecureSession, Security,
 } from "./runtime.ts";
 export type { TextStore } from "./text-store.ts";
+export { lastActiveTier, tierOf, tierOverprovisioning } from "./tiers.ts";
 export { type Awaitable, compose, isPromise, type Layer, type Service, settle, type Stack } from "./service.ts";

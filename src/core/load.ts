@@ -41,6 +41,8 @@ export interface Load {
   pingMs: number;
   /** Clock time at which the endpoint came (back) into service: slow start counts from here. */
   readySinceMs: number;
+  /** Clock time at which it was last let back after it had been kept out; 0 if it never was. */
+  returnedAtMs: number;
   /** The server's own figures and when they came; undefined before the first. */
   report: LoadReport | undefined;
   reportAtMs: number;
@@ -50,7 +52,8 @@ export interface Load {
 export function createLoad(): Load {
   return {
     inFlight: 0, ended: 0, failed: 0, peakEwmaMs: 0, peakEwmaAtMs: 0, latencyMs: 0, failureRate: 0,
-    consecutiveFailures: 0, leastRoundTripMs: Infinity, pingMs: 0, readySinceMs: 0, report: undefined, reportAtMs: 0,
+    consecutiveFailures: 0, leastRoundTripMs: Infinity, pingMs: 0, readySinceMs: 0, returnedAtMs: 0, report: undefined,
+    reportAtMs: 0,
   };
 }
 

@@ -81,7 +81,7 @@ function findTargets(target: RuleTarget, candidates: readonly Candidate[]): Targ
   const list = candidates.filter(({ address }) =>
     (target.regions === undefined || target.regions.includes(address.region)) &&
     (target.attributes === undefined || hasAttributes(address, target.attributes)));
-  return { list, isReady: list.some(({ status }) => status === "ready" || status === "idle") };
+  return { list, isReady: list.some(({ status }) => status === "ready" || status === "idle" || status === "busy") };
 }
 
 /** A picker that expects only those that may be called, under one that is given all. */
@@ -90,6 +90,8 @@ function seeingAll(picker: Picker): Picker {
   const open = derived((candidates) => {
     const ready = candidates.filter(({ status }) => status === "ready" || status === "idle");
     if (ready.length > 0) return ready;
+    const busy = candidates.filter(({ status }) => status === "busy");
+    if (busy.length > 0) return busy;
     const connecting = candidates.filter(({ status }) => status === "connecting");
     return connecting.length > 0 ? connecting : candidates.filter(({ status }) => status !== "closed");
   });

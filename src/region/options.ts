@@ -17,7 +17,10 @@ export interface RegionPreferenceOptions extends FailBackOptions {
   readonly order?: readonly string[] | undefined;
   /** Round trip to expect to a region that nobody has measured, in milliseconds (from geography, say). */
   readonly expectedRoundTripMs?: ((region: string) => number | undefined) | undefined;
-  /** Scores a region's health times this, at most 1. Default 1.4 (Envoy's). */
+  /**
+   * Scores a region's health times this, at most 1; within a region, endpoints of the next priority join when those
+   * before them are down to one part in this. Default 1.4 (Envoy's); 1 replaces each one that is out (N+1).
+   */
   readonly overprovisioning?: number;
   /** Health below which a region that is needed uses ejected endpoints as well. Default 0.5 (Envoy's). */
   readonly panicThreshold?: number;

@@ -48,7 +48,8 @@ export class RegionMap {
       (members[index] as Candidate[]).push(candidate);
     }
     const now = this.#clock.now();
-    for (let i = 0; i < this.regions.length; i++) (this.regions[i] as RegionState).update(members[i] ?? [], now);
+    const { overprovisioning } = this.#settings;
+    this.regions.forEach((region, i) => region.update(members[i] ?? [], now, overprovisioning));
   }
 
   #indexFor(name: string, members: Candidate[][]): number {

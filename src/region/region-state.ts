@@ -1,5 +1,5 @@
 /** What a picker knows of one region: who can be called there, how healthy, how far and how busy it is. */
-import type { Candidate, EndpointAddress } from "../core/index.ts";
+import { type Candidate, type EndpointAddress, lastActiveTier, tierOf } from "../core/index.ts";
 import { failBack, type FailBack, type FailBackOptions } from "./fail-back.ts";
 
 /** Members looked at by one refresh; the next refresh looks at others. */
@@ -41,13 +41,14 @@ export class RegionState {
   }
 
   /** Takes the region's members of a new snapshot. */
-  update(members: readonly Candidate[], nowMs: number): void {
+  update(members: readonly Candidate[], nowMs: number, overprovisioning?: number): void {
     this.members = members;
-    const tier = lowestTier(members, false);
-    const ableTier = lowestTier(members, true);
+    const tier = lowestTier(members);
+    const activeTier = lastActiveTier(members, isAble, overprovisioning);
     this.#knownWeight = this.#ableWeight = this.#newcomersWeight = this.readyCount = 0;
     const able: Candidate[] = [];
     const connecting: Candidate[] = [];
+    let rested: Candidate[] | undefined;
     let ejected: Candidate[] | undefined;
     let newcomers = 0;
     for (const member of members) {
@@ -55,9 +56,10 @@ export class RegionState {
       const own = tierOf(member);
       if (own === tier) this.#knownWeight += weight;
       if (isAble(member)) {
-        if (member.status === "ready") this.readyCount++;
-        if (own !== ableTier) continue;
+        if (member.status !== "idle") this.readyCount++;
+        if (own > activeTier) continue;
         able.push(member);
+        if (member.status !== "busy") (rested ??= []).push(member);
         this.#ableWeight += weight;
       } else if (member.status === "connecting") {
         if (own !== tier) continue;
@@ -65,14 +67,15 @@ export class RegionState {
         if (member.load.readySinceMs > 0) continue;
         newcomers++;
         this.#newcomersWeight += weight;
-      } else if (member.status === "ejected") {
+      } else if (member.status === "ejected" || member.status === "suspect") {
         (ejected ??= []).push(member);
       }
     }
     if (newcomers > this.#newcomers) this.#newcomersSinceMs = nowMs;
     this.#newcomers = newcomers;
     this.everReady ||= this.readyCount > 0;
-    this.#able.update(able);
+    // Who is busy is spared while there is somebody who is not.
+    this.#able.update(rested ?? able);
     this.#connecting.update(connecting);
     this.#anybody.update(ejected === undefined ? able : [...able, ...ejected]);
   }
@@ -148,25 +151,15 @@ export class RegionState {
   }
 }
 
-/** Backups stand behind everybody else, then the lower priority number comes first. */
-function tierOf(candidate: Candidate): number {
-  const { backup, priority } = candidate.address;
-  return backup ? 1e9 + priority : priority;
-}
-
-function lowestTier(members: readonly Candidate[], ableOnly: boolean): number {
+function lowestTier(members: readonly Candidate[]): number {
   let lowest = Infinity;
-  for (const member of members) {
-    if (ableOnly && !isAble(member)) continue;
-    const tier = tierOf(member);
-    if (tier < lowest) lowest = tier;
-  }
+  for (const member of members) lowest = Math.min(lowest, tierOf(member));
   return lowest;
 }
 
 /** Whether calls may go there at once. One that is idle only waits to be asked. */
-function isAble(candidate: Candidate): boolean {
-  return candidate.status === "ready" || candidate.status === "idle";
+function isAble({ status }: Candidate): boolean {
+  return status === "ready" || status === "idle" || status === "busy";
 }
 
 /** A list that stays the same array while it holds the same, so that what a picker derived from it lives on. */
