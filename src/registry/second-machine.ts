@@ -11,5 +11,5 @@ export function secondMachineAdvice(address: string): string {
   return `${address} is no address of this machine alone, so servers of several machines may register here. The ` +
     "embedded registry is one process without a replica, meant for development and for one machine: while it is " +
     "down, callers keep what they know, but nobody new is found. Use a replicated engine instead: etcd, Consul, " +
-    "ZooKeeper, Eureka, Nacos, Redis, Kubernetes or DNS (docs/discovery.md)";
+    "ZooKeeper, Redis, Kubernetes or DNS (docs/discovery.md)";
 }
