@@ -70,7 +70,8 @@ export function slicesOf(name: string, endpoints: readonly EndpointFields[]): Re
     return {
       apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice",
       metadata: {
-        name: `${name.toLowerCase()}-${String(i).padStart(3, "0")}`, namespace,
+        // The family cannot be changed once a slice is there.
+        name: `${name.toLowerCase()}-${familyOf(first).toLowerCase()}-${String(i).padStart(3, "0")}`, namespace,
         labels: { "meridian-rpc/service": name, "kubernetes.io/service-name": name.toLowerCase().replaceAll(".", "-") },
         annotations: markOf(first),
       },

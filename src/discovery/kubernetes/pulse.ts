@@ -3,11 +3,11 @@
  *
  * A silent watch may be one of which nothing changes, or one of a server that stands still or is cut off: neither
  * closes the connection, and Kubernetes sends bookmarks about once a minute only. So while watches are open, and
- * nothing came by any of them for a while, one small request a second goes out beside them, of the kind that API servers answer
- * ahead of their queues (`/livez` is exempt from priority and fairness); silence is noticed within two to three seconds
- * instead of minutes. Behind a load balancer the answer may come from another replica than the watch's: for that case
- * a watch without a bookmark for too long is given up as well (`silenceMs` of the API), which takes minutes, but only
- * where one replica of several stalls without its host going down.
+ * nothing came by any of them for a while, one small request a second goes out beside them, of the kind that API
+ * servers answer ahead of their queues (`/livez` is exempt from priority and fairness); silence is noticed within two
+ * to three seconds instead of minutes. Behind a load balancer the answer may come from another replica than the
+ * watch's: for that case a watch without a bookmark for too long is given up as well (`silenceMs` of the API), which
+ * takes minutes, but only where one replica of several stalls without its host going down.
  */
 import { expected, RpcError } from "../../core/error.ts";
 import type { Timer } from "../../core/alarm.ts";
