@@ -16,7 +16,7 @@ import { readChildren, readData, readStatOf, sync } from "./nodes.ts";
 
 export interface FollowSettings {
   /** So long after a change, more changes are waited for, in milliseconds. */
-  readonly settleMs: number;
+  readonly coalesceMs: number;
   /** Most entries of one name. */
   readonly maxEndpoints: number;
 }
@@ -44,7 +44,7 @@ export async function followPath(
       await follower.changed(ended);
       if (ended.aborted) break;
       await new Promise<void>((resolve) => {
-        clock.after(settings.settleMs, resolve);
+        clock.after(settings.coalesceMs, resolve);
       });
     }
     if (!signal.aborted) throw RpcError.from(link.lost.reason);

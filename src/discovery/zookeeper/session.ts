@@ -14,8 +14,8 @@ export interface SessionSettings extends Omit<LinkSettings, "closing"> {
   readonly sessionTimeoutMs: number;
 }
 
-/** Pauses between rounds over all servers, in milliseconds. */
-const pauseMs = { min: 50, max: 1_000 };
+/** Pauses between rounds over all servers, in milliseconds: short, since those of followers come on top. */
+const pauseMs = { min: 50, max: 500 };
 /** A link that lived shorter counts as one that never came about. */
 const shortLifeMs = 1_000;
 
