@@ -1,4 +1,5 @@
 /** What etcd's refusals mean, and what to do about them. */
+import type { Code } from "../../core/code.ts";
 import { RpcError } from "../../core/error.ts";
 import type { EtcdSettings } from "./settings.ts";
 
@@ -45,6 +46,10 @@ export function explain(error: RpcError, settings: EtcdSettings): RpcError {
     return refusal("permission_denied", `etcd does not permit this to ${who}: give its role the keys, by ` +
       `etcdctl role grant-permission ROLE --prefix=true readwrite ${prefix} (read for those who only look)`, error);
   }
+  if (error.code === "unimplemented") {
+    return refusal("unimplemented", "whoever listens there does not speak etcd's API of version 3 (" +
+      `${error.message}): is it etcd, 3.4 or later?`, error);
+  }
   if (/database space exceeded/.test(error.message)) {
     return refusal("resource_exhausted", "etcd takes no more data (alarm NOSPACE): compact and defragment it, or " +
       "raise --quota-backend-bytes, and then etcdctl alarm disarm", error);
@@ -52,7 +57,6 @@ export function explain(error: RpcError, settings: EtcdSettings): RpcError {
   return error;
 }
 
-function refusal(code: "unauthenticated" | "permission_denied" | "resource_exhausted", message: string,
-  cause: RpcError): RpcError {
+function refusal(code: Code, message: string, cause: RpcError): RpcError {
   return new RpcError(code, message, { cause, phase: "resolve", remote: true });
 }
