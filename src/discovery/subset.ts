@@ -55,52 +55,83 @@ export function subsetOf(options: SubsetOptions): (all: readonly EndpointAddress
     throw new RpcError("invalid_argument", "a subset needs a clientId, such as the name of this host: " +
       "clients of one name would all choose the same servers");
   }
-  let draws = new Map<string, number>();
+  const draws = new Map<string, number>();
   return (all) => {
     if (all.length <= size) return all;
-    const known = draws;
-    draws = new Map();
-    const groups = new Map<string, Group>();
-    for (const endpoint of all) {
-      const draw = known.get(endpoint.id) ?? exponential(clientId, endpoint.id);
-      draws.set(endpoint.id, draw);
-      const { region, zone, priority, backup } = endpoint;
-      const key = `${priority} ${backup} ${per === "zone" ? `${region}\n${zone}` : region}`;
-      let group = groups.get(key);
-      if (group === undefined) groups.set(key, group = new Group(size));
-      group.add(endpoint, draw);
+    if (draws.size > 2 * all.length + 1_000) draws.clear();
+    const groups = new Groups(size, per);
+    for (const [index, endpoint] of all.entries()) {
+      let draw = draws.get(endpoint.id);
+      if (draw === undefined) draws.set(endpoint.id, draw = exponential(clientId, endpoint.id));
+      groups.of(endpoint).add(endpoint, draw, index);
     }
-    const chosen = new Map<string, EndpointAddress>();
-    for (const group of groups.values()) for (const member of group.members()) chosen.set(member.id, member);
-    return all.flatMap(({ id }) => chosen.get(id) ?? []);
+    return groups.members();
   };
+}
+
+/** The groups of one set, by priority, backup and place. */
+class Groups {
+  readonly #size: number;
+  readonly #per: "region" | "zone";
+  readonly #byKey = new Map<string, Group>();
+  /** Neighbours are mostly of one group: the key need not be written for each. */
+  #last: { readonly like: EndpointAddress; readonly group: Group } | undefined = undefined;
+
+  constructor(size: number, per: "region" | "zone") {
+    this.#size = size;
+    this.#per = per;
+  }
+
+  of(endpoint: EndpointAddress): Group {
+    const { region, zone, priority, backup } = endpoint;
+    const like = this.#last?.like;
+    if (this.#last !== undefined && like?.region === region && like.priority === priority && like.backup === backup &&
+      (this.#per === "region" || like.zone === zone)) return this.#last.group;
+    const key = `${priority} ${backup} ${this.#per === "zone" ? `${region}\n${zone}` : region}`;
+    let group = this.#byKey.get(key);
+    if (group === undefined) this.#byKey.set(key, group = new Group(this.#size));
+    this.#last = { like: endpoint, group };
+    return group;
+  }
+
+  /** Those chosen of each group, in the order of the set. */
+  members(): readonly EndpointAddress[] {
+    const chosen = [...this.#byKey.values()].flatMap((group) => group.members());
+    return chosen.sort((a, b) => a.index - b.index).map(({ endpoint }) => endpoint);
+  }
+}
+
+interface Drawn {
+  readonly endpoint: EndpointAddress;
+  readonly index: number;
+  readonly at: number;
 }
 
 /** The `size` endpoints of the smallest draws: a heap with the largest of them on top. */
 class Group {
   readonly #size: number;
   readonly #all: EndpointAddress[] = [];
-  readonly #heap: { readonly endpoint: EndpointAddress; readonly at: number }[] = [];
+  readonly #heap: Drawn[] = [];
 
   constructor(size: number) {
     this.#size = size;
   }
 
-  add(endpoint: EndpointAddress, draw: number): void {
+  add(endpoint: EndpointAddress, draw: number, index: number): void {
     this.#all.push(endpoint);
     // Of weight 0 is whoever shall get nothing: last, and left out while there are others.
     const at = endpoint.weight > 0 ? draw / endpoint.weight : Infinity;
     const heap = this.#heap;
-    if (heap.length < this.#size) this.#rise({ endpoint, at });
-    else if (at < (heap[0]?.at ?? 0)) this.#replaceTop({ endpoint, at });
+    if (heap.length < this.#size) this.#rise({ endpoint, index, at });
+    else if (at < (heap[0]?.at ?? 0)) this.#replaceTop({ endpoint, index, at });
   }
 
-  #rise(entry: { endpoint: EndpointAddress; at: number }): void {
+  #rise(entry: Drawn): void {
     const heap = this.#heap;
     let index = heap.push(entry) - 1;
     while (index > 0) {
       const parent = (index - 1) >> 1;
-      const above = heap[parent] as typeof entry;
+      const above = heap[parent] as Drawn;
       if (above.at >= entry.at) break;
       heap[index] = above;
       index = parent;
@@ -108,14 +139,14 @@ class Group {
     heap[index] = entry;
   }
 
-  #replaceTop(entry: { endpoint: EndpointAddress; at: number }): void {
+  #replaceTop(entry: Drawn): void {
     const heap = this.#heap;
     let index = 0;
     for (;;) {
       let child = 2 * index + 1;
       if (child >= heap.length) break;
-      if ((heap[child + 1]?.at ?? -1) > (heap[child] as typeof entry).at) child++;
-      const below = heap[child] as typeof entry;
+      if ((heap[child + 1]?.at ?? -1) > (heap[child] as Drawn).at) child++;
+      const below = heap[child] as Drawn;
       if (below.at <= entry.at) break;
       heap[index] = below;
       index = child;
@@ -123,8 +154,9 @@ class Group {
     heap[index] = entry;
   }
 
-  members(): readonly EndpointAddress[] {
-    return inclusionWeights(this.#all, this.#heap.map(({ endpoint }) => endpoint));
+  members(): readonly Pick<Drawn, "endpoint" | "index">[] {
+    const members = inclusionWeights(this.#all, this.#heap.map(({ endpoint }) => endpoint));
+    return members.map((endpoint, i) => ({ endpoint, index: (this.#heap[i] as Drawn).index }));
   }
 }
 

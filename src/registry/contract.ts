@@ -33,6 +33,9 @@ const snapshotPart = z.object({
   unchanged: z.boolean(),
   more: z.boolean(),
   endpoints: z.array(endpoint),
+  /** The version of which this tells the changes: `endpoints` came or changed, `removed` went. 0: a complete set. */
+  basis: z.uint64(),
+  removed: z.array(z.string()),
 }).meta({ id: "SnapshotPart" });
 
 export type SnapshotPart = z.infer<typeof snapshotPart>;
@@ -60,10 +63,14 @@ export const RegistryContract = service("meridian.registry.v1.Registry", {
     idempotent: true, criticality: "critical", timeoutMs: 3_000,
   }),
   watch: rpc({
-    description: "Tells the complete set that serves a name: now, after each change, and a sign of life at " +
-      "least every keepaliveMs.",
+    description: "Tells the complete set that serves a name: now, after each change (or with `changes` what changed " +
+      "of it), and a sign of life at least every keepaliveMs.",
     kind: "server_stream",
-    input: z.object({ name: z.string(), keepaliveMs: z.uint32() }),
+    input: z.object({
+      name: z.string(), keepaliveMs: z.uint32(),
+      /** Whether the caller keeps the set itself and takes changes of it, so that a change costs what changed. */
+      changes: z.boolean().optional(),
+    }),
     output: snapshotPart,
     idempotent: true, criticality: "critical",
   }),

@@ -93,7 +93,7 @@ export class NameWatch extends Alarm {
     const { client, name, keepaliveMs } = this.#options;
     const stream = this.#stream = new AbortController();
     this.#listen();
-    for await (const part of client.watch({ name, keepaliveMs }, { signal: stream.signal })) {
+    for await (const part of client.watch({ name, keepaliveMs, changes: true }, { signal: stream.signal })) {
       if (this.#closed) return;
       this.#listen();
       if (this.#snapshots.part(part)) this.#found();

@@ -68,6 +68,12 @@ interface Registering {
   readonly registrant: string;
 }
 
+interface Watching {
+  readonly name: string;
+  readonly keepaliveMs: number;
+  readonly changes?: boolean | undefined;
+}
+
 class Registry implements RegistryService {
   readonly #runtime: Pick<Runtime, "clock" | "random">;
   readonly #limits: { readonly maxEndpoints: number; readonly maxNames: number; readonly maxWatches: number };
@@ -133,7 +139,7 @@ class Registry implements RegistryService {
     // One that is not on top, or that says nothing new, changes nothing for those who watch.
     const { entries } = lease.name;
     if (entries.get(id) === lease && (before === undefined || !sameEndpoint(before, endpoint))) {
-      lease.name.changed();
+      lease.name.changed(id);
       this.#tell("registry.registered", lease);
       this.#adviseOnce(endpoint.address);
     }
@@ -181,13 +187,13 @@ class Registry implements RegistryService {
     }
     if (below === undefined) name.entries.delete(endpoint.id);
     else name.entries.set(endpoint.id, below);
-    if (below === undefined || !sameEndpoint(below.endpoint, endpoint)) name.changed();
+    if (below === undefined || !sameEndpoint(below.endpoint, endpoint)) name.changed(endpoint.id);
     this.#dropUnused(name);
     this.#tell(event, lease);
   }
 
   /** Enters nothing before it is read: a stream that its caller gives up at once would never leave again. */
-  async *#watch(request: { name: string; keepaliveMs: number }, context: Context): AsyncGenerator<SnapshotPart> {
+  async *#watch(request: Watching, context: Context): AsyncGenerator<SnapshotPart> {
     checkName(request.name);
     if (this.#closed) throw closing();
     if (this.#watches.size >= this.#limits.maxWatches) {
@@ -195,7 +201,10 @@ class Registry implements RegistryService {
     }
     const name = this.#name(request.name);
     const keepaliveMs = Math.min(keepalive.maxMs, Math.max(keepalive.minMs, request.keepaliveMs));
-    const watch = new Watch({ clock: this.#runtime.clock, incarnation: this.#incarnation, name, keepaliveMs });
+    const watch = new Watch({
+      clock: this.#runtime.clock, incarnation: this.#incarnation, name, keepaliveMs,
+      takesChanges: request.changes === true,
+    });
     this.#watches.add(watch);
     try {
       yield* watch.run(context);

@@ -8,6 +8,7 @@
  */
 import { endpointAddress, type EndpointAddress, sameEndpoint } from "../core/endpoint.ts";
 import type { Watcher } from "../core/discovery.ts";
+import { RpcError } from "../core/error.ts";
 import type { SnapshotPart } from "./contract.ts";
 
 /** More endpoints of one name are not taken in: the registry's own default limit over all names. */
@@ -20,29 +21,62 @@ export class Snapshots {
   #incarnation: string | undefined = undefined;
   /** Ids that this incarnation has listed; undefined once it has settled. */
   #listed: Set<string> | undefined = undefined;
-  /** The last complete snapshot of this incarnation. */
-  #latest: readonly EndpointAddress[] = [];
+  /** What this incarnation lists, by id, and the version of it. */
+  #latest = new Map<string, EndpointAddress>();
+  #version = 0n;
   /** What watchers know, by id; undefined before they were told anything. */
-  #told: ReadonlyMap<string, EndpointAddress> | undefined = undefined;
+  #told: Map<string, EndpointAddress> | undefined = undefined;
 
   constructor(tell: Watcher["snapshot"]) {
     this.#tell = tell;
   }
 
-  /** Takes one message of the stream. Returns whether it completed a snapshot. */
+  /**
+   * Takes one message of the stream. Returns whether it completed a snapshot. Throws `data_loss` for changes of a set
+   * other than the one that is known.
+   */
   part(part: SnapshotPart): boolean {
     if (part.unchanged) {
       if (part.settlesInMs === 0 && this.#listed !== undefined) this.#settle();
       return false;
     }
+    if (part.basis !== 0n) {
+      this.#change(part);
+      return true;
+    }
     for (const endpoint of part.endpoints) {
       if (this.#arriving.length < maxEndpoints) this.#arriving.push(endpoint);
     }
     if (part.more) return false;
-    const endpoints = this.#arriving;
+    this.#latest = new Map(this.#arriving.map((one) => [one.id, one]));
     this.#arriving = [];
-    this.#complete(part, endpoints);
+    this.#complete(part);
     return true;
+  }
+
+  /** Applies what changed to what is known. */
+  #change(part: SnapshotPart): void {
+    if (part.incarnation !== this.#incarnation || part.basis !== this.#version) {
+      throw new RpcError("data_loss",
+        `the registry told changes of version ${part.basis}, but ${this.#version} is known`);
+    }
+    for (const id of part.removed) this.#latest.delete(id);
+    for (const endpoint of part.endpoints) {
+      if (this.#latest.size < maxEndpoints || this.#latest.has(endpoint.id)) this.#latest.set(endpoint.id, endpoint);
+    }
+    const told = this.#told;
+    if (this.#listed !== undefined || told === undefined || part.settlesInMs > 0) {
+      this.#complete(part);
+      return;
+    }
+    // Settled: what was told is what was listed, so that only what changed need be looked at.
+    this.#version = part.version;
+    for (const id of part.removed) told.delete(id);
+    for (const { id } of part.endpoints) {
+      const endpoint = this.#latest.get(id);
+      if (endpoint !== undefined) told.set(id, endpointAddress(endpoint));
+    }
+    this.#tell([...told.values()]);
   }
 
   /** The stream broke: what was half told is void. */
@@ -50,12 +84,13 @@ export class Snapshots {
     this.#arriving = [];
   }
 
-  #complete({ incarnation, settlesInMs }: SnapshotPart, endpoints: readonly EndpointAddress[]): void {
+  #complete({ incarnation, settlesInMs, version }: SnapshotPart): void {
+    this.#version = version;
     if (incarnation !== this.#incarnation) {
       this.#incarnation = incarnation;
       this.#listed = new Set();
     }
-    this.#latest = endpoints;
+    const endpoints = [...this.#latest.values()];
     if (settlesInMs === 0) {
       this.#settle();
       return;
@@ -69,7 +104,7 @@ export class Snapshots {
 
   #settle(): void {
     this.#listed = undefined;
-    this.#update(this.#latest);
+    this.#update([...this.#latest.values()]);
   }
 
   #update(endpoints: readonly EndpointAddress[]): void {

@@ -18,6 +18,8 @@ export interface WatchOptions {
   readonly incarnation: Incarnation;
   readonly name: RegisteredName;
   readonly keepaliveMs: number;
+  /** Whether the caller keeps the set itself, so that it can be told what changed. */
+  readonly takesChanges: boolean;
 }
 
 export class Watch extends Alarm implements NameWatcher, Cancellable {
@@ -42,8 +44,9 @@ export class Watch extends Alarm implements NameWatcher, Cancellable {
       while (!this.#ended) {
         // While a change is about to be published, what is known now would be out of date on arrival.
         if (name.version !== sent && !name.isChanged) {
+          const basis = sent;
           sent = name.version;
-          yield* this.#snapshot(sent);
+          yield* this.#news(basis, sent);
         } else {
           const nothingCame = await this.#wait(this.#patienceMs());
           // With a change about to be told, "settled" would be said of what is known without it.
@@ -58,6 +61,14 @@ export class Watch extends Alarm implements NameWatcher, Cancellable {
       context.offCancel(this);
       name.watchers.delete(this);
     }
+  }
+
+  /** What changed since `basis`, or where that does not do the complete set. */
+  *#news(basis: bigint | undefined, version: bigint): Generator<SnapshotPart> {
+    const { name, takesChanges } = this.#options;
+    const changes = takesChanges && basis !== undefined ? name.changesSince(basis) : undefined;
+    if (changes === undefined || basis === undefined) yield* this.#snapshot(version);
+    else yield this.#part({ version, basis, endpoints: changes.endpoints as never, removed: changes.removed as never });
   }
 
   *#snapshot(version: bigint): Generator<SnapshotPart> {
@@ -76,7 +87,7 @@ export class Watch extends Alarm implements NameWatcher, Cancellable {
     const { incarnation } = this.#options;
     return {
       incarnation: incarnation.id, settlesInMs: incarnation.settlesInMs(), unchanged: false, more: false,
-      endpoints: [], ...fields,
+      endpoints: [], basis: 0n, removed: [], ...fields,
     };
   }
 

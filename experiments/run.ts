@@ -1,0 +1,63 @@
+// Runs an experiment in the simulator: npm run sim -- NAME [--seed N] [--seeds N] [--json].
+import { readdirSync } from "node:fs";
+import { parseArgs } from "node:util";
+import type { Experiment, Row } from "./frame/rows.ts";
+
+/** Each is a file of this folder, which exports `experiment`. */
+const names = readdirSync(new URL(".", import.meta.url))
+  .filter((file) => file.endsWith(".ts") && file !== "run.ts" && !file.endsWith(".test.ts"))
+  .map((file) => file.slice(0, -".ts".length)).sort();
+
+const maxSeeds = 10_000;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  let parsed;
+  try {
+    parsed = parseArgs({
+      allowPositionals: true,
+      options: { seed: { type: "string" }, seeds: { type: "string" }, json: { type: "boolean", default: false } },
+    });
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+  const { values: { seed = "1", seeds, json }, positionals: [name = "", ...others] } = parsed;
+  if (name === "") return refuse("name an experiment");
+  if (!names.includes(name)) return refuse(`there is no experiment called ${name}`);
+  if (others.length > 0) return refuse(`one experiment at a time, not ${[name, ...others].join(" and ")}`);
+  const experiment = await load(name);
+  const [first, count] = [Number(seed), Number(seeds ?? experiment.seeds)];
+  if (!Number.isSafeInteger(first) || first < 0) return refuse(`--seed ${seed} is no whole number`);
+  if (!(Number.isSafeInteger(count) && count >= 1 && count <= maxSeeds)) {
+    return refuse(`--seeds ${seeds} is not 1 to ${maxSeeds}`);
+  }
+  let missed = 0;
+  const all = Array.from({ length: count }, (_, i) => first + i);
+  const progress = (text: string): void => void process.stderr.write(`${text}\n`);
+  for await (const row of experiment.run({ seeds: all, progress })) {
+    if (row.met === false) missed++;
+    process.stdout.write(json ? `${JSON.stringify(row)}\n` : lineOf(row));
+  }
+  if (missed > 0) progress(`${missed} ${missed === 1 ? "goal" : "goals"} missed`);
+  return missed > 0 ? 1 : 0;
+}
+
+async function load(name: string): Promise<Experiment> {
+  const { experiment } = await import(`./${name}.ts`) as { experiment: Experiment };
+  return experiment;
+}
+
+async function refuse(problem: string): Promise<number> {
+  const known = await Promise.all(names.map(async (name) => `  ${name.padEnd(16)} ${(await load(name)).about}`));
+  process.stderr.write(`${problem}: npm run sim -- NAME [--seed N] [--seeds N] [--json]\n\n${known.join("\n")}\n`);
+  return 2;
+}
+
+function lineOf(row: Row): string {
+  const value = `${Number(row.value.toPrecision(4))}${row.ci95 > 0 ? ` ± ${Number(row.ci95.toPrecision(2))}` : ""}`;
+  const verdict = row.met === null ? "" : row.met ? "met" : "MISSED";
+  const goal = [row.goal && `goal ${row.goal}`, row.published && `published ${row.published}`];
+  return `${row.case.padEnd(34)} ${row.policy.padEnd(20)} ${value.padStart(16)} ${row.unit.padEnd(26)} ` +
+    `${verdict.padEnd(6)} ${goal.filter((one) => one !== null && one !== "").join("; ")}\n`;
+}
