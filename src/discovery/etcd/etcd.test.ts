@@ -81,8 +81,10 @@ test("who is no etcd is said to be none", async () => {
 });
 
 test("options that cannot be meant are refused at once, by name", () => {
-  const refused = (options: EtcdOptions, pattern: RegExp): void => void assert.throws(() => etcdDiscovery(options),
-    (error: unknown) => RpcError.is(error) && error.code === "invalid_argument" && pattern.test(error.message));
+  function refused(options: EtcdOptions, pattern: RegExp): void {
+    assert.throws(() => etcdDiscovery(options),
+      (error: unknown) => RpcError.is(error) && error.code === "invalid_argument" && pattern.test(error.message));
+  }
   refused({ address: "http://10.0.0.5:2379" }, /expected "10\.0\.0\.5:2379"$/);
   refused({ address: "https://10.0.0.5:2379/" }, /expected "10\.0\.0\.5:2379" and the option `tls`/);
   refused({ address: "10.0.0.5" }, /the address "10\.0\.0\.5"; expected host:port/);
