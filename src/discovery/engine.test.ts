@@ -116,6 +116,7 @@ test("an outage is one event, its end another, and the entry is entered again by
   await until("several tries", () => calls.follow > 4 && calls.hold > 4);
   assert.equal(heard("discovery.lost"), 1);
   assert.equal(heard("discovery.register.lost"), 1);
+  assert.equal(heard("discovery.register.failed"), 0);
   mend();
   await until("it is back", () => entries.get("geo")?.has("a:1") === true && heard("discovery.found") === 1);
   assert.equal(heard("discovery.registered"), 1);

@@ -50,7 +50,7 @@ export interface EngineView {
 export interface EngineOptions {
   /**
    * Hears `discovery.lost` and `discovery.found` (a name's follower), `discovery.skipped` (an entry and why),
-   * `discovery.register.failed`, `discovery.register.lost` and `discovery.registered`.
+   * `discovery.register.failed`, `discovery.register.lost` and `discovery.registered`, each once an outage.
    */
   readonly observer?: Observer | undefined;
   /** Most names watched at once. Default 10,000. */

@@ -41,6 +41,8 @@ export class Holding implements Registration {
   /** Whether the engine ever held it, and whether it does now. */
   #wasHeld = false;
   #isHeld = false;
+  /** Whether it was said that the entry cannot be entered: once an outage. */
+  #isFailing = false;
 
   constructor(runtime: Runtime, engine: Engine, entry: EngineEntry, settings: HoldingSettings, ended: () => void) {
     this.#runtime = runtime;
@@ -80,12 +82,15 @@ export class Holding implements Registration {
   #held(): void {
     if (this.#wasHeld && !this.#isHeld) this.#tell("discovery.registered", {});
     this.#wasHeld = this.#isHeld = true;
+    this.#isFailing = false;
     this.#pauses.reset();
     this.#first.resolve();
   }
 
   #lost(error: RpcError): void {
-    this.#tell(this.#isHeld ? "discovery.register.lost" : "discovery.register.failed", { error: error.message });
+    if (this.#isHeld) this.#tell("discovery.register.lost", { error: error.message });
+    else if (!this.#isFailing) this.#tell("discovery.register.failed", { error: error.message });
+    this.#isFailing = true;
     this.#isHeld = false;
   }
 
