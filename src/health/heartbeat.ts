@@ -33,6 +33,8 @@ export interface HeartbeatView {
   readonly outstanding: number;
   /** Smoothed round trip; 0 when unknown. */
   readonly roundTripMs: number;
+  /** Silence after which this one is given up, if not the policy's `timeoutMs` (see `Suspicion`). */
+  readonly timeoutMs?: number | undefined;
   /** Whether our own loop stalled since the last check (`LoopGuard.stalledRecently`). */
   readonly stalled: boolean;
 }
@@ -64,8 +66,10 @@ export function heartbeats(options: HeartbeatOptions = {}): Heartbeats {
   }
 
   /** A ping that went out late has two round trips of its own, whatever the silence before it. */
-  function convictAtMs(state: HeartbeatState, { lastReceivedMs, roundTripMs }: HeartbeatView): number {
-    return Math.max(lastReceivedMs + timeoutMs, state.owedSinceMs + timeoutMs, state.pingedAtMs) + 2 * roundTripMs;
+  function convictAtMs(state: HeartbeatState, view: HeartbeatView): number {
+    const silenceMs = view.timeoutMs ?? timeoutMs;
+    const silentSinceMs = Math.max(view.lastReceivedMs, state.owedSinceMs);
+    return Math.max(silentSinceMs + silenceMs, state.pingedAtMs) + 2 * view.roundTripMs;
   }
 
   function check(state: HeartbeatState, view: HeartbeatView): HeartbeatAction {

@@ -120,6 +120,9 @@ export function outlierDetection(
   }, changed);
 }
 
+/** So many failures of one member are looked at ahead of time: it takes about as many to be sure. */
+const manyFailures = 10;
+
 class Detector extends Alarm implements OutlierDetector {
   readonly #clock: Clock;
   readonly #settings: Settings;
@@ -128,6 +131,7 @@ class Detector extends Alarm implements OutlierDetector {
   readonly #ejected = new Set<Member>();
   /** When the statistics are looked at next; Infinity while nothing happens. */
   #sweepAtMs = Infinity;
+  #sweptMs = -Infinity;
   #windowEndsMs = -Infinity;
   #closed = false;
 
@@ -180,9 +184,13 @@ class Detector extends Alarm implements OutlierDetector {
     this.#clock.clear(this);
   }
 
-  /** There is something to look at. */
-  wake(nowMs: number): void {
-    this.#sweepAtMs = Math.min(this.#sweepAtMs, nowMs + this.#settings.intervalMs);
+  /** There is something to look at; soon, if it is much at once. */
+  wake(nowMs: number, isMuch = false): void {
+    const atMs = isMuch
+      ? Math.max(nowMs, this.#sweptMs + this.#settings.intervalMs / 8)
+      : nowMs + this.#settings.intervalMs;
+    if (atMs >= this.#sweepAtMs) return;
+    this.#sweepAtMs = atMs;
     if (this.#windowEndsMs === -Infinity) this.#windowEndsMs = nowMs + this.#settings.windowMs;
     this.#setAlarm();
   }
@@ -220,6 +228,7 @@ class Detector extends Alarm implements OutlierDetector {
 
   #sweep(now: number): void {
     const members = this.#members;
+    this.#sweptMs = now;
     if (this.isStalled()) {
       members.disregard();
     } else {
@@ -299,5 +308,6 @@ class Member extends OutlierRecord implements OutlierMember {
     this.ended++;
     this.failed++;
     this.#detector.failedInARow(this, nowMs);
+    if (this.failed === manyFailures) this.#detector.wake(nowMs, true);
   }
 }
