@@ -1,6 +1,8 @@
 // Runs an experiment in the simulator: npm run sim -- NAME [--seed N] [--seeds N] [--json].
+import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { getHeapStatistics } from "node:v8";
 import type { Experiment, Row } from "./frame/rows.ts";
 
 /** Each is a file of this folder, which exports `experiment`. */
@@ -32,6 +34,7 @@ async function main(): Promise<number> {
   if (!(Number.isSafeInteger(count) && count >= 1 && count <= maxSeeds)) {
     return refuse(`--seeds ${seeds} is not 1 to ${maxSeeds}`);
   }
+  if (getHeapStatistics().heap_size_limit < (experiment.heapMb ?? 0) * 0x100000) return withHeap(experiment.heapMb);
   let missed = 0;
   const all = Array.from({ length: count }, (_, i) => first + i);
   const progress = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -41,6 +44,13 @@ async function main(): Promise<number> {
   }
   if (missed > 0) progress(`${missed} ${missed === 1 ? "goal" : "goals"} missed`);
   return missed > 0 ? 1 : 0;
+}
+
+/** The same once more: the limit stands when a process begins. */
+function withHeap(heapMb = 0): number {
+  // More than asked for, since the young generation is counted apart.
+  const args = [`--max-old-space-size=${heapMb + 512}`, ...process.argv.slice(1)];
+  return spawnSync(process.execPath, args, { stdio: "inherit" }).status ?? 1;
 }
 
 async function load(name: string): Promise<Experiment> {

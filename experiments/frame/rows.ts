@@ -31,6 +31,8 @@ export interface Experiment {
   readonly about: string;
   /** How many seeds are run unless told otherwise. */
   readonly seeds: number;
+  /** Memory that it needs, in MiB, if that is more than Node takes by itself. */
+  readonly heapMb?: number;
   run(options: RunOptions): AsyncIterable<Row>;
 }
 

@@ -16,8 +16,12 @@ export interface InquirySettings {
 interface Asked {
   readonly endpoint: EndpointAddress;
   failures: number;
+  answers: number;
   timer: Timer | undefined;
 }
+
+/** One that answered is asked again first after so long, since one that leaves in order does so after it was taken out. */
+const soonMs = 50;
 
 export class Inquiry {
   readonly #runtime: Pick<Runtime, "clock" | "random">;
@@ -39,7 +43,7 @@ export class Inquiry {
 
   begin(endpoint: EndpointAddress): void {
     if (this.#settings.probe === undefined) return;
-    const asked: Asked = { endpoint, failures: 0, timer: undefined };
+    const asked: Asked = { endpoint, failures: 0, answers: 0, timer: undefined };
     this.#asked.set(endpoint.id, asked);
     this.#ask(asked);
   }
@@ -89,7 +93,7 @@ export class Inquiry {
     if (this.#isAsked(asked)) {
       // Much longer than a probe may take: we stood still ourselves, and the answer may be waiting unread.
       const stood = clock.now() - startedMs > 2 * probeTimeoutMs + 100;
-      if (answered) asked.failures = 0;
+      if (answered) [asked.failures, asked.answers] = [0, asked.answers + 1];
       else if (!stood) asked.failures++;
       if (asked.failures >= tries) {
         this.#asked.delete(asked.endpoint.id);
@@ -98,7 +102,7 @@ export class Inquiry {
         // Those who lost one registry together must not ask one server together.
         const pauseMs = asked.failures > 0 || stood
           ? retryMs * (0.5 + random.next())
-          : probeIntervalMs * (0.8 + 0.4 * random.next());
+          : Math.min(probeIntervalMs, soonMs * 2 ** Math.min(asked.answers, 30)) * (0.8 + 0.4 * random.next());
         asked.timer = clock.after(pauseMs, () => this.#ask(asked)).unref();
       }
     }

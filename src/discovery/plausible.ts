@@ -34,7 +34,10 @@ export interface PlausibleOptions {
   /** Failed probes in a row after which one that is missing is dropped, and the pause between them. 3 and 50. */
   readonly tries?: number | undefined;
   readonly retryMs?: number | undefined;
-  /** How often one that answered is asked again, in milliseconds, give or take a fifth. Default 5,000. */
+  /**
+   * How often one that answered is asked again, in milliseconds, give or take a fifth. Default 5,000. The first times
+   * sooner: after 100, 200 and so on.
+   */
   readonly probeIntervalMs?: number | undefined;
   /** Most probes at once, for each name. Default 16. */
   readonly maxProbes?: number | undefined;

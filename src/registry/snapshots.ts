@@ -6,7 +6,7 @@
  * predecessor knew stays until it says that it has settled. Our own clock cannot settle it: it may have died
  * meanwhile without our having noticed. So a restart of the registry takes nothing with it.
  */
-import { endpointAddress, type EndpointAddress, sameEndpoint } from "../core/endpoint.ts";
+import { type EndpointAddress, sameEndpoint } from "../core/endpoint.ts";
 import type { Watcher } from "../core/discovery.ts";
 import { RpcError } from "../core/error.ts";
 import type { SnapshotPart } from "./contract.ts";
@@ -74,7 +74,7 @@ export class Snapshots {
     for (const id of part.removed) told.delete(id);
     for (const { id } of part.endpoints) {
       const endpoint = this.#latest.get(id);
-      if (endpoint !== undefined) told.set(id, endpointAddress(endpoint));
+      if (endpoint !== undefined) told.set(id, kept(endpoint));
     }
     this.#tell([...told.values()]);
   }
@@ -105,6 +105,8 @@ export class Snapshots {
   #settle(): void {
     this.#listed = undefined;
     this.#update([...this.#latest.values()]);
+    // One copy of a large set is enough, and from now on both change together.
+    if (this.#told !== undefined) this.#latest = this.#told;
   }
 
   #update(endpoints: readonly EndpointAddress[]): void {
@@ -115,10 +117,31 @@ export class Snapshots {
       // An unchanged endpoint stays the same object, so that whoever compares is done at once.
       const isSame = known !== undefined && sameEndpoint(known, endpoint);
       isChanged ||= !isSame;
-      told.set(endpoint.id, isSame ? known : endpointAddress(endpoint));
+      told.set(endpoint.id, isSame ? known : kept(endpoint));
     }
     if (!isChanged && told.size === this.#told?.size) return;
     this.#told = told;
     this.#tell([...told.values()]);
   }
+}
+
+/** Names of places, of which there are few, each once however many endpoints say them. */
+const places = new Map<string, string>();
+const maxPlaces = 10_000;
+const noAttributes = Object.freeze({});
+
+/** The endpoint as it is told, in little memory: a client may keep ten thousand, and a gateway more. */
+function kept(endpoint: EndpointAddress): EndpointAddress {
+  const { id, address, region, zone, attributes } = endpoint;
+  return Object.freeze({
+    ...endpoint, address: address === id ? id : address, region: place(region), zone: place(zone),
+    attributes: Object.keys(attributes).length === 0 ? noAttributes : Object.freeze({ ...attributes }),
+  });
+}
+
+function place(name: string): string {
+  const known = places.get(name);
+  if (known !== undefined) return known;
+  if (places.size < maxPlaces) places.set(name, name);
+  return name;
 }
