@@ -7,7 +7,8 @@ import { systemNameServers } from "./index.ts";
 import { nameServersIn } from "./name-servers.ts";
 
 test("nameserver lines count, three of them, and nothing else", () => {
-  assert.deepEqual(nameServersIn("# nameserver 1.1.1.1\nsearch a.test\nnameserver 10.0.0.2\n nameserver\t2001:db8::53 # x\n" +
+  assert.deepEqual(nameServersIn("# nameserver 1.1.1.1\nsearch a.test\nnameserver 10.0.0.2\n" +
+    " nameserver\t2001:db8::53 # x\n" +
     "options ndots:5\nnameserver fe80::1%eth0\nnameserver 10.0.0.3\nnameserver ns.test\n"),
   ["10.0.0.2:53", "[2001:db8::53]:53", "[fe80::1%eth0]:53"]);
   assert.deepEqual(nameServersIn(""), ["127.0.0.1:53"]);
