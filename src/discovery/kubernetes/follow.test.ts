@@ -19,7 +19,7 @@ const json = (value: unknown, status = 200): Answer => (response) =>
   void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(value));
 const goodList = json({ metadata: { resourceVersion: "7" }, items: [slice("a", "10.0.0.1")] });
 const lines = (...texts: string[]): Answer => (response) => void response.writeHead(200).end(texts.join("\n"));
-const stay: Answer = (response) => void response.writeHead(200).flushHeaders();
+const stay: Answer = (response) => response.writeHead(200).flushHeaders();
 const event = (type: string, object: unknown): string => JSON.stringify({ type, object });
 
 /** Answers lists and watches by scripts, the last entry of each for ever. */
@@ -65,8 +65,8 @@ const manyLines = "x".repeat(3_000);
 
 for (const [what, list, pattern] of [
   ["the page of a proxy", (response: ServerResponse) =>
-    void response.writeHead(200, { "content-type": "text/html" }).end("<html>hi</html>"), /no JSON.*a proxy or a login page/],
-  ["something else", json({ kind: "Pod" }), /answered no list of slices, but a mapping/],
+    void response.writeHead(200, { "content-type": "text/html" }).end("<html>hi</html>"), /no JSON.*or a login page/],
+  ["an object", json({ kind: "Pod" }), /answered no list of slices, but a mapping/],
   ["a list of nothing", json({ metadata: { resourceVersion: "1" }, items: "many" }), /answered no list of slices/],
   ["null", json(null), /answered no list of slices/],
   ["a failure", json({ kind: "Status", message: "no leader" }, 500), /answered 500: no leader/],

@@ -11,7 +11,7 @@ import type { ClusterAccess, ClusterCredentials } from "../../core/cluster.ts";
 import { RpcError } from "../../core/error.ts";
 import { formatAddress } from "./address.ts";
 import { systemCode } from "./error.ts";
-import { type KubeChoice, type KubeFile, type KubeTarget, readKubeconfig } from "./kube-config-file.ts";
+import type { KubeChoice, KubeFile, KubeTarget } from "./kube-config-file.ts";
 import { type NodeSecurity, tls } from "./tls.ts";
 
 export interface InClusterOptions {
@@ -83,7 +83,10 @@ export function kubeconfig(options: KubeconfigOptions = {}): ClusterCredentials 
     async read(): Promise<ClusterAccess> {
       const stamp = (await Promise.all(paths.map(stampOf))).join();
       if (last?.stamp !== stamp) {
-        const target = readKubeconfig(await readFiles(paths), choice);
+        const files = await readFiles(paths);
+        // Everybody loads this module, and few need the parser of YAML behind the other.
+        const { readKubeconfig } = await import("./kube-config-file.ts");
+        const target = readKubeconfig(files, choice);
         last = { stamp, target, security: target.isSecured ? tls(target) : undefined };
       }
       const { target: { address, basePath, namespace, token, tokenFile }, security } = last;
