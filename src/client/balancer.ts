@@ -89,7 +89,8 @@ export class Balancer implements EndpointOwner, Watcher {
 
   /** Whether the endpoint of this id has a connection that was heard of: evidence that needs no probe. */
   isReady(id: string): boolean {
-    return this.#endpoints.get(id)?.status === "ready";
+    const status = this.#endpoints.get(id)?.status;
+    return status === "ready" || status === "busy";
   }
 
   /** The same endpoints under another picker, which is given the same candidates as that of the options. */

@@ -20,7 +20,7 @@ interface Asked {
   timer: Timer | undefined;
 }
 
-/** One that answered is asked again first after so long, since one that leaves in order does so after it was taken out. */
+/** One that answered is asked again first after so long: who leaves in order does so after it was taken out. */
 const soonMs = 50;
 
 export class Inquiry {
