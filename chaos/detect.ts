@@ -143,6 +143,15 @@ function row(seen: Seen, property: string, value: number, most: number, unit: st
   };
 }
 
+/** When the client took the victim out, and why: told, since goals are set for the calls. */
+function outAfter({ report, faultMs }: Seen, name: string): Row {
+  const out = report.changes.find(({ atMs, server, status }) => server === 0 && status !== "ready" && atMs >= faultMs);
+  return {
+    scenario: "detect", property: `${name}: out after`, value: out === undefined ? null : Math.round(out.atMs - faultMs),
+    unit: "ms", goal: null, met: null, note: out === undefined ? "never" : `${out.status}: ${out.why}`,
+  };
+}
+
 /** Calls that failed as their users saw them, for faults that another server makes good. */
 function failedCalls(name: string, seen: Seen): Row {
   const failures = seen.report.failures.filter(([atMs]) => atMs >= seen.faultMs);
@@ -173,6 +182,7 @@ async function *silent(fleet: Fleet): AsyncGenerator<Row> {
     fault: () => fleet.victim.signal("SIGSTOP"), heal: () => void fleet.victim.signal("SIGCONT"),
   });
   yield row(seen, `${name}: last new call to it`, lastCallMs(seen), 400, "ms");
+  yield outAfter(seen, name);
   yield failedCalls(name, seen);
   yield falselyAccused(name, seen);
 }
@@ -198,6 +208,7 @@ async function *unplugged(fleet: Fleet): AsyncGenerator<Row> {
       heal: () => namespace.restore(),
     });
     yield row(seen, property, lastCallMs(seen), 400, "ms");
+    yield outAfter(seen, name);
     yield failedCalls(name, seen);
   } finally {
     await fleet.replaceVictim();
@@ -222,15 +233,8 @@ async function *misbehaving(fleet: Fleet, name: string, behaviour: Partial<Behav
     name, lookMs, stallMs: coarseStallMs,
     fault: () => fleet.victim.behave(behaviour), heal: () => fleet.victim.behave({}),
   });
-  const ejected = seen.report.changes.find(({ atMs, server, status }) =>
-    server === 0 && status === "ejected" && atMs >= seen.faultMs);
   yield row(seen, `${name}: share of the traffic after 2 s`, 100 * share(seen, 2_000), 1.5, "%");
-  yield {
-    scenario: "detect", property: `${name}: out after`, unit: "ms", goal: null, met: null,
-    ...(ejected === undefined
-      ? { value: null, note: "never" }
-      : { value: Math.round(ejected.atMs - seen.faultMs), note: ejected.why }),
-  };
+  yield outAfter(seen, name);
   yield falselyAccused(name, seen);
 }
 

@@ -4,6 +4,7 @@ import {
   addressOf, callContext, Echo, outcomeOf, scripted, type ScriptedConnection, thrownBy,
 } from "../../test/client/scripted.ts";
 import { type EndpointStatus, expected, type Observer, RpcError } from "../core/index.ts";
+import { phiAccrual } from "../health/index.ts";
 import { createSimulation, type Simulation } from "../runtime/sim/index.ts";
 import { ClientEndpoint, type EndpointOptions, type EndpointOwner, speaksAgainstEndpoint } from "./endpoint.ts";
 
@@ -342,4 +343,30 @@ test("a server that has every connection replaced is asked no faster than one ou
   await simulation.run(1_000);
   assert.ok(script.connections.length > 5 && script.connections.length < 30, `${script.connections.length}`);
   endpoint.close();
+});
+
+test("by phi, a connection that is used to answer late is given more time than one that is not", async () => {
+  const suspectedAfterMs = async (answersAfterMs: number): Promise<number> => {
+    const { simulation, clock, script, endpoint } = setUp({ suspicion: phiAccrual({ threshold: 8 }) });
+    endpoint.connect();
+    script.last.open();
+    script.last.pong(1);
+    outcomeOf(endpoint.call("long", callContext(clock)));
+    let pings = script.last.pings;
+    for (let ms = 0; ms < 20_000; ms += 10) {
+      await simulation.run(simulation.nowMs + 10);
+      if (script.last.pings === pings) continue;
+      await simulation.run(simulation.nowMs + answersAfterMs * (0.5 + (ms % 7) / 7));
+      script.last.pong(1);
+      pings = script.last.pings;
+    }
+    assert.equal(endpoint.status, "ready", "none of this is unusual");
+    const silentFromMs = clock.now();
+    while (endpoint.status === "ready") await simulation.run(simulation.nowMs + 10);
+    return clock.now() - silentFromMs;
+  };
+  const even = await suspectedAfterMs(1);
+  const uneven = await suspectedAfterMs(150);
+  assert.ok(even >= 200 && even < 450, `${even}`);
+  assert.ok(uneven > even + 100, `${uneven} after ${even}`);
 });

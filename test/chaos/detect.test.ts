@@ -25,7 +25,9 @@ test("dead, silent, failing and slow servers are left in time, and nobody for ou
     child.stdout.setEncoding("utf8").on("data", (text: string) => { output += text; });
     const [code] = await once(child, "close") as [number | null];
     const rows = output.trim().split("\n").map((line) => JSON.parse(line) as Row);
-    for (const { property, value, goal, note = "" } of rows) t.diagnostic(`${property}: ${value} (${goal}) ${note}`);
+    for (const { property, value, goal, note } of rows) {
+      t.diagnostic([`${property}: ${value}`, goal, note].filter((one) => one !== null && one !== undefined).join("; "));
+    }
     assert.deepEqual(rows.filter(({ met }) => met === false), []);
     assert.equal(code, 0);
     assert.ok(rows.every(({ scenario }) => scenario === "detect"));
