@@ -43,8 +43,7 @@ export async function addressesOf(
   const failure = outcomes.find((one) => one.state === "failed");
   if (failure?.state === "failed") return failure;
   const isCertain = outcomes.some((one) => one.state === "absent" && one.isCertain);
-  const why = `${name} has no address${isCertain ? "" : ", says a server that is not responsible for it"}`;
-  return { state: "absent", isCertain, why, refreshAtMs };
+  return { state: "absent", isCertain, why: `${name} has no address`, refreshAtMs };
 }
 
 function failed(message: string): Extract<HostAddresses, { state: "failed" }> {
