@@ -144,7 +144,7 @@ describe("Consul", { skip }, () => {
     assert.deepEqual([dots.ids, slashes.ids], ["10.0.0.1:7001", "10.0.0.2:7001"]);
   });
 
-  test("what curl registers serves: region by datacenter, address by node, checks and states", { timeout }, async () => {
+  test("what curl registers serves: region by datacenter, address by node, by checks", { timeout }, async () => {
     await using known = discoveryAt(server.address);
     await using warned = discoveryAt(server.address, { includeWarning: true });
     await using tagged = discoveryAt(server.address, { tags: ["v2"] });
@@ -256,6 +256,8 @@ describe("Consul", { skip }, () => {
     await until(() => heard.every(({ snapshots }) => snapshots.length === 1));
     for (let i = 0; i < 6; i++) await register({ ID: `beyond-${i}`, Name: `beyond.v1.N${i}`, Port: 80 });
     await until(() => heard.every(({ last }) => last.length === 1));
+    await replaceAll({});
+    await until(() => heard.every(({ last }) => last.length === 0));
   });
 });
 

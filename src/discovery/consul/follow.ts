@@ -43,6 +43,8 @@ export class Follower {
   /** Until when nobody is taken out, on the clock. */
   #settledMs: number;
   #isBeyond = false;
+  /** Whether nothing was heard yet, of a name that was followed before. */
+  #isReturning = true;
 
   constructor(parts: FollowParts, followed: Followed) {
     this.#parts = parts;
@@ -77,13 +79,13 @@ export class Follower {
   }
 
   async #askNow(signal: AbortSignal): Promise<void> {
-    const { agent, runtime: { clock }, settings } = this.#parts;
-    const answer = await agent.ask({ method: "GET", path: this.#path, signal });
-    // From now on, since only now the servers can be heard again.
-    if (this.#settledMs === -Infinity && this.#followed.known.last !== undefined) {
-      this.#settledMs = clock.now() + settings.settleMs;
-    }
-    this.#read(answer);
+    this.#read(await this.#parts.agent.ask({ method: "GET", path: this.#path, signal }));
+  }
+
+  /** From now on nobody is taken out for a while: servers can only now enter themselves again. */
+  #settle(): void {
+    const { runtime: { clock }, settings } = this.#parts;
+    if (this.#followed.known.last !== undefined) this.#settledMs = clock.now() + settings.settleMs;
   }
 
   /** Waits for a change; or, where too many wait already, for a while. */
@@ -122,6 +124,9 @@ export class Follower {
     const { name, view, known } = this.#followed;
     if (answer.status !== 200) throw statusError(server, answer);
     const index = nextIndex(this.#index, answer.fields["x-consul-index"]);
+    // The first answer behind a loss, and one of another state of Consul.
+    if (this.#isReturning || (index === 0 && this.#index > 0)) this.#settle();
+    this.#isReturning = false;
     const isSettled = this.#settledMs === -Infinity || clock.now() >= this.#settledMs;
     // The wait ran out: nothing has changed, but for those who are kept no longer.
     if (index !== 0 && index === this.#index && !(isSettled && this.#settledMs !== -Infinity)) return;

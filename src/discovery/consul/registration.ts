@@ -22,7 +22,7 @@ export function registrationOf(settings: ConsulSettings, entry: EngineEntry): Se
   const split = splitAddress(endpoint.address);
   if (split === undefined && settings.check.kind !== "ttl") {
     throw new RpcError("invalid_argument", `Consul's agent does not check ${endpoint.address} by ` +
-      `${settings.check.kind}; ` + "expected the option check: { kind: \"ttl\" }",
+      `${settings.check.kind}; expected the option check: { kind: "ttl" }`,
     { phase: "validate", retryable: false });
   }
   const id = `${safe(name)}:${safe(endpoint.id)}`;
