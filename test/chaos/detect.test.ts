@@ -26,7 +26,7 @@ test("dead, silent, failing and slow servers are left in time, and nobody for ou
     const [code] = await once(child, "close") as [number | null];
     const rows = output.trim().split("\n").map((line) => JSON.parse(line) as Row);
     for (const { property, value, goal, note } of rows) {
-      t.diagnostic([`${property}: ${value}`, goal, note].filter((one) => one !== null && one !== undefined).join("; "));
+      t.diagnostic([`${property}: ${value}`, goal ?? "", note ?? ""].filter((one) => one !== "").join("; "));
     }
     assert.deepEqual(rows.filter(({ met }) => met === false), []);
     assert.equal(code, 0);
