@@ -33,8 +33,9 @@ export function connectProbe(runtime: Runtime, connect: Connect): Probe {
     // Nothing of it happens before this returns, so the events may speak of what is made here.
     const connection = connect(runtime, endpoint.address, events, endpoint.attributes);
     const timer = runtime.clock.after(timeoutMs, () => {
-      connection.abort(expected("unavailable", `no answer within ${timeoutMs} ms`));
       end(`did not answer within ${timeoutMs} ms`);
+      // Whoever says nothing need not be asked to close.
+      connection.abort(expected("unavailable", "the probe is over"));
     }).unref();
   });
 }
