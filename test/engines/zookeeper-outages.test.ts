@@ -34,7 +34,7 @@ describe("ZooKeeper's driver", { skip: zookeeper.missing ?? false }, () => {
   });
 
   function driver(options: ZooKeeperDiscoveryOptions = {}): EngineDiscovery {
-    const discovery = zookeeperDiscovery({ servers: server.address, ...options });
+    const discovery = zookeeperDiscovery({ address: server.address, ...options });
     opened.push(discovery);
     return discovery;
   }
@@ -69,7 +69,7 @@ describe("ZooKeeper's driver", { skip: zookeeper.missing ?? false }, () => {
     const prefix = "/cut";
     const between = await relay();
     const events = recordEvents();
-    const writer = driver({ prefix, servers: between.address, observer: events, ttlMs: 10_000 });
+    const writer = driver({ prefix, address: between.address, observer: events, ttlMs: 10_000 });
     const registration = writer.register(name, a);
     await registration.registered;
     const seen = record(driver({ prefix }), name);
@@ -88,7 +88,7 @@ describe("ZooKeeper's driver", { skip: zookeeper.missing ?? false }, () => {
   test("what is withdrawn while the connection is cut goes as soon as it is back", { timeout }, async () => {
     const prefix = "/withdrawn";
     const between = await relay();
-    const writer = driver({ prefix, servers: between.address, ttlMs: 10_000 });
+    const writer = driver({ prefix, address: between.address, ttlMs: 10_000 });
     const [first, second] = [writer.register(name, a), writer.register(name, b)];
     await Promise.all([first.registered, second.registered]);
     const seen = record(driver({ prefix }), name);
@@ -105,7 +105,7 @@ describe("ZooKeeper's driver", { skip: zookeeper.missing ?? false }, () => {
     const prefix = "/expired";
     const between = await relay();
     const events = recordEvents();
-    const writer = driver({ prefix, servers: between.address, ttlMs: 1_000, observer: events });
+    const writer = driver({ prefix, address: between.address, ttlMs: 1_000, observer: events });
     await writer.register(name, a).registered;
     const seen = record(driver({ prefix }), name);
     await until(() => ids(seen) === a.address);
@@ -168,8 +168,8 @@ describe("ZooKeeper's driver", { skip: zookeeper.missing ?? false }, () => {
   test("moves to the next server with its session", { timeout }, async () => {
     const prefix = "/failover";
     const [one, other] = [await relay(), await relay()];
-    const servers = [one.address, other.address];
-    const writer = driver({ prefix, servers, ttlMs: 10_000 });
+    const address = [one.address, other.address];
+    const writer = driver({ prefix, address, ttlMs: 10_000 });
     await writer.register(name, a).registered;
     const seen = record(driver({ prefix }), name);
     await until(() => ids(seen) === a.address);

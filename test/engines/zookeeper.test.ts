@@ -18,8 +18,8 @@ describe("ZooKeeper", { skip: zookeeper.missing ?? false }, () => {
 
   for (const { name, run } of discoveryCases(async (services) => {
     const prefix = `/suite-${++prefixes}`;
-    const discovery = zookeeperDiscovery({ servers: server.address, prefix });
-    const writer = zookeeperDiscovery({ servers: server.address, prefix });
+    const discovery = zookeeperDiscovery({ address: server.address, prefix });
+    const writer = zookeeperDiscovery({ address: server.address, prefix });
     const replace = replaceable(writer);
     let isBroken = false;
     await replace(services);

@@ -43,5 +43,5 @@ export const zookeeper: EngineUnderTest = {
     undefined,
   start: () => startEngine(zookeeperProgram),
   discovery: ({ address }, { ttlMs = 4_000, observer } = {}) =>
-    zookeeperDiscovery({ servers: address, ttlMs, observer }),
+    zookeeperDiscovery({ address, ttlMs, observer }),
 };

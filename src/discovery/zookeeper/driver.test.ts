@@ -15,11 +15,11 @@ const numRuns = Math.min(1_000, Number(process.env["MERIDIAN_FUZZ_RUNS"] ?? 60))
 test("refuses options that cannot be meant", () => {
   const refused = (options: Parameters<typeof zookeeperDiscoveryOn>[1], message: RegExp): void =>
     assert.throws(() => zookeeperDiscoveryOn(nodeRuntime, options), { code: "invalid_argument", message });
-  refused({ servers: [] }, /servers is empty/);
-  refused({ servers: "" }, /"" is no server/);
-  refused({ servers: "a:0" }, /"a:0" is no server/);
-  refused({ servers: ["a:2181", "http://b"] }, /"http:\/\/b" is no server/);
-  refused({ servers: "a:2181/.." }, /no path of ZooKeeper/);
+  refused({ address: [] }, /address is empty/);
+  refused({ address: "" }, /"" is no server/);
+  refused({ address: "a:0" }, /"a:0" is no server/);
+  refused({ address: ["a:2181", "http://b"] }, /"http:\/\/b" is no server/);
+  refused({ address: "a:2181/.." }, /no path of ZooKeeper/);
   refused({ prefix: "meridian" }, /no path of ZooKeeper/);
   refused({ prefix: "/a//b" }, /no path of ZooKeeper/);
   refused({ prefix: "/a/" }, /no path of ZooKeeper/);
@@ -71,7 +71,7 @@ async function bearsRubbish([isWelcome, isFramed, bytes]: [boolean, boolean, Uin
     stream.write(isFramed ? Uint8Array.from([0, 0, 0, bytes.length, ...bytes]) : bytes.slice());
     stream.end();
   });
-  const discovery = zookeeperDiscoveryOn(runtime, { servers: address, retryMinMs: 1, retryMaxMs: 1 });
+  const discovery = zookeeperDiscoveryOn(runtime, { address, retryMinMs: 1, retryMaxMs: 1 });
   const failed = Promise.withResolvers<void>();
   discovery.watch("geo.v1.Cities", { snapshot: () => undefined, failed: () => failed.resolve() });
   discovery.register("geo.v1.Cities", { address: "127.0.0.1:7001" });
@@ -84,7 +84,7 @@ test("says what is at the port when it is no ZooKeeper", { timeout }, async () =
   const address = await speaker(runtime, (stream) => {
     stream.write(new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n"));
   });
-  const discovery = zookeeperDiscoveryOn(runtime, { servers: address });
+  const discovery = zookeeperDiscoveryOn(runtime, { address });
   const message = await new Promise<string>((resolve) => {
     discovery.watch("a", { snapshot: () => undefined, failed: (error) => resolve(error.message) });
   });
@@ -95,12 +95,12 @@ test("says what is at the port when it is no ZooKeeper", { timeout }, async () =
 test("leaves a server that takes no session, and closes while it waits for one", { timeout }, async () => {
   const runtime = inMemory(nodeRuntime);
   const address = await speaker(runtime, () => undefined);
-  const discovery = zookeeperDiscoveryOn(runtime, { servers: address, connectTimeoutMs: 50 });
+  const discovery = zookeeperDiscoveryOn(runtime, { address, connectTimeoutMs: 50 });
   const message = await new Promise<string>((resolve) => {
     discovery.watch("a", { snapshot: () => undefined, failed: (error) => resolve(error.message) });
   });
   assert.match(message, /took no session within 50 ms/);
-  const waiting = zookeeperDiscoveryOn(runtime, { servers: address, connectTimeoutMs: 600_000 });
+  const waiting = zookeeperDiscoveryOn(runtime, { address, connectTimeoutMs: 600_000 });
   const registration = waiting.register("a", { address: "127.0.0.1:7001" });
   await Promise.all([discovery.close(), waiting.close()]);
   await assert.rejects(registration.registered, { code: "cancelled" });

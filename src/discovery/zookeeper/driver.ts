@@ -22,7 +22,7 @@ export interface ZooKeeperDiscoveryOptions extends EngineOptions {
    * The servers, each `host:port`: a list, or ZooKeeper's own `a:2181,b:2181/chroot`. Any of them serves; each is
    * tried when the one before is lost. The port is 2181 unless given. Default `127.0.0.1:2181`.
    */
-  readonly servers?: string | readonly string[] | undefined;
+  readonly address?: string | readonly string[] | undefined;
   /** Where entries stand: PREFIX/NAME/ID. Default `/meridian`. */
   readonly prefix?: string | undefined;
   /**
@@ -66,7 +66,7 @@ const acls: Readonly<Record<"open" | "creator" | "readable", Acl>> = {
 export function zookeeperDiscoveryOn(runtime: Runtime, options: ZooKeeperDiscoveryOptions = {}): EngineDiscovery {
   const { ttlMs = 4_000, silentMs = 2_000, connectTimeoutMs = 2_000, maxFrameBytes = 4 << 20 } = options;
   const { coalesceMs = 10, settleMs = 5_000, maxEndpoints = 100_000 } = options;
-  const { servers, chroot } = readServers(options.servers ?? "127.0.0.1:2181");
+  const { servers, chroot } = readServers(options.address ?? "127.0.0.1:2181");
   const prefix = chroot + checkPrefix(options.prefix ?? "/meridian");
   checkTtl(ttlMs);
   checkMs({ silentMs, connectTimeoutMs });
@@ -123,7 +123,7 @@ function readServers(given: string | readonly string[]): { servers: readonly str
     if (port !== undefined && !(Number(port) >= 1 && Number(port) <= 65_535)) refuse(server);
     return port === undefined ? `${server}:2181` : server;
   });
-  if (servers.length === 0) throw new RpcError("invalid_argument", "servers is empty; name one at least");
+  if (servers.length === 0) throw new RpcError("invalid_argument", "address is empty; name one at least");
   return { servers, chroot };
 }
 

@@ -1,4 +1,4 @@
-/** ZooKeeper as discovery: `zookeeperDiscovery({ servers })` finds and registers by it. */
+/** ZooKeeper as discovery: `zookeeperDiscovery({ address })` finds and registers by it. */
 import { nodeRuntime } from "../../runtime/node/index.ts";
 import type { EngineDiscovery } from "../engine.ts";
 import { zookeeperDiscoveryOn, type ZooKeeperDiscoveryOptions } from "./driver.ts";
