@@ -9,7 +9,7 @@ import { pooledConnect } from "./create-client.ts";
 
 const options = { coders: () => {
   throw new Error("a probe calls nothing");
-}, compressions: [] };
+}, compressions: [], tls: undefined };
 
 for (const protocol of [native(), grpc()]) {
   test(`${protocol.name}: who answers passes; who refuses, is silent, or is of another kind does not`, async () => {
