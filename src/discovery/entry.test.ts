@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { endpointAddress } from "../core/endpoint.ts";
+import { checkEndpoint } from "./check.ts";
 import { encodeEntry, readEntry, readEntryValue } from "./entry.ts";
 
 const numRuns = Number(process.env["MERIDIAN_FUZZ_RUNS"] ?? 300);
@@ -23,6 +24,12 @@ test("what is written is read", () => {
     const endpoint = endpointAddress({ ...fields, weight, address: "10.0.0.4:7001" });
     assert.deepEqual(readEntry(encodeEntry(endpoint)), endpoint);
   }), { numRuns, seed: 4 });
+});
+
+test("what registries take, readers take", () => {
+  const endpoint = endpointAddress({ address: "a:1", attributes: { notes: "n".repeat(4_000) } });
+  checkEndpoint(endpoint);
+  assert.deepEqual(readEntry(encodeEntry(endpoint)), endpoint);
 });
 
 test("keys of later versions are passed over, faults are named", () => {

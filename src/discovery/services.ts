@@ -14,6 +14,8 @@ export type Refuse = (place: Place, what: string, at?: "key" | "value") => never
 /** Most characters of any text in a description. */
 const maxTextLength = 1024;
 const maxAttributes = 64;
+/** Of one attribute: as much as a server may register with. */
+const maxAttributeChars = 4096;
 
 /** Reads the mapping from names to lists of endpoints at `place`. Objects may be plain or Maps. */
 export function readServices(value: unknown, place: Place, maxEndpoints: number, refuse: Refuse): Services {
@@ -96,11 +98,11 @@ function members(value: unknown, place: Place, expected: string, refuse: Refuse)
   return Object.entries(value);
 }
 
-function readText(value: unknown, place: Place, refuse: Refuse): string {
+function readText(value: unknown, place: Place, refuse: Refuse, maxChars = maxTextLength): string {
   if (typeof value !== "string") {
     refuse(place, `expected text, found ${describe(value)}${value === null ? "" : "; write it in quotes"}`);
   }
-  if (value.length > maxTextLength) refuse(place, `text is longer than ${maxTextLength} characters`);
+  if (value.length > maxChars) refuse(place, `text is longer than ${maxChars} characters`);
   return value;
 }
 
@@ -122,7 +124,7 @@ function readAttributes(value: unknown, place: Place, refuse: Refuse): Record<st
   if (entries.length > maxAttributes) refuse(place, `there are more than ${maxAttributes} attributes`);
   return Object.fromEntries(entries.map(([name, text]) => {
     if (name === "__proto__") refuse([...place, name], 'an attribute named "__proto__" is refused', "key");
-    return [name, readText(text, [...place, name], refuse)];
+    return [name, readText(text, [...place, name], refuse, maxAttributeChars)];
   }));
 }
 

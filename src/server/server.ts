@@ -55,7 +55,7 @@ export interface ServerOptions {
   readonly http?: HttpOptions | undefined;
   /** Finds a route where no handler is registered. */
   readonly fallback?: Router | undefined;
-  /** Whether it says how it is by `grpc.health.v1`: see `Server.health`. Default true. */
+  /** Whether it says how it is by `grpc.health.v1` and `GET /healthz`: see `Server.health`. Default true. */
   readonly health?: boolean | undefined;
   /** Whether it tells everybody who may connect what it serves (`grpc.reflection`), for tools. Default false. */
   readonly reflection?: boolean | undefined;
@@ -158,6 +158,7 @@ class ListeningServer implements Server {
       wires: createWires(serving, {
         native: { region: options.region ?? "", zone: options.zone ?? "", ...options.settings },
         compressions: options.compressions ?? [], http: options.http ?? {}, ended,
+        health: options.health === false ? undefined : this.health,
       }),
       settled: (arrival, connection) => {
         this.#connections.delete(arrival);

@@ -16,11 +16,15 @@ import { nativeAccept, type NativeSettings } from "../protocol/native/index.ts";
 import type { Serving } from "../protocol/router.ts";
 import type { Compression } from "../wire/compression.ts";
 import type { WireName } from "./detect.ts";
+import type { ServerHealth } from "./health.ts";
+import { withHealthz } from "./healthz.ts";
 
 export interface WireOptions {
   readonly native: Partial<NativeSettings>;
   readonly compressions: readonly Compression[];
   readonly http: HttpOptions;
+  /** What `/healthz` says; undefined where it says nothing. */
+  readonly health: ServerHealth | undefined;
   readonly ended: (connection: ServedConnection, error: RpcError | undefined) => void;
 }
 
@@ -41,13 +45,14 @@ export interface HttpOptions {
 }
 
 export function createWires(serving: Serving, options: WireOptions): Record<WireName, Accept> {
-  const { http, ended, compressions } = options;
+  const { http, health, ended, compressions } = options;
   const { runtime } = serving;
   const calls = serveHttp(serving, {
     dialects: [grpcServer(), connectServer(http.connect), grpcWebServer()],
     settings: http.calls, compressions, fallback: http.fallback,
   });
-  const handle = http.cors === undefined ? calls : withCors(runtime.clock, calls, http.cors);
+  const known = health === undefined ? calls : withHealthz(runtime.clock, health, calls);
+  const handle = http.cors === undefined ? known : withCors(runtime.clock, known, http.cors);
   return {
     native: nativeAccept(serving, { settings: options.native, ended }),
     "http/1.1": http1Accept(runtime, { settings: http.http1, handle, ended }),

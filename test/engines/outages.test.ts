@@ -2,9 +2,12 @@
 import { test } from "node:test";
 import type { EngineUnderTest } from "./harness.ts";
 import { outages, surviveOutage } from "./outage.ts";
+import { dns } from "./dns.ts";
+import { etcd } from "./etcd.ts";
+import { kubernetes } from "./kubernetes.ts";
 import { embeddedRegistry } from "./registry.ts";
 
-const engines: readonly EngineUnderTest[] = [embeddedRegistry];
+const engines: readonly EngineUnderTest[] = [embeddedRegistry, dns, etcd, kubernetes];
 
 for (const engine of engines) {
   for (const outage of outages) {
