@@ -31,8 +31,8 @@ test("dead, silent, failing and slow servers are left in time, and nobody for ou
     assert.deepEqual(rows.filter(({ met }) => met === false), []);
     assert.equal(code, 0);
     assert.ok(rows.every(({ scenario }) => scenario === "detect"));
-    for (const about of ["killed", "silent, stopped", "silent, packets dropped", "one in ten errors", "ten times slower",
-      "failing fast", "observer stopped"]) {
+    for (const about of ["killed", "silent, stopped", "silent, packets dropped", "one in ten errors",
+      "ten times slower", "failing fast", "observer stopped"]) {
       assert.ok(rows.some(({ property }) => property.startsWith(about)), `nothing was measured of: ${about}`);
     }
   });
