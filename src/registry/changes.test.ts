@@ -8,7 +8,7 @@ import { connectRegistry, hostRegistryOn, RegistryContract } from "./index.ts";
 
 const address = "registry:7000";
 const name = "geo.v1.Cities";
-const seeds = Math.ceil(Math.min(1_000, Number(process.env["MERIDIAN_FUZZ_RUNS"] ?? 50)) / 10);
+const seeds = Math.max(3, Math.ceil(Math.min(1_000, Number(process.env["MERIDIAN_FUZZ_RUNS"] ?? 50)) / 50));
 
 async function world(seed: number, settleMs: number) {
   const simulation = createSimulation({ seed, link: { latencyMs: 1, jitterMs: 2 } });
