@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { RpcError } from "../core/index.ts";
+import { endpointsCommand } from "./endpoints.ts";
 import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
 
@@ -16,18 +17,20 @@ function packageVersion(): string {
 /** Runs the program; returns its exit code: 0, 1 for an error that it names, 2 for a command line it cannot read. */
 export async function run(argv: readonly string[]): Promise<number> {
   const program = new Command("meridian")
-    .description("Contracts in and out of other languages.")
+    .description("Contracts in and out of other languages, and who serves them.")
     .version(packageVersion())
     .showHelpAfterError("(meridian --help lists the commands)")
     .exitOverride();
-  program.addCommand(exportCommand()).addCommand(importCommand());
+  // What a command has to say beside that it ended.
+  let code = 0;
+  program.addCommand(endpointsCommand((said) => void (code = said))).addCommand(exportCommand()).addCommand(importCommand());
   // Settings of the program do not reach commands that were made elsewhere.
   for (const command of program.commands) {
     command.exitOverride().showHelpAfterError(`(meridian ${command.name()} --help)`);
   }
   try {
     await program.parseAsync(["node", "meridian", ...argv]);
-    return 0;
+    return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const stack = !RpcError.is(error) && process.env["MERIDIAN_DEBUG"] !== undefined && error instanceof Error;

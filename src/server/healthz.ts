@@ -26,7 +26,7 @@ export function withHealthz(clock: Clock, health: ServerHealth, next: HttpHandle
     const fields: Metadata = Object.assign(Object.create(null) as Record<string, string>, {
       "content-type": "text/plain; charset=utf-8", "content-length": String(body.length), "cache-control": "no-store",
     });
-    sendReply(exchange, { head: new Head(fields, statuses[said]), ...(head.method === "GET" && { body }) });
+    sendReply(exchange, { head: new Head(fields, statuses[said]), body: head.method === "GET" ? body : undefined });
     return new Remainder(clock, exchange, last);
   };
 }

@@ -2,12 +2,15 @@
 import { test } from "node:test";
 import type { EngineUnderTest } from "./harness.ts";
 import { outages, surviveOutage } from "./outage.ts";
+import { consul } from "./consul.ts";
 import { dns } from "./dns.ts";
 import { etcd } from "./etcd.ts";
 import { kubernetes } from "./kubernetes.ts";
+import { redis } from "./redis.ts";
 import { embeddedRegistry } from "./registry.ts";
+import { zookeeper } from "./zookeeper.ts";
 
-const engines: readonly EngineUnderTest[] = [embeddedRegistry, dns, etcd, kubernetes];
+const engines: readonly EngineUnderTest[] = [embeddedRegistry, consul, dns, etcd, kubernetes, redis, zookeeper];
 
 for (const engine of engines) {
   for (const outage of outages) {
