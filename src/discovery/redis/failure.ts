@@ -5,7 +5,8 @@ import type { Code } from "../../core/code.ts";
 const refusals: readonly (readonly [pattern: RegExp, code: Code, advice: string])[] = [
   [/^WRONGPASS|invalid password/, "unauthenticated", "the user or password is wrong"],
   [/^NOAUTH/, "unauthenticated", "it asks for a password, and none was given (options `username`, `password`)"],
-  [/^NOPERM|ACL failure in script/, "permission_denied", "its ACL does not allow that to this user"],
+  [/^NOPERM|ACL failure in script|user executing the script can't/, "permission_denied",
+    "its ACL does not allow that to this user"],
   [/^WRONGTYPE/, "failed_precondition", "a key of ours holds something else; delete it, or choose another `prefix`"],
   [/unknown command.*HELLO|^NOPROTO/i, "failed_precondition", "it is older than version 6"],
 ];

@@ -30,13 +30,19 @@ export async function holdEntry(
     try {
       const answer = await run(link, isNew ? enterScript : renewScript, entry);
       if (signal.aborted) break;
-      if (answer === "entered" || isNew) held();
+      if (answer === "entered") held();
+      else if (isNew || (answer !== "renewed" && answer !== "taken")) throw strange(entry);
       await rest(clock, ttlMs / 3, [signal, link.lost]);
     } catch (error) {
       if (!link.lost.aborted) throw error;
     }
   }
   if (untilMs !== undefined && signal.reason !== superseded) await withdraw(links, entry, isOverdue);
+}
+
+function strange({ key }: Held): RpcError {
+  return new RpcError("unavailable", `Redis answered the script that enters ${key} with something else; is what is ` +
+    "connected to a Redis of version 6 or later?");
 }
 
 function run(link: Link, script: string, { key, id, value, ttlMs }: Held): Promise<unknown> {

@@ -146,7 +146,7 @@ function watched({ clock }: Runtime, settings: LinkSettings, { connection, end, 
   let unanswered = 0;
 
   function ping(): void {
-    if (unanswered > ticks) {
+    if (unanswered >= ticks) {
       end.abort(new RpcError("unavailable", `${name} answered no ping for ${silentMs} ms`));
       return;
     }
