@@ -6,12 +6,22 @@ import { basename, join, relative } from "node:path";
 import { after, test } from "node:test";
 import { readSnippets, root, runnable } from "./snippets.ts";
 
-const documents = ["docs/http.md"];
+const documents = [
+  "docs/http.md", "docs/discovery.md", "docs/discovery-views.md", "docs/failure-detection.md",
+  ...["consul", "dns", "redis"].map((engine) => `docs/discovery-${engine}.md`),
+];
 
 /** Where names come from that a fragment uses and does not import. */
 const known: ReadonlyMap<string, string> = new Map([
   ...["connect", "createClient", "createServer", "grpc", "grpcWeb", "native", "tls"].map((name) =>
     [name, `import { ${name} } from "meridian-rpc";`] as const),
+  ...["consul", "dns", "etcd", "kubernetes", "redis", "zookeeper"].map((engine) =>
+    [`${engine}Discovery`, `import { ${engine}Discovery } from "meridian-rpc/discovery/${engine}";`] as const),
+  ...["createRegistry", "RegistryContract"].map((name) =>
+    [name, `import { ${name} } from "meridian-rpc/registry";`] as const),
+  ["nodeRuntime", 'import { nodeRuntime } from "meridian-rpc/runtime/node";'],
+  ["gateway", 'declare const gateway: import("meridian-rpc").Gateway;'],
+  ["Cities", 'import { Calculator as Cities } from "./contract.ts";'],
   ["Calculator", 'import { Calculator } from "./contract.ts";'],
   ["handlers", 'declare const handlers: import("meridian-rpc").Handlers<typeof import("./contract.ts").Calculator>;'],
   ["discovery", 'declare const discovery: import("meridian-rpc").Discovery;'],
@@ -22,7 +32,8 @@ function complete(fragment: string): string {
   const code = fragment.replaceAll(/"[^"\n]*"/g, '""');
   const imported = [...code.matchAll(/^import \{([^}]*)\}/gm)].map(([, names]) => names).join();
   const lacking = [...known].filter(([name]) =>
-    new RegExp(`\\b${name}\\b(?!:)`).test(code) && !new RegExp(`\\b${name}\\b`).test(imported));
+    new RegExp(`\\b${name}\\b(?!:)`).test(code) && !new RegExp(`\\b${name}\\b`).test(imported) &&
+    !new RegExp(`^const (?:\\{[^}]*)?\\b${name}\\b`, "m").test(code));
   return [...lacking.map(([, line]) => line), fragment, "export {};\n"].join("\n");
 }
 
