@@ -71,7 +71,7 @@ test("leaves a Redis that answers no ping, and comes back to it, with one connec
   assert.deepEqual(failures, ["Redis answered no ping for 1500 ms"]);
   await simulation.run(60_000);
   assert.equal(open(), 1);
-  await simulation.runUntil(discovery.close());
+  await simulation.runUntil(discovery.close(), 60_000);
   assert.equal(open(), 0);
 });
 
@@ -80,6 +80,6 @@ test("bears a Redis that answers everything with rubbish", async () => {
   const registration = discovery.register(name, { address: "127.0.0.1:7001" });
   await simulation.run(10_000);
   assert.match(failures[0] ?? "", /answered the script that reads meridian:\{geo.v1.Cities\} with something else/);
-  await simulation.runUntil(registration.close());
-  await simulation.runUntil(discovery.close());
+  await simulation.runUntil(registration.close(), 60_000);
+  await simulation.runUntil(discovery.close(), 60_000);
 });
