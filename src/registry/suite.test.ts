@@ -56,7 +56,7 @@ const options = { changes: true, failures: true, registrar: true };
 
 const node: Place = { registry: nodeRuntime, user: nodeRuntime, host: "127.0.0.1" };
 for (const { name, run } of discoveryCases((services) => harness(node, services), options)) {
-  test(`sockets: ${name}`, { timeout: 20_000 }, run);
+  test(`sockets: ${name}`, { timeout: 120_000 }, run);
 }
 
 for (const [i] of discoveryCases(() => Promise.reject(new Error("never made")), options).entries()) {

@@ -117,7 +117,7 @@ async function underLoad(
     for (let tries = 0; ; tries++) {
       const found = events.find((one) => one.name === name && text.test(Object.values(one.fields).join(" ")));
       if (found !== undefined) return found;
-      assert.ok(tries < 300, `no event ${name} with ${text} in ${JSON.stringify(events.slice(-20))}`);
+      assert.ok(tries < 3_000, `no event ${name} with ${text} in ${JSON.stringify(events.slice(-20))}`);
       await pause(10);
     }
   };

@@ -36,7 +36,7 @@ const resetOf = (raw: RawHttp2, id: number): number | undefined => {
 
 async function until(harness: Harness, condition: () => boolean): Promise<void> {
   for (let tries = 0; !condition(); tries++) {
-    assert.ok(tries < 300, "it never came");
+    assert.ok(tries < 3_000, "it never came");
     await harness.sleep(10);
   }
 }

@@ -25,7 +25,7 @@ for (const [name, bytes, says] of foreign) {
 }
 
 test("a connection without a byte is nobody's fault: ended quietly if it closes, in time if it stays", async () => {
-  await onSockets({ openingTimeoutMs: 200 }, async (harness) => {
+  await onSockets({ openingTimeoutMs: 1_000 }, async (harness) => {
     const prober = await RawPeer.connect(harness.runtime, harness.address);
     prober.end();
     await prober.closing();
@@ -33,7 +33,7 @@ test("a connection without a byte is nobody's fault: ended quietly if it closes,
     assert.deepEqual(harness.events.filter((one) => [failed, refused].includes(one.name)), []);
     const silent = await RawPeer.connect(harness.runtime, harness.address);
     await silent.closing();
-    await harness.event(refused, /did not show what it speaks within 200 ms/);
+    await harness.event(refused, /did not show what it speaks within 1000 ms/);
   });
 });
 

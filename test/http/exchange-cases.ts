@@ -16,7 +16,7 @@ export interface ExchangeCase {
 /** Waits until `isSo`, in the pair's own time. */
 async function until(pair: ExchangePair, isSo: () => boolean, what: string): Promise<void> {
   for (let waited = 0; !isSo(); waited += 5) {
-    assert.ok(waited < 10_000, `waited in vain for ${what}`);
+    assert.ok(waited < 60_000, `waited in vain for ${what}`);
     await pair.sleep(5);
   }
 }

@@ -25,7 +25,7 @@ function casesFor(factory: PairFactory) {
 function real(name: string, factory: PairFactory, runtime: Runtime): void {
   describe(name, () => {
     for (const one of casesFor(factory)) {
-      test(one.name, { timeout: 20_000 }, async () => {
+      test(one.name, { timeout: 120_000 }, async () => {
         const pair = await connectPair(factory, [runtime, runtime], "127.0.0.1:0");
         try {
           await one.run(pair);

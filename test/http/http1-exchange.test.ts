@@ -30,7 +30,7 @@ function real(name: string, runtime: Runtime, without?: string): void {
   describe(name, () => {
     for (const one of cases) {
       if (one.name === without) continue;
-      test(one.name, { timeout: 20_000 }, async () => {
+      test(one.name, { timeout: 120_000 }, async () => {
         const pair = await connectPair(factory, [runtime, runtime], "127.0.0.1:0");
         try {
           await one.run(pair);

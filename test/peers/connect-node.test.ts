@@ -19,7 +19,7 @@ import { describeContracts, withDependencies } from "../../src/contract/proto/in
 import { connect, grpc, grpcWeb, type Protocol } from "../../src/protocol/index.ts";
 import { gzip, nodeRuntime } from "../../src/runtime/node/index.ts";
 import { createServerOn, type Server } from "../../src/server/index.ts";
-import { codeOf, Law, lawHandlers, type Seen } from "../conformance/protocol-cases.ts";
+import { codeOf, Law, lawHandlers, neverInTime, type Seen, until } from "../conformance/protocol-cases.ts";
 
 /** The law as protobuf-es knows it: from descriptors, without generated code. */
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema,
@@ -109,14 +109,17 @@ for (const [name, transport] of Object.entries(transports)) {
 
     test("deadlines and cancellations reach the handler", async () => {
       seen.cancelled = [];
-      assert.equal((await failure(client.never({}, { timeoutMs: 100 }))).code, Code.DeadlineExceeded);
+      await neverInTime(seen, async (timeoutMs) => {
+        assert.equal((await failure(client.never({}, { timeoutMs }))).code, Code.DeadlineExceeded);
+      }, sleep);
+      await until(sleep, () => seen.cancelled.length === seen.started, () => seen.cancelled.join());
+      const before = seen.started ?? 0;
       const controller = new AbortController();
       const call = failure(client.never({}, { signal: controller.signal }));
-      await sleep(100);
+      await until(sleep, () => (seen.started ?? 0) > before, () => "no call at the handler");
       controller.abort();
       assert.equal((await call).code, Code.Canceled);
-      for (let i = 0; i < 50 && seen.cancelled.length < 2; i++) await sleep(20);
-      assert.equal(seen.cancelled.length, 2, seen.cancelled.join());
+      await until(sleep, () => seen.cancelled.length === seen.started, () => seen.cancelled.join());
     });
 
     test("streams of every shape", async () => {
@@ -148,9 +151,9 @@ const protocols: Readonly<Record<string, { readonly protocol: Protocol; readonly
 for (const [name, { protocol, version }] of Object.entries(protocols)) {
   for (const codec of [protobuf, json]) {
     describe(`we call connect-node: ${name}, ${codec.name}`, () => {
-      const cancelled: string[] = [];
+      const seen: Seen = { produced: 0, cancelled: [] };
       const handle = connectNodeAdapter({
-        routes: (router) => void router.service(lawService, theirHandlers(cancelled) as never),
+        routes: (router) => void router.service(lawService, theirHandlers(seen) as never),
       });
       const server = version === 1 ? createHttpServer(handle) : createHttp2Server(handle);
       let client: ClientOf<typeof Law>;
@@ -196,10 +199,12 @@ for (const [name, { protocol, version }] of Object.entries(protocols)) {
       });
 
       test("deadlines and readers that leave end the call there", async () => {
-        assert.equal((await codeOf(client.never({}, { timeoutMs: 100 }))).code, "deadline_exceeded");
+        await neverInTime(seen, async (timeoutMs) => {
+          assert.equal((await codeOf(client.never({}, { timeoutMs }))).code, "deadline_exceeded");
+        }, sleep);
         for await (const { n } of client.count({ to: 1_000_000 })) if (n === 10) break;
-        for (let i = 0; i < 50 && cancelled.length < 2; i++) await sleep(20);
-        assert.deepEqual(cancelled.sort(), ["count", "never"]);
+        const wanted = () => ["count", ...Array<string>(seen.started ?? 0).fill("never")].join();
+        await until(sleep, () => seen.cancelled.toSorted().join() === wanted(), () => seen.cancelled.join());
       });
 
       test("streams of every shape", async () => {
@@ -222,14 +227,17 @@ function failure(call: Promise<unknown>): Promise<ConnectError> {
   return call.then(() => assert.fail("the call should have failed"), ConnectError.from);
 }
 
-function theirHandlers(cancelled: string[]): Record<string, unknown> {
+function theirHandlers(seen: Seen): Record<string, unknown> {
   const sumOutput = registry.getMessage("law.v1.LawSumOutput");
   assert.ok(sumOutput !== undefined);
-  const never = (context: HandlerContext, name: string): Promise<never> => new Promise((_resolve, reject) => {
-    context.signal.addEventListener("abort", () => {
-      cancelled.push(name);
-      reject(ConnectError.from(context.signal.reason));
-    });
+  const never = ({ signal }: HandlerContext): Promise<never> => new Promise((_resolve, reject) => {
+    seen.started = (seen.started ?? 0) + 1;
+    const onAbort = (): void => {
+      seen.cancelled.push("never");
+      reject(ConnectError.from(signal.reason));
+    };
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort);
   });
   return {
     echo: ({ n, text }: Item) => ({ n, text }),
@@ -237,14 +245,14 @@ function theirHandlers(cancelled: string[]): Record<string, unknown> {
     fail() {
       throw new ConnectError("no – wëll", Code.Aborted, { why: "because" }, [{ desc: sumOutput, value: { sum: 7 } }]);
     },
-    never: (_request: object, context: HandlerContext) => never(context, "never"),
+    never: (_request: object, context: HandlerContext) => never(context),
     keys(_request: object, context: HandlerContext) {
       context.responseHeader.set("told", "at first");
       context.responseTrailer.set("told", "at last");
       return { meta: context.requestHeader.get("who") ?? "" };
     },
     async *count({ to }: { to: number }, context: HandlerContext) {
-      const onAbort = (): void => void cancelled.push("count");
+      const onAbort = (): void => void seen.cancelled.push("count");
       context.signal.addEventListener("abort", onAbort);
       for (let n = 0; n < to; n++) yield { n, text: "x".repeat(100) };
       context.signal.removeEventListener("abort", onAbort);

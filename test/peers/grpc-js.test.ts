@@ -13,7 +13,7 @@ import { grpc } from "../../src/protocol/grpc/index.ts";
 import { gzip, nodeRuntime } from "../../src/runtime/node/index.ts";
 import { createServerOn, type Server } from "../../src/server/index.ts";
 import { Writer } from "../../src/wire/index.ts";
-import { codeOf, Law, lawHandlers, type Seen } from "../conformance/protocol-cases.ts";
+import { codeOf, Law, lawHandlers, neverInTime, type Seen, until } from "../conformance/protocol-cases.ts";
 
 function serializer(coder: Coder) {
   return (value: unknown): Buffer => {
@@ -95,14 +95,17 @@ describe("grpc-js calls us", () => {
   });
 
   test("deadlines and cancellations reach the handler", async () => {
-    const late = await unary("never", {}, undefined, { deadline: Date.now() + 100 })
-      .then(() => assert.fail(), (e: grpcJs.ServiceError) => e);
-    assert.equal(late.code, grpcJs.status.DEADLINE_EXCEEDED);
+    await neverInTime(seen, async (timeoutMs) => {
+      const late = await unary("never", {}, undefined, { deadline: Date.now() + timeoutMs })
+        .then(() => assert.fail(), (e: grpcJs.ServiceError) => e);
+      assert.equal(late.code, grpcJs.status.DEADLINE_EXCEEDED);
+    }, sleep);
+    await until(sleep, () => seen.cancelled.length === seen.started, () => seen.cancelled.join());
+    const before = seen.started ?? 0;
     const call = client.never({}, () => undefined);
-    await sleep(50);
+    await until(sleep, () => (seen.started ?? 0) > before, () => "no call at the handler");
     call.cancel();
-    await sleep(100);
-    assert.deepEqual(seen.cancelled.length, 2, seen.cancelled.join());
+    await until(sleep, () => seen.cancelled.length === seen.started, () => seen.cancelled.join());
     assert.equal((await unary("echo", { n: 1, text: "" }) as Item).n, 1);
   });
 
@@ -132,11 +135,11 @@ describe("grpc-js calls us", () => {
 describe("we call grpc-js", () => {
   let server: grpcJs.Server;
   let client: ClientOf<typeof Law>;
-  const cancelled: string[] = [];
+  const seen: Seen = { produced: 0, cancelled: [] };
 
   before(async () => {
     server = new grpcJs.Server();
-    server.addService(definition, theirHandlers(cancelled));
+    server.addService(definition, theirHandlers(seen));
     const port = await new Promise<number>((resolve, reject) => {
       server.bindAsync("127.0.0.1:0", grpcJs.ServerCredentials.createInsecure(), (error, bound) =>
         error === null ? resolve(bound) : reject(error));
@@ -169,10 +172,12 @@ describe("we call grpc-js", () => {
   });
 
   test("deadlines and readers that leave end the call there", async () => {
-    assert.equal((await codeOf(client.never({}, { timeoutMs: 100 }))).code, "deadline_exceeded");
+    await neverInTime(seen, async (timeoutMs) => {
+      assert.equal((await codeOf(client.never({}, { timeoutMs }))).code, "deadline_exceeded");
+    }, sleep);
     for await (const { n } of client.count({ to: 1_000_000 })) if (n === 10) break;
-    await sleep(200);
-    assert.deepEqual(cancelled.sort(), ["count", "never"]);
+    const wanted = () => ["count", ...Array<string>(seen.started ?? 0).fill("never")].join();
+    await until(sleep, () => seen.cancelled.toSorted().join() === wanted(), () => seen.cancelled.join());
   });
 
   test("streams of every shape", async () => {
@@ -188,7 +193,7 @@ describe("we call grpc-js", () => {
 });
 
 /* eslint-disable @typescript-eslint/no-explicit-any */
-function theirHandlers(cancelled: string[]): grpcJs.UntypedServiceImplementation {
+function theirHandlers(seen: Seen): grpcJs.UntypedServiceImplementation {
   return {
     echo: (call: any, reply: any) => reply(null, call.request),
     blob: (call: any, reply: any) => reply(null, call.request),
@@ -198,10 +203,14 @@ function theirHandlers(cancelled: string[]): grpcJs.UntypedServiceImplementation
       metadata.set("grpc-retry-pushback-ms", "-1");
       reply({ code: grpcJs.status.ABORTED, details: "no – wëll", metadata });
     },
-    never: (call: any) => call.on("cancelled", () => cancelled.push("never")),
+    never(call: any) {
+      seen.started = (seen.started ?? 0) + 1;
+      if (call.cancelled) seen.cancelled.push("never");
+      else call.on("cancelled", () => seen.cancelled.push("never"));
+    },
     keys: (_call: any, reply: any) => reply({ code: grpcJs.status.UNIMPLEMENTED, details: "not here" }),
     async count(call: any) {
-      const gone = once(call, "cancelled").then(() => cancelled.push("count"));
+      const gone = once(call, "cancelled").then(() => seen.cancelled.push("count"));
       for (let n = 0; n < call.request.to && !call.cancelled; n++) {
         if (call.write({ n, text: "x".repeat(100) })) continue;
         await Promise.race([once(call, "drain"), gone]);

@@ -150,10 +150,12 @@ test("a peer that destroys, and one that ends at once, close the stream, told on
 
 test("a peer that only ends its half is closed by us, after what was queued", async () => {
   let heard = 0;
+  const theirEnd = Promise.withResolvers<unknown>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on("data", (bytes) => {
       heard += bytes.length;
     });
+    socket.on("close", theirEnd.resolve);
     socket.end();
   });
   await new Promise<void>((resolve) => {
@@ -165,7 +167,7 @@ test("a peer that only ends its half is closed by us, after what was queued", as
   stream.write(new Uint8Array(300_000));
   await sink.untilClosed();
   assert.equal(sink.error, undefined);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await theirEnd.promise;
   assert.equal(heard, 300_000);
   server.close();
 });

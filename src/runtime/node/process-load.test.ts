@@ -26,9 +26,8 @@ test("processor, memory and event loop are shares and milliseconds of this proce
   assert.ok(busy.memory > 0 && busy.memory < 1, `memory ${busy.memory}`);
   assert.ok(busy.loopLagMs >= 90, `a timer waited for 150 ms, but the lag is ${busy.loopLagMs}`);
   await sleep(150);
-  load(0);
-  await sleep(150);
-  assert.ok(load(0).loopLagMs < busy.loopLagMs, "the lag of an earlier report is not told again");
+  // A busy machine may be late again; the lag of an earlier report, though, is not told for ever.
+  for (load(0); load(0).loopLagMs >= busy.loopLagMs;) await sleep(150);
 });
 
 test("figures are looked at ten times a second at most, calls in flight at once", async () => {
@@ -45,18 +44,24 @@ test("figures are looked at ten times a second at most, calls in flight at once"
 
 test("rates are those of the calls the observer heard of, averaged over about a second", async () => {
   const load = processLoad();
-  const startMs = performance.now();
+  // A busy machine sleeps longer: the average lies between the slowest and the fastest that there was.
+  const rates: number[] = [];
+  let sampledMs = performance.now();
+  let report = load(0);
   for (let i = 0; i < 15; i++) {
     for (let call = 0; call < 10; call++) {
       load.observer.handled?.(context, 1, call < 2 ? new RpcError("internal", "broken") : undefined);
     }
-    await sleep(100);
-    load(0);
+    await sleep(105);
+    report = load(0);
+    const nowMs = performance.now();
+    rates.push(10 / (nowMs - sampledMs) * 1_000);
+    sampledMs = nowMs;
   }
-  const actual = 150 / (performance.now() - startMs) * 1_000;
-  const { callsPerSecond, errorsPerSecond } = load(0);
+  const { callsPerSecond, errorsPerSecond } = report;
   // After a second and a half the average has come 78 % of the way.
-  assert.ok(callsPerSecond > actual * 0.5 && callsPerSecond < actual * 1.2, `${callsPerSecond} of ${actual}`);
+  const [least, most] = [Math.min(...rates) * 0.5, Math.max(...rates) * 1.2];
+  assert.ok(callsPerSecond > least && callsPerSecond < most, `${callsPerSecond}; ${rates.join()}`);
   assert.ok(Math.abs(errorsPerSecond - callsPerSecond / 5) < 0.01 * callsPerSecond, `${errorsPerSecond} errors`);
 });
 

@@ -166,16 +166,14 @@ test("a certificate renewed on disk is used from then on; half a renewal changes
   });
   assert.equal(await subject(), "first");
   copyFileSync(file("second.crt"), file("live.crt"));
-  await sleep(1_050);
-  await subject();
-  await sleep(50);
+  // Handshakes make it look, once a second at most, and do not wait for what it finds.
+  for (; failures.length === 0; await sleep(50)) await subject();
   assert.equal(await subject(), "first", "its key has not come yet");
-  assert.equal(failures.length, 1);
   copyFileSync(file("second.key"), file("live.key"));
-  await sleep(1_050);
-  await subject();
-  await sleep(50);
-  assert.equal(await subject(), "second");
+  for (let now = "first"; now !== "second"; await sleep(50)) {
+    now = await subject();
+    assert.ok(now === "first" || now === "second", now);
+  }
   await listener.close();
 });
 
