@@ -1,6 +1,7 @@
 // How soon a client leaves servers that die, fall silent, fail or slow down, and that it leaves none for its own fault.
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Behaviour, machineMs, type Report } from "./fleet/messages.ts";
+import { type Behaviour, machineMs, type Report, watchLateness } from "./fleet/messages.ts";
 import { type NetworkNamespace, networkNamespace } from "./fleet/network-namespace.ts";
 import { FleetCaller, FleetServer } from "./fleet/process.ts";
 import { atMost, type Row, type RunOptions, type Scenario } from "./frame/rows.ts";
@@ -10,8 +11,8 @@ const callsPerSecond = 1_000;
 /** Each case begins with so much traffic in which nothing happens. */
 const warmUpMs = 1_200;
 /**
- * A case during which the event loop of the caller, or of this process, was later than this is repeated: what it shows
- * need not be the fault's. Where a goal is in milliseconds, little counts; where it is in seconds, more is borne.
+ * A case that missed a goal while the event loop of a process that is well was later than this is repeated: what it
+ * shows need not be the fault's. Where a goal is in milliseconds, little counts; where it is in seconds, more is borne.
  */
 const fineStallMs = 30;
 const coarseStallMs = 200;
@@ -41,7 +42,7 @@ export const scenario: Scenario = {
 interface Seen {
   readonly report: Report;
   readonly faultMs: number;
-  /** By how much the machine stalled at worst, if that was too much in every try. */
+  /** By how much the machine stalled at worst, if that was too much; else 0. */
   readonly stalledMs: number;
 }
 
@@ -51,12 +52,16 @@ interface Case {
   readonly stallMs: number;
   /** Begins the fault and answers when. */
   readonly fault: () => Promise<number> | number;
+  /** How long the machine took to bring the fault about, in milliseconds; undefined for what takes no time. */
+  readonly faultTookMs?: () => number;
   readonly heal: () => Promise<unknown> | void;
+  readonly rows: (seen: Seen) => readonly Row[];
 }
 
 class Fleet {
   readonly options: RunOptions;
   readonly servers: FleetServer[] = [];
+  readonly #ownLatenessMs = watchLateness();
   caller!: FleetCaller;
 
   constructor(options: RunOptions) {
@@ -81,44 +86,34 @@ class Fleet {
     this.servers[0] = by ?? await FleetServer.start();
   }
 
-  /** Plays a case: traffic, the fault, and so much time to look at. Repeats it when the machine itself stalled. */
-  async play({ name, lookMs, stallMs, fault, heal }: Case): Promise<Seen> {
+  /** Plays a case: traffic, the fault, and so much time to look at. Repeats it where a stall may have spoilt it. */
+  async play({ name, lookMs, stallMs, fault, faultTookMs, heal, rows }: Case): Promise<readonly Row[]> {
     for (let attempt = 1; ; attempt++) {
       this.options.progress(`${name}${attempt > 1 ? `, again: the machine stalled` : ""}`);
       await this.caller.begin(this.servers, callsPerSecond);
       await sleep(warmUpMs);
-      const lateness = watchLateness();
+      await this.latenessMs();
       const faultMs = await fault();
       await sleep(lookMs);
-      const ownMs = lateness.end();
+      const othersMs = await this.latenessMs();
       const report = await this.caller.report();
       await heal();
       const stalledMs = report.stalls.reduce((worst, [atMs, lateMs]) =>
-        (atMs > faultMs - 500 ? Math.max(worst, lateMs) : worst), ownMs);
-      if (stalledMs <= stallMs) return { report, faultMs, stalledMs: 0 };
-      if (attempt === tries) return { report, faultMs, stalledMs };
+        (atMs > faultMs - 500 ? Math.max(worst, lateMs) : worst), Math.max(othersMs, faultTookMs?.() ?? 0));
+      const made = rows({ report, faultMs, stalledMs: stalledMs > stallMs ? stalledMs : 0 });
+      if (attempt === tries || !made.some(({ goal, met }) => goal !== null && met === null)) return made;
     }
+  }
+
+  /** How late this process and the servers that are well were at worst since this was asked last. */
+  async latenessMs(): Promise<number> {
+    const servers = await Promise.all(this.servers.slice(1).map((one) => one.latenessMs()));
+    return Math.max(this.#ownLatenessMs(), ...servers);
   }
 
   async end(): Promise<void> {
     await Promise.all([...this.servers, this.caller].map((one) => one?.end()));
   }
-}
-
-/** How late this process's own event loop was at worst. */
-function watchLateness(): { end(): number } {
-  let worstMs = 0;
-  let dueMs = machineMs() + 10;
-  const timer = setInterval(() => {
-    worstMs = Math.max(worstMs, machineMs() - dueMs);
-    dueMs = machineMs() + 10;
-  }, 10);
-  return {
-    end() {
-      clearInterval(timer);
-      return worstMs;
-    },
-  };
 }
 
 /** When the victim was last called, after the fault, in milliseconds. */
@@ -135,12 +130,10 @@ function share({ report, faultMs }: Seen, fromMs: number, toMs = Infinity): numb
 /** A goal that was missed while the machine stalled is not known to be missed. */
 function row(seen: Seen, property: string, value: number, most: number, unit: string, note?: string): Row {
   const made = atMost("detect", property, Number(value.toPrecision(4)), most, unit);
+  if (made.met === true) return made;
   const stalled = seen.stalledMs > 0 ? `the machine stalled for ${Math.round(seen.stalledMs)} ms` : undefined;
-  const notes = [made.met === false ? note : undefined, stalled].filter((one) => one !== undefined).join("; ");
-  return {
-    ...made, met: made.met === false && stalled !== undefined ? null : made.met,
-    ...(notes === "" ? undefined : { note: notes }),
-  };
+  const notes = [note, stalled].filter((one) => one !== undefined).join("; ");
+  return { ...made, met: stalled === undefined ? made.met : null, ...(notes === "" ? undefined : { note: notes }) };
 }
 
 /** When the client took the victim out, and why: told, since goals are set for the calls. */
@@ -168,39 +161,54 @@ function falselyAccused(name: string, seen: Seen): Row {
 
 async function *killed(fleet: Fleet): AsyncGenerator<Row> {
   const name = "killed";
-  const seen = await fleet.play({
-    name, lookMs: 800, stallMs: fineStallMs,
-    fault: () => fleet.victim.signal("SIGKILL"), heal: () => fleet.replaceVictim(),
+  // On a busy machine a process that was killed must wait for its turn to die, and answers or stays silent until then.
+  let tookMs = 0;
+  yield* await fleet.play({
+    name, lookMs: 800, stallMs: fineStallMs, faultTookMs: () => tookMs,
+    fault: async () => {
+      const exit = once(fleet.victim.child, "exit");
+      const atMs = fleet.victim.signal("SIGKILL");
+      await exit;
+      tookMs = machineMs() - atMs;
+      return atMs;
+    },
+    heal: () => fleet.replaceVictim(),
+    rows: (seen) => [
+      row(seen, `${name}: last new call to it`, lastCallMs(seen), 50, "ms"),
+      failedCalls(name, seen), falselyAccused(name, seen),
+    ],
   });
-  yield row(seen, `${name}: last new call to it`, lastCallMs(seen), 50, "ms");
-  yield failedCalls(name, seen);
+}
+
+/** What is asked of every silence. */
+function silenceRows(name: string): (seen: Seen) => readonly Row[] {
+  return (seen) => [
+    row(seen, `${name}: last new call to it`, lastCallMs(seen), 400, "ms"), outAfter(seen, name),
+    failedCalls(name, seen), falselyAccused(name, seen),
+  ];
 }
 
 async function *silent(fleet: Fleet): AsyncGenerator<Row> {
   const name = "silent, stopped";
-  const seen = await fleet.play({
-    name, lookMs: 1_200, stallMs: fineStallMs,
+  yield* await fleet.play({
+    name, lookMs: 1_200, stallMs: fineStallMs, rows: silenceRows(name),
     fault: () => fleet.victim.signal("SIGSTOP"), heal: () => void fleet.victim.signal("SIGCONT"),
   });
-  yield row(seen, `${name}: last new call to it`, lastCallMs(seen), 400, "ms");
-  yield outAfter(seen, name);
-  yield failedCalls(name, seen);
-  yield falselyAccused(name, seen);
 }
 
 async function *unplugged(fleet: Fleet): AsyncGenerator<Row> {
   const name = "silent, packets dropped";
-  const property = `${name}: last new call to it`;
   const inside = await insideNamespace();
   if (typeof inside === "string") {
+    const property = `${name}: last new call to it`;
     yield { scenario: "detect", property, value: null, unit: "ms", goal: "at most 400", met: null, note: inside };
     return;
   }
   const { namespace, server } = inside;
   try {
     await fleet.replaceVictim(server);
-    const seen = await fleet.play({
-      name, lookMs: 1_200, stallMs: fineStallMs,
+    yield* await fleet.play({
+      name, lookMs: 1_200, stallMs: fineStallMs, rows: silenceRows(name),
       fault: () => {
         const atMs = machineMs();
         namespace.drop();
@@ -208,9 +216,6 @@ async function *unplugged(fleet: Fleet): AsyncGenerator<Row> {
       },
       heal: () => namespace.restore(),
     });
-    yield row(seen, property, lastCallMs(seen), 400, "ms");
-    yield outAfter(seen, name);
-    yield failedCalls(name, seen);
   } finally {
     await fleet.replaceVictim();
     namespace.close();
@@ -229,27 +234,29 @@ async function insideNamespace(): Promise<{ namespace: NetworkNamespace; server:
 }
 
 async function *misbehaving(fleet: Fleet, name: string, behaviour: Partial<Behaviour>): AsyncGenerator<Row> {
-  const lookMs = fleet.options.quick ? 3_500 : 8_000;
-  const seen = await fleet.play({
-    name, lookMs, stallMs: coarseStallMs,
+  yield* await fleet.play({
+    name, lookMs: fleet.options.quick ? 3_500 : 8_000, stallMs: coarseStallMs,
     fault: () => fleet.victim.behave(behaviour), heal: () => fleet.victim.behave({}),
+    rows: (seen) => [
+      row(seen, `${name}: share of the traffic after 2 s`, 100 * share(seen, 2_000), 1.5, "%"), outAfter(seen, name),
+      falselyAccused(name, seen),
+    ],
   });
-  yield row(seen, `${name}: share of the traffic after 2 s`, 100 * share(seen, 2_000), 1.5, "%");
-  yield outAfter(seen, name);
-  yield falselyAccused(name, seen);
 }
 
 async function *failingFast(fleet: Fleet, name: string, errors: number): AsyncGenerator<Row> {
   const lookMs = 1_500;
   const windowMs = 250;
-  const seen = await fleet.play({
+  const windows = Array.from({ length: lookMs / windowMs }, (_, i) => i * windowMs);
+  yield* await fleet.play({
     name, lookMs, stallMs: coarseStallMs,
     fault: () => fleet.victim.behave({ errors, fast: true }), heal: () => fleet.victim.behave({}),
+    rows: (seen) => [
+      row(seen, `${name}: greatest share in ${windowMs} ms`,
+        Math.max(...windows.map((fromMs) => 100 * share(seen, fromMs, fromMs + windowMs))), 100 / servers, "%"),
+      row(seen, `${name}: share after 1 s`, 100 * share(seen, 1_000), 1.5, "%"), outAfter(seen, name),
+    ],
   });
-  const shares = Array.from({ length: lookMs / windowMs }, (_, i) =>
-    100 * share(seen, i * windowMs, (i + 1) * windowMs));
-  yield row(seen, `${name}: greatest share in 250 ms`, Math.max(...shares), 100 / servers, "%");
-  yield row(seen, `${name}: share after 1 s`, 100 * share(seen, 1_000), 1.5, "%");
 }
 
 /** The observer stands still: whatever it finds when it wakes, it is its own fault. */
@@ -261,10 +268,12 @@ async function *stopped(fleet: Fleet): AsyncGenerator<Row> {
   await sleep(warmUpMs);
   fleet.caller.signal("SIGSTOP");
   await sleep(stopMs);
+  await fleet.latenessMs();
   const wokeMs = fleet.caller.signal("SIGCONT");
   await sleep(2_500);
+  const lateMs = await fleet.latenessMs();
   const report = await fleet.caller.report();
-  const seen = { report, faultMs: wokeMs, stalledMs: 0 };
+  const seen = { report, faultMs: wokeMs, stalledMs: lateMs > coarseStallMs ? lateMs : 0 };
   const convicted = report.changes.filter(({ atMs, status }) =>
     atMs >= wokeMs && status !== "ready" && status !== "busy" && status !== "closed");
   yield row(seen, `${name}: servers convicted on waking`, convicted.length, 0, "servers", convicted[0]?.why);

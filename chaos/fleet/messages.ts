@@ -17,8 +17,12 @@ export interface Behaviour {
   readonly fast: boolean;
 }
 
-export type ToServer = Behaviour;
-export type FromServer = { readonly kind: "listening"; readonly address: string } | { readonly kind: "changed" };
+export type ToServer = ({ readonly kind: "behave" } & Behaviour) | { readonly kind: "lateness" };
+export type FromServer =
+  | { readonly kind: "listening"; readonly address: string }
+  | { readonly kind: "changed" }
+  /** How late its event loop was at worst since it was asked last, in milliseconds. */
+  | { readonly kind: "lateness"; readonly worstMs: number };
 
 /** `begin` makes a client and calls; `end` reports what was seen since, and closes it. */
 export type ToCaller =
@@ -47,6 +51,22 @@ export interface Change {
   readonly server: number;
   readonly status: string;
   readonly why: string;
+}
+
+/** Watches how late this process's event loop is; what it returns tells the worst since it was asked last. */
+export function watchLateness(): () => number {
+  const everyMs = 10;
+  let worstMs = 0;
+  let dueMs = machineMs() + everyMs;
+  setInterval(() => {
+    worstMs = Math.max(worstMs, machineMs() - dueMs);
+    dueMs = machineMs() + everyMs;
+  }, everyMs).unref();
+  return () => {
+    const told = worstMs;
+    worstMs = 0;
+    return told;
+  };
 }
 
 /** Milliseconds on the machine's monotonic clock, which all processes of one machine share. */

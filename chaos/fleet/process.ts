@@ -2,7 +2,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { type Behaviour, type FromCaller, type FromServer, machineMs, type Report, type ToCaller } from "./messages.ts";
+import {
+  type Behaviour, type FromCaller, type FromServer, machineMs, type Report, type ToCaller, type ToServer,
+} from "./messages.ts";
 
 /** How long a process has to start, or to answer. */
 const patienceMs = 60_000;
@@ -68,7 +70,7 @@ export class FleetProcess<From extends { readonly kind: string }, To extends obj
   }
 }
 
-export class FleetServer extends FleetProcess<FromServer, Behaviour> {
+export class FleetServer extends FleetProcess<FromServer, ToServer> {
   address = "";
 
   static async start(host = "127.0.0.1", prefix: readonly string[] = []): Promise<FleetServer> {
@@ -81,9 +83,16 @@ export class FleetServer extends FleetProcess<FromServer, Behaviour> {
   async behave(behaviour: Partial<Behaviour>): Promise<number> {
     const changed = this.next("changed");
     const atMs = machineMs();
-    this.send({ delayMs: 5, errors: 0, fast: false, ...behaviour });
+    this.send({ kind: "behave", delayMs: 5, errors: 0, fast: false, ...behaviour });
     await changed;
     return atMs;
+  }
+
+  /** How late its event loop was at worst since this was asked last, in milliseconds. */
+  async latenessMs(): Promise<number> {
+    const lateness = this.next("lateness");
+    this.send({ kind: "lateness" });
+    return (await lateness).worstMs;
   }
 }
 

@@ -2,14 +2,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expected } from "../../src/core/index.ts";
 import { createServer } from "../../src/index.ts";
-import { type Behaviour, type FromServer, type ToServer, Who } from "./messages.ts";
+import { type Behaviour, type FromServer, type ToServer, watchLateness, Who } from "./messages.ts";
 
 let behaviour: Behaviour = { delayMs: 5, errors: 0, fast: false };
 const tell = (message: FromServer): void => void process.send?.(message);
 
+const worstLatenessMs = watchLateness();
 process.on("message", (message: ToServer) => {
-  behaviour = message;
-  tell({ kind: "changed" });
+  if (message.kind === "lateness") {
+    tell({ kind: "lateness", worstMs: worstLatenessMs() });
+  } else {
+    behaviour = message;
+    tell({ kind: "changed" });
+  }
 });
 process.on("disconnect", () => process.exit());
 
