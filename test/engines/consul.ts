@@ -9,20 +9,25 @@ import type { EngineServer, EngineUnderTest } from "./harness.ts";
 export interface ConsulServerOptions {
   /** Further arguments, such as `-hcl=...` for ACLs. */
   readonly args?: readonly string[];
+  /** A folder with `ca.crt`, `agent.crt` and `agent.key`: the fifth port speaks TLS, to who shows a certificate. */
+  readonly certificates?: string;
   /** What tests ask with. */
   readonly token?: string;
 }
 
-export function startConsul({ args = [], token }: ConsulServerOptions = {}): Promise<EngineProcess> {
+export function startConsul({ args = [], certificates, token }: ConsulServerOptions = {}): Promise<EngineProcess> {
   return startEngine({
     name: "consul",
-    morePorts: 3,
+    morePorts: 4,
     command: (port, folder) => [
       "consul", "agent", "-server", "-bootstrap-expect=1", `-data-dir=${folder}`, "-node=one", "-bind=127.0.0.1",
       "-client=127.0.0.1", `-http-port=${port}`, `-dns-port=${port + 1}`, `-server-port=${port + 2}`,
       `-serf-lan-port=${port + 3}`, "-serf-wan-port=-1", "-grpc-port=-1",
       ...(hasSecureGrpc() ? ["-grpc-tls-port=-1"] : []), "-disable-host-node-id", "-log-level=warn",
-      "-hcl=performance { raft_multiplier = 1 } disable_update_check = true leave_on_terminate = false", ...args,
+      "-hcl=performance { raft_multiplier = 1 } disable_update_check = true leave_on_terminate = false",
+      ...(certificates === undefined ? [] : [`-https-port=${port + 4}`, `-hcl=ca_file = "${certificates}/ca.crt" ` +
+        `cert_file = "${certificates}/agent.crt" key_file = "${certificates}/agent.key" verify_incoming = true`]),
+      ...args,
     ],
     // A leader alone is not enough: entries are made of a node that the catalog knows.
     answers: async (port) => {
