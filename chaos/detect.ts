@@ -140,8 +140,9 @@ function row(seen: Seen, property: string, value: number, most: number, unit: st
 function outAfter({ report, faultMs }: Seen, name: string): Row {
   const out = report.changes.find(({ atMs, server, status }) => server === 0 && status !== "ready" && atMs >= faultMs);
   return {
-    scenario: "detect", property: `${name}: out after`, unit: "ms", goal: null, met: null,
+    scenario: "detect", property: `${name}: out after`,
     value: out === undefined ? null : Math.round(out.atMs - faultMs),
+    unit: "ms", goal: null, met: null,
     note: out === undefined ? "never" : `${out.status}: ${out.why}`,
   };
 }
