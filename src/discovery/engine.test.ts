@@ -84,7 +84,7 @@ const away = new RpcError("unavailable", "the shelf fell down");
 for (const { name, run } of discoveryCases((services) => {
   const { engine, set, fail } = shelf();
   set(services);
-  const discovery = engineDiscovery(nodeRuntime, engine, { retryMaxMs: 50 });
+  const discovery = engineDiscovery(nodeRuntime, engine, { retryMaxMs: 50, settleMs: 50 });
   return { discovery, registrar: discovery, set, breakSource: () => fail(away), close: () => discovery.close() };
 }, { changes: true, failures: true, registrar: true })) {
   test(`engine: ${name}`, { timeout: 20_000 }, run);
@@ -122,6 +122,20 @@ test("an outage is one event, its end another, and the entry is entered again by
   assert.equal(heard("discovery.registered"), 1);
   await discovery.close();
   assert.equal(entries.get("geo")?.size, 0);
+});
+
+test("after an outage nobody is taken out until it has settled, and newcomers are told at once", async () => {
+  const { discovery, fail, set, heard } = listening({ settleMs: 100 });
+  const told: string[] = [];
+  discovery.watch("geo", { snapshot: (endpoints) => void told.push(endpoints.map(({ id }) => id).join()) });
+  set({ geo: [{ address: "a:1" }, { address: "b:1" }] });
+  await until("both are told", () => told.at(-1) === "a:1,b:1");
+  fail(away);
+  await until("it is lost", () => heard("discovery.lost") === 1);
+  set({ geo: [{ address: "c:1" }] });
+  await until("the newcomer is told, and nobody is gone", () => told.at(-1) === "a:1,b:1,c:1");
+  await until("it has settled", () => told.at(-1) === "c:1");
+  await discovery.close();
 });
 
 test("a refusal ends a registration that was never held, and no other", async () => {

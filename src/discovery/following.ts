@@ -6,10 +6,12 @@ import type { Runtime } from "../core/runtime.ts";
 import type { Answer } from "./audience.ts";
 import type { Engine, EngineView } from "./engine.ts";
 import { type PauseBounds, Pauses } from "./pauses.ts";
+import { Settling } from "./settling.ts";
 
 export interface FollowingSettings {
   readonly observer: Observer;
   readonly maxEndpoints: number;
+  readonly settleMs: number;
   readonly pauseMs: PauseBounds;
 }
 
@@ -22,10 +24,13 @@ export class Following implements EngineView {
   readonly #settings: FollowingSettings;
   readonly #tell: (answer: Answer) => void;
   readonly #pauses: Pauses;
+  readonly #settling: Settling;
   readonly #end = new AbortController();
   /** What was left out before the set now told, and since it. */
   #skippedBefore = new Set<string>();
   #skipped = new Set<string>();
+  /** What the engine itself said last, and what was told. */
+  #said: readonly EndpointAddress[] = [];
   last: readonly EndpointAddress[] | undefined = undefined;
   /** Why the engine is lost; undefined while it is not. */
   failure: RpcError | undefined = undefined;
@@ -38,6 +43,7 @@ export class Following implements EngineView {
     this.#settings = settings;
     this.#tell = tell;
     this.#pauses = new Pauses(runtime, settings.pauseMs);
+    this.#settling = new Settling(runtime.clock, settings.settleMs, () => this.#tellSet(this.#said));
   }
 
   start(): void {
@@ -65,7 +71,7 @@ export class Following implements EngineView {
         `"${this.#name}", more than ${maxEndpoints} (maxEndpoints)`, { phase: "resolve" }));
       return;
     }
-    this.last = this.#inOrder(endpoints);
+    this.#said = this.#inOrder(endpoints);
     this.#skippedBefore = this.#skipped;
     this.#skipped = new Set();
     this.#pauses.reset();
@@ -73,16 +79,22 @@ export class Following implements EngineView {
       this.failure = undefined;
       observer.event?.("discovery.found", { engine: this.#engine.name, name: this.#name });
     }
+    this.#tellSet(this.#said);
+  }
+
+  #tellSet(said: readonly EndpointAddress[]): void {
+    const all = this.#settling.withKept(said);
+    this.last = all === said ? said : [...all].sort(byId);
     this.#tell({ state: "known", endpoints: this.last });
   }
 
   #inOrder(endpoints: readonly EndpointAddress[]): readonly EndpointAddress[] {
-    const byId = new Map<string, EndpointAddress>();
+    const first = new Map<string, EndpointAddress>();
     for (const one of endpoints) {
-      if (!byId.has(one.id)) byId.set(one.id, one);
+      if (!first.has(one.id)) first.set(one.id, one);
       else this.skipped(one.id, "listed twice: an endpoint is known by its id, which is its address by default");
     }
-    return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    return [...first.values()].sort(byId);
   }
 
   skipped(entry: string, why: string): void {
@@ -96,6 +108,7 @@ export class Following implements EngineView {
 
   #lost(error: RpcError): void {
     const isNew = this.failure === undefined;
+    if (isNew && this.last !== undefined) this.#settling.lost(this.last);
     this.failure = error;
     if (isNew) {
       this.#settings.observer.event?.("discovery.lost",
@@ -107,5 +120,10 @@ export class Following implements EngineView {
   close(): void {
     this.#end.abort();
     this.#pauses.skip();
+    this.#settling.end();
   }
+}
+
+function byId(a: EndpointAddress, b: EndpointAddress): number {
+  return a.id < b.id ? -1 : 1;
 }

@@ -3,70 +3,56 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { endpointAddress } from "../core/endpoint.ts";
 import { createSimulation } from "../runtime/sim/index.ts";
-import type { EngineView } from "./engine.ts";
-import { settling } from "./settling.ts";
+import { Settling } from "./settling.ts";
 
 const set = (...ids: string[]) => ids.map((id) => endpointAddress({ id, address: `${id}:1` }));
 
-function follower(settleMs: number) {
+function settlingFor(settleMs: number) {
   const simulation = createSimulation({ seed: 1 });
-  const { clock } = simulation.host("client");
-  const told: string[] = [];
-  const skipped: string[] = [];
-  const view: EngineView = {
-    told: (endpoints) => void told.push(endpoints.map(({ id }) => id).sort().join("")),
-    skipped: (entry) => void skipped.push(entry),
-  };
-  const end = new AbortController();
-  const settle = settling(clock, settleMs);
-  return { simulation, told, skipped, end, follow: () => settle(view, end.signal) };
+  const settledAt: number[] = [];
+  const settling = new Settling(simulation.host("client").clock, settleMs, () => settledAt.push(simulation.nowMs));
+  const told = (...said: string[]): string => settling.withKept(set(...said)).map(({ id }) => id).sort().join("");
+  return { simulation, settling, settledAt, told };
 }
 
-test("the first follower tells what the engine says", () => {
-  const { told, skipped, follow } = follower(5_000);
-  const view = follow();
-  view.told(set("a", "b"));
-  view.told(set("b"));
-  view.told([]);
-  view.skipped("c", "broken");
-  assert.deepEqual(told, ["ab", "b", ""]);
-  assert.deepEqual(skipped, ["c"]);
+test("without a loss what the engine says is told", () => {
+  const { told } = settlingFor(5_000);
+  assert.deepEqual([told("a", "b"), told("b"), told()], ["ab", "b", ""]);
 });
 
 test("after a loss those known before stay until it has settled, but for who was listed since", async () => {
-  const { simulation, told, follow } = follower(5_000);
-  follow().told(set("a", "b", "c"));
-  const view = follow();
+  const { simulation, settling, settledAt, told } = settlingFor(5_000);
+  settling.lost(set("a", "b", "c"));
   await simulation.run(60_000);
-  view.told([]);
-  view.told(set("a", "d"));
-  view.told(set("d"));
-  assert.deepEqual(told, ["abc", "abc", "abcd", "bcd"]);
+  assert.deepEqual([told(), told("a", "d"), told("d")], ["abc", "abcd", "bcd"]);
   await simulation.run(64_900);
-  assert.equal(told.length, 4);
+  assert.deepEqual(settledAt, []);
   await simulation.run(65_100);
-  assert.deepEqual(told.slice(4), ["d"]);
-  view.told([]);
-  assert.deepEqual(told.slice(5), [""]);
+  assert.deepEqual(settledAt, [65_000]);
+  assert.deepEqual([told("d"), told()], ["d", ""]);
 });
 
-test("a second loss begins the time anew, and the end of the follower ends it", async () => {
-  const { simulation, told, end, follow } = follower(5_000);
-  follow().told(set("a"));
-  follow().told([]);
+test("a second loss begins the time anew, and its end ends it", async () => {
+  const { simulation, settling, settledAt, told } = settlingFor(5_000);
+  settling.lost(set("a"));
+  assert.equal(told(), "a");
   await simulation.run(4_000);
-  const view = follow();
-  view.told([]);
+  settling.lost(set("a"));
+  assert.equal(told(), "a");
   await simulation.run(8_000);
-  assert.deepEqual(told, ["a", "a", "a"]);
-  end.abort();
+  assert.deepEqual(settledAt, []);
+  settling.end();
   await simulation.run(20_000);
-  assert.deepEqual(told, ["a", "a", "a"]);
+  assert.deepEqual(settledAt, []);
 });
 
-test("a time of 0 keeps nobody", () => {
-  const { told, follow } = follower(0);
-  follow().told(set("a"));
-  follow().told([]);
-  assert.deepEqual(told, ["a", ""]);
+test("nobody is told anew when everybody came back in time, and a time of 0 keeps nobody", async () => {
+  const back = settlingFor(5_000);
+  back.settling.lost(set("a"));
+  assert.equal(back.told("a"), "a");
+  await back.simulation.run(20_000);
+  assert.deepEqual(back.settledAt, []);
+  const none = settlingFor(0);
+  none.settling.lost(set("a"));
+  assert.equal(none.told(), "");
 });

@@ -19,30 +19,21 @@ export function etcdDiscoveryOn(runtime: Runtime, options: EtcdOptions = {}): En
 }
 
 function etcdEngine(runtime: Runtime, settings: EtcdSettings): Engine {
-  const { prefix, settleMs, maxEndpoints, pageEntries, addresses } = settings;
+  const { prefix, maxEndpoints, pageEntries, addresses } = settings;
   const { clock } = runtime;
   // A protocol of its own: connections are shared by all names, and with nobody else.
   const protocol = grpc({ settings: { maxMessageBytes } });
   const link = new Link({ runtime, settings, protocol, tokens: new Tokens(settings) });
   const holder = new Holder({ runtime, settings, link });
-  const sets = new Map<string, NameSet>();
   return {
     name: `etcd at ${addresses.join(", ")}`,
     async follow(name, view, signal) {
       const range = rangeOf(prefix, name);
-      const set = sets.get(name) ?? new NameSet(clock, { range, settleMs, maxEndpoints });
-      sets.set(name, set);
-      // At once: who watches the name again begins anew, and need not wait until this one has noticed.
-      const left = (): void => {
-        set.detach();
-        if (sets.get(name) === set) sets.delete(name);
-      };
-      signal.addEventListener("abort", left, { once: true });
+      const set = new NameSet(clock, view, { range, maxEndpoints });
       try {
-        await followName({ range, set, link, clock, pageEntries, maxEndpoints, view }, signal);
+        await followName({ range, set, link, clock, pageEntries, maxEndpoints }, signal);
       } finally {
-        signal.removeEventListener("abort", left);
-        set.detach();
+        set.close();
       }
     },
     hold: (entry, held, signal) => holder.hold(entry, held, signal),

@@ -6,7 +6,6 @@
  */
 import { RpcError } from "../../core/error.ts";
 import type { Clock } from "../../core/runtime.ts";
-import type { EngineView } from "../engine.ts";
 import type { KeyValue } from "./contract.ts";
 import { isCompacted } from "./failure.ts";
 import { compareKeys, keyAfter, type KeyRange } from "./keys.ts";
@@ -17,7 +16,6 @@ import type { Session } from "./session.ts";
 export interface Followed {
   readonly range: KeyRange;
   readonly set: NameSet;
-  readonly view: EngineView;
   readonly link: Link;
   readonly clock: Clock;
   readonly pageEntries: number;
@@ -52,7 +50,6 @@ async function followOn(session: Session, followed: Followed, signal: AbortSigna
   for (let compactions = 0; compactions <= maxCompactions; compactions++) {
     const { kvs, revision } = await readAll(session, followed);
     if (signal.aborted) return;
-    if (compactions === 0) followed.set.attach(followed.view);
     followed.set.replace(kvs);
     const end = await watchFrom(session, followed, revision + 1n, signal);
     if (end === "left") return;

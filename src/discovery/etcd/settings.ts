@@ -24,11 +24,6 @@ export interface EtcdOptions extends EngineOptions {
   readonly silenceMs?: number | undefined;
   /** Time for a member to accept us and answer a first question, in milliseconds. Default 2,000. */
   readonly openTimeoutMs?: number | undefined;
-  /**
-   * So long after etcd was lost and found nobody is taken out, in milliseconds: servers that could not renew their
-   * leases, or whom etcd has forgotten, need as long to come back. Default 5,000.
-   */
-  readonly settleMs?: number | undefined;
   /** Most entries of one reply; a larger set is read in pages. Default 1,000. */
   readonly pageEntries?: number | undefined;
 }
@@ -42,7 +37,6 @@ export interface EtcdSettings {
   readonly ttlMs: number;
   readonly silenceMs: number;
   readonly openTimeoutMs: number;
-  readonly settleMs: number;
   readonly pageEntries: number;
   readonly maxEndpoints: number;
   readonly observer: Observer;
@@ -68,7 +62,6 @@ export function resolveEtcdOptions(options: EtcdOptions): EtcdSettings {
     addresses, tls, user, password: password ?? "", prefix, ttlMs,
     silenceMs: milliseconds("silenceMs", options.silenceMs ?? 1_600, 80),
     openTimeoutMs: milliseconds("openTimeoutMs", options.openTimeoutMs ?? 2_000, 10),
-    settleMs: milliseconds("settleMs", options.settleMs ?? 5_000, 0),
     pageEntries: milliseconds("pageEntries", options.pageEntries ?? 1_000, 1),
     maxEndpoints: options.maxEndpoints ?? 100_000,
     observer: options.observer ?? {},

@@ -9,7 +9,6 @@ import type { Runtime } from "../../core/runtime.ts";
 import { checkTtl } from "../check.ts";
 import { type EngineDiscovery, engineDiscovery, type EngineOptions } from "../engine.ts";
 import { encodeEntry } from "../entry.ts";
-import { settling } from "../settling.ts";
 import type { ConnectRedis } from "./connection.ts";
 import { followKey } from "./follow.ts";
 import { holdEntry, unlessAborted, withRegistrant } from "./hold.ts";
@@ -40,21 +39,18 @@ export interface RedisDiscoveryOptions extends EngineOptions {
   readonly rereadMs?: number | undefined;
   /** Changes within so many milliseconds are told together. Default 10. */
   readonly coalesceMs?: number | undefined;
-  /** For so long after Redis was lost nobody is taken out on its word, in milliseconds. Default 5,000. */
-  readonly settleMs?: number | undefined;
 }
 
 /** Discovery and registration by Redis. Throws `invalid_argument` for options that cannot be meant. */
 export function redisDiscoveryOn(runtime: Runtime, options: RedisDiscoveryOptions = {}): EngineDiscovery {
   const { prefix = "meridian:", ttlMs = 5_000, silentMs = 1_500, connectTimeoutMs = 2_000 } = options;
-  const { rereadMs = 5_000, coalesceMs = 10, settleMs = 5_000, maxEndpoints = 100_000 } = options;
+  const { rereadMs = 5_000, coalesceMs = 10, maxEndpoints = 100_000 } = options;
   checkPrefix(prefix);
   checkTtl(ttlMs);
   checkMs({ silentMs, connectTimeoutMs, rereadMs });
   const { connect, place } = connecting(options);
   const name = place === undefined ? "Redis" : `Redis at ${place}`;
   const links = new Links(runtime, { name, connect, connectTimeoutMs, silentMs });
-  const settle = settling(runtime.clock, settleMs);
   // In braces, by which a cluster keeps all keys of a name together.
   const keyOf = (service: string): string => `${prefix}{${service}}`;
 
@@ -63,7 +59,7 @@ export function redisDiscoveryOn(runtime: Runtime, options: RedisDiscoveryOption
     async follow(service, view, signal) {
       const link = await unlessAborted(links.attached(), signal);
       if (link === undefined) return;
-      await followKey(runtime, link, keyOf(service), settle(view, signal), signal,
+      await followKey(runtime, link, keyOf(service), view, signal,
         { coalesceMs, rereadMs, maxEndpoints });
     },
     hold({ name: service, endpoint, registrant }, held, signal) {

@@ -9,7 +9,6 @@ import type { Runtime, Security } from "../../core/runtime.ts";
 import { checkTtl } from "../check.ts";
 import { type EngineDiscovery, engineDiscovery, type EngineOptions } from "../engine.ts";
 import { encodeEntry } from "../entry.ts";
-import { settling } from "../settling.ts";
 import { followPath } from "./follow.ts";
 import { holdNode } from "./hold.ts";
 import type { Credentials } from "./link.ts";
@@ -45,8 +44,6 @@ export interface ZooKeeperDiscoveryOptions extends EngineOptions {
   readonly acl?: "open" | "creator" | "readable" | undefined;
   /** Changes within so many milliseconds are told together. Default 10. */
   readonly coalesceMs?: number | undefined;
-  /** For so long after ZooKeeper was lost nobody is taken out on its word, in milliseconds. Default 5,000. */
-  readonly settleMs?: number | undefined;
   /** Largest answer, in bytes: a list of 100,000 entries has about 3 million. Default 4 MiB. */
   readonly maxFrameBytes?: number | undefined;
 }
@@ -65,7 +62,7 @@ const acls: Readonly<Record<"open" | "creator" | "readable", Acl>> = {
 /** Discovery and registration by ZooKeeper. Throws `invalid_argument` for options that cannot be meant. */
 export function zookeeperDiscoveryOn(runtime: Runtime, options: ZooKeeperDiscoveryOptions = {}): EngineDiscovery {
   const { ttlMs = 4_000, silentMs = 2_000, connectTimeoutMs = 2_000, maxFrameBytes = 4 << 20 } = options;
-  const { coalesceMs = 10, settleMs = 5_000, maxEndpoints = 100_000 } = options;
+  const { coalesceMs = 10, maxEndpoints = 100_000 } = options;
   const { servers, chroot } = readServers(options.address ?? "127.0.0.1:2181");
   const prefix = chroot + checkPrefix(options.prefix ?? "/meridian");
   checkTtl(ttlMs);
@@ -78,7 +75,6 @@ export function zookeeperDiscoveryOn(runtime: Runtime, options: ZooKeeperDiscove
     servers, sessionTimeoutMs: ttlMs, silentMs, connectTimeoutMs, maxFrameBytes,
     security: options.security, credentials: options.auth,
   });
-  const settle = settling(runtime.clock, settleMs);
   /** Who entered a path last in this process. */
   const registrants = new Map<string, string>();
 
@@ -87,7 +83,7 @@ export function zookeeperDiscoveryOn(runtime: Runtime, options: ZooKeeperDiscove
     async follow(name, view, signal) {
       const link = await abortable(session.attached(), signal);
       if (link === undefined) return;
-      await followPath(runtime, link, namePath(prefix, name), settle(view, signal), signal,
+      await followPath(runtime, link, namePath(prefix, name), view, signal,
         { coalesceMs, maxEndpoints });
     },
     async hold({ name, endpoint, registrant }, held, signal) {
