@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { tls } from "../../src/runtime/node/index.ts";
+import { onMachine } from "../machine/stalls.ts";
 import { discoveryAt, etcd, startEtcd } from "./etcd.ts";
 import { startCluster } from "./etcd-cluster.ts";
 import { Ctl, listen, until } from "./etcd-ctl.ts";
@@ -18,7 +19,7 @@ const openssl = (folder: string, ...args: string[]): void =>
 
 describe("etcd in trouble", { skip }, () => {
   test("a stalled etcd is reported within 2 s, and costs nobody; who could not renew his lease is back at once",
-    { timeout: 120_000 }, async () => {
+    { timeout: 400_000 }, () => onMachine(async () => {
       await using things = new AsyncDisposableStack();
       const server = await startEtcd();
       things.defer(() => server.stop());
@@ -41,7 +42,7 @@ describe("etcd in trouble", { skip }, () => {
       assert.ok(await ctl.has("meridian/geo/10.0.0.1:7001"));
       assert.equal(heard.ids(), "10.0.0.1:7001");
       assert.equal(heard.snapshots.length, told, "the set never changed");
-    });
+    }));
 
   test("a wiped etcd takes nobody out; whoever does not come back goes after a while", { timeout: 120_000 },
     async () => {

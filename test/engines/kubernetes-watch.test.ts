@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { onMachine } from "../machine/stalls.ts";
 import { anybody, slicesOf, startEmulator } from "./kubernetes.ts";
 import type { EmulatorSettings } from "./kubernetes-emulator.ts";
 import { hear, put, until } from "./kubernetes-heard.ts";
@@ -10,6 +11,8 @@ const name = "geo.v1.Cities";
 const [a, b, c] = ["10.0.0.1:7001", "10.0.0.2:7001", "10.0.0.3:7001"];
 const at = (...addresses: string[]) => addresses.map((address) => ({ address }));
 const limit = { timeout: 120_000 };
+/** For what depends on seconds, and may be run twice. */
+const twice = { timeout: 400_000 };
 
 async function emulator(things: AsyncDisposableStack, settings: EmulatorSettings = {}) {
   const server = await startEmulator(settings);
@@ -58,7 +61,8 @@ function refusingOnce(server: Awaited<ReturnType<typeof startEmulator>>) {
   };
 }
 
-test("Kubernetes (emulator): bookmarks move the version from which a watch that ended goes on", limit, async () => {
+test("Kubernetes (emulator): bookmarks move the version from which a watch that ended goes on",
+  twice, () => onMachine(async () => {
   await using things = new AsyncDisposableStack();
   const { server, count } = await emulator(things, { bookmarkMs: 30 });
   await put(server, name, at(a));
@@ -68,7 +72,7 @@ test("Kubernetes (emulator): bookmarks move the version from which a watch that 
   // Others change meanwhile, until the version that was listed is long forgotten.
   for (let i = 0; i < 5; i++) await put(server, "geo.v1.Routes", [{ address: b, weight: 1 + i }]);
   const { version } = await server.order({ do: "asked" });
-  await sleep(300);
+  await sleep(1_000);
   await server.order({ do: "compact" });
   await server.order({ do: "endWatches", how: "closed" });
   await until("it goes on from a bookmark", async () => await count(new RegExp(`resourceVersion=${version}&`)) > 0);
@@ -76,7 +80,7 @@ test("Kubernetes (emulator): bookmarks move the version from which a watch that 
   await heard.told(a, b);
   assert.equal(await count(/limit=/), 1, "nothing was listed anew");
   assert.deepEqual(heard.failures, []);
-});
+}));
 
 test("Kubernetes (emulator): a watch that the server ends in its time goes on without a gap", limit, async () => {
   await using things = new AsyncDisposableStack();
@@ -138,7 +142,8 @@ test("Kubernetes (emulator): what happened while the server was down is found at
   await heard.told();
 });
 
-test("Kubernetes (emulator): a server that stands still is noticed in seconds, and found again", limit, async () => {
+test("Kubernetes (emulator): a server that stands still is noticed in seconds, and found again",
+  twice, () => onMachine(async () => {
   await using things = new AsyncDisposableStack();
   const { server, count } = await emulator(things);
   await put(server, name, at(a));
@@ -162,7 +167,7 @@ test("Kubernetes (emulator): a server that stands still is noticed in seconds, a
   // The promise is 2 to 3 s; a busy machine gets more.
   assert.ok(noticedMs < 15_000, `it was noticed after ${Math.round(noticedMs)} ms`);
   process.stdout.write(`# noticed after ${Math.round(noticedMs)} ms\n`);
-});
+}));
 
 test("Kubernetes (emulator): slices that cannot be read are told by name, and the rest serves", limit, async () => {
   await using things = new AsyncDisposableStack();
