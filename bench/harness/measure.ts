@@ -40,7 +40,7 @@ export interface Sample {
   readonly otherCpuShare: number;
 }
 
-const startTimeoutMs = 20_000;
+const startTimeoutMs = 60_000;
 const graceMs = 20_000;
 
 export async function measure(trial: Trial): Promise<Sample> {
