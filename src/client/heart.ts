@@ -17,6 +17,8 @@ import {
 export interface HeartOptions {
   /** While calls are in flight, silence of so long is answered by a ping, in milliseconds. Default 100. */
   readonly heartbeatMs?: number | undefined;
+  /** While an answer is overdue, it is pinged so often instead, in milliseconds. Default a quarter of `heartbeatMs`. */
+  readonly doubtHeartbeatMs?: number | undefined;
   /** Silence of so long, plus two round trips, makes a server with calls in flight suspect. Default 300. */
   readonly suspectAfterMs?: number | undefined;
   /** So long after that, if nothing came, the connection is ended. Default 3,000. */
@@ -39,6 +41,8 @@ export interface HeartOwner {
   dead(error: RpcError): void;
 }
 
+/** A peer that answers no pings, though it answers calls, is not asked for ever. */
+const mostFollowed = 8;
 /** Between pings of a peer that takes offence at many, in milliseconds. */
 const sparingMs = 1_000;
 /** An idle connection to such a peer is not pinged at all. */
@@ -54,10 +58,14 @@ export class Heart extends Alarm {
   readonly #sparingBeats: Heartbeats;
   #beats: Heartbeats;
   readonly #heartbeatMs: number;
+  readonly #doubtMs: number;
   readonly #deadAfterMs: number;
   #state: HeartbeatState;
   #connection: Connection | undefined = undefined;
   #suspectSinceMs: number | undefined = undefined;
+  /** Pings that wait for their own answers, and how often in a row one was followed by another for that alone. */
+  #unanswered = 0;
+  #followed = 0;
   /** What this connection's silences are judged by, where a rule was given, and the beginning of the present one. */
   readonly #silence: Silence | undefined;
   #silentFromMs: number | undefined = undefined;
@@ -70,9 +78,11 @@ export class Heart extends Alarm {
     this.#owner = owner;
     this.#silence = options.suspicion?.watch();
     this.#heartbeatMs = options.heartbeatMs ?? 100;
+    this.#doubtMs = options.doubtHeartbeatMs ?? this.#heartbeatMs / 4;
     this.#deadAfterMs = options.deadAfterMs ?? 3_000;
     this.#beats = this.#oftenBeats = heartbeats({
       intervalMs: this.#heartbeatMs,
+      doubtIntervalMs: this.#doubtMs,
       timeoutMs: options.suspectAfterMs ?? 300,
       idleIntervalMs: options.idleHeartbeatMs ?? 5_000,
     });
@@ -81,6 +91,7 @@ export class Heart extends Alarm {
     const sparingBeatMs = Math.max(this.#heartbeatMs, sparingMs);
     this.#sparingBeats = heartbeats({
       intervalMs: sparingBeatMs,
+      doubtIntervalMs: sparingBeatMs,
       timeoutMs: sparingBeatMs + (options.suspectAfterMs ?? 300),
       idleIntervalMs: neverMs,
     });
@@ -92,6 +103,7 @@ export class Heart extends Alarm {
     this.#suspectSinceMs = this.#silentFromMs = undefined;
     this.#beats = connection.pingsSparingly ? this.#sparingBeats : this.#oftenBeats;
     this.#state = this.#beats.start(this.#clock.now());
+    this.#unanswered = this.#followed = 0;
     // At once, since the distance is what regions are chosen by.
     connection.ping();
     this.#clock.set(this, this.#state.dueAtMs);
@@ -125,6 +137,8 @@ export class Heart extends Alarm {
   answered(roundTripMs: number): void {
     const load = this.#load;
     load.pingMs = load.pingMs === 0 ? roundTripMs : load.pingMs + (roundTripMs - load.pingMs) * 0.2;
+    this.#unanswered = Math.max(0, this.#unanswered - 1);
+    this.#followed = 0;
     if (roundTripMs < load.leastRoundTripMs) load.leastRoundTripMs = roundTripMs;
     if (this.#silentFromMs !== undefined) {
       this.#silence?.heard(this.#clock.now() - this.#silentFromMs);
@@ -149,15 +163,17 @@ export class Heart extends Alarm {
     const outstanding = this.#load.inFlight + this.#owner.waiting;
     const stalled = this.#guard.stalledRecently(this.#heartbeatMs);
     const action = this.#beats.check(this.#state, {
-      nowMs, lastReceivedMs: connection.lastReceivedMs, outstanding, roundTripMs: this.#load.pingMs, stalled,
+      nowMs, lastReceivedMs: connection.lastReceivedMs, outstanding, roundTripMs: distanceMs(this.#load), stalled,
+      leastRoundTripMs: this.#load.leastRoundTripMs,
       timeoutMs: connection.pingsSparingly ? undefined : this.#silence?.limitMs(),
     });
     if (this.#silence !== undefined && action === "ping") this.#beginSilence(connection, outstanding, stalled);
     // What was not asked is not owed.
-    if (action === "ping" && !connection.ping()) {
+    if (action === "ping" && connection.ping()) this.#unanswered++;
+    else if (action === "ping") {
       this.#state = this.#beats.start(nowMs);
       this.#state.dueAtMs = nowMs + sparingMs;
-    }
+    } else if (action === "nothing") this.#follow(connection, nowMs);
     this.#clock.set(this, Math.min(this.#state.dueAtMs, nowMs + this.#heartbeatMs * 64));
     if (action === "convict") {
       this.suspect(nowMs);
@@ -171,6 +187,18 @@ export class Heart extends Alarm {
     else this.#silentFromMs ??= Math.max(connection.lastReceivedMs, this.#state.owedSinceMs);
   }
 
+  /**
+   * Something was heard, but not the answer to what was asked: it may be lost, and TCP notices that soon only by what
+   * comes after it. So it is given something to come after it, or the next calls might find the way blocked.
+   */
+  #follow(connection: Connection, nowMs: number): void {
+    if (this.#unanswered === 0 || this.#followed >= mostFollowed || connection.pingsSparingly) return;
+    this.#followed++;
+    this.#unanswered++;
+    connection.ping();
+    this.#state.dueAtMs = Math.min(this.#state.dueAtMs, nowMs + this.#doubtMs);
+  }
+
   #watchSuspect(connection: Connection, nowMs: number, silentMs: number): void {
     // A stall of our own starts the time of grace again: what was said meanwhile may be waiting unread.
     if (this.#guard.stalledRecently(this.#heartbeatMs)) this.#suspectSinceMs = nowMs;
@@ -181,6 +209,14 @@ export class Heart extends Alarm {
     connection.ping();
     this.#clock.set(this, nowMs + this.#heartbeatMs);
   }
+}
+
+/**
+ * The round trip as far as it is distance. What was measured over a stall, ours or the peer's, says nothing of that,
+ * and a connection busy with calls is not pinged again: one freak would put off the next suspicion by twice itself.
+ */
+function distanceMs({ pingMs, leastRoundTripMs }: Load): number {
+  return Math.min(pingMs, 4 * leastRoundTripMs + 50);
 }
 
 function silence(silentMs: number): RpcError {

@@ -132,7 +132,26 @@ test("silent death with calls outstanding is noticed within 300 ms and two round
   const died = 4_000;
   const { convictedMs, pings } = beat(died, 10_000, () => died, 3, 10);
   assert.equal(convictedMs, died + 320);
-  assert.deepEqual(pings, [4_100, 4_200, 4_300]);
+  // In doubt it is asked every 25 ms: each is another chance for a connection that loses packets.
+  assert.deepEqual(pings, [4_100, 4_125, 4_150, 4_175, 4_200, 4_225, 4_250, 4_275, 4_300]);
+});
+
+test("who is far is not asked more often before its answer could have come", () => {
+  const died = 4_000;
+  const far = beat(died, 10_000, () => died, 3, 80);
+  assert.deepEqual(far.pings, [4_100, 4_200, 4_300, 4_400]);
+  assert.equal(far.convictedMs, died + 460);
+  const near = beat(died, 10_000, () => died, 3, 20);
+  assert.deepEqual(near.pings, [4_100, 4_140, 4_180, 4_220, 4_260, 4_300]);
+});
+
+test("doubt costs nothing while pings are answered in time", () => {
+  // A call of a minute: one ping in each 100 ms of silence, answered after 5 ms.
+  const answered = (now: number, pings: readonly number[]): number =>
+    pings.reduce((last, ping) => (ping + 5 <= now ? ping + 5 : last), 0);
+  const alive = beat(0, 60_000, answered, 1, 5);
+  assert.equal(alive.convictedMs, undefined);
+  assert.equal(alive.pings.length, Math.floor(60_000 / 105));
 });
 
 test("whoever answers is never convicted, and is pinged only when silent", () => {

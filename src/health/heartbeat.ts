@@ -8,6 +8,11 @@
 export interface HeartbeatOptions {
   /** How often a connection with calls outstanding is looked at, in milliseconds. Default 100. */
   readonly intervalMs?: number;
+  /**
+   * While an answer is overdue, it is pinged so often, but not more often than every two round trips, in milliseconds.
+   * Each ping gives a connection that loses packets another chance to be heard. Default a quarter of `intervalMs`.
+   */
+  readonly doubtIntervalMs?: number;
   /** Silence after which it is given up, to which twice the round trip is added, in milliseconds. Default 300. */
   readonly timeoutMs?: number;
   /** How often one without calls is pinged, in milliseconds. Default 5,000. */
@@ -33,6 +38,8 @@ export interface HeartbeatView {
   readonly outstanding: number;
   /** Smoothed round trip; 0 when unknown. */
   readonly roundTripMs: number;
+  /** The least of all, which no lost packet or stall of the peer has lengthened. Default `roundTripMs`. */
+  readonly leastRoundTripMs?: number;
   /** Silence after which this one is given up, if not the policy's `timeoutMs` (see `Suspicion`). */
   readonly timeoutMs?: number | undefined;
   /** Whether our own loop stalled since the last check (`LoopGuard.stalledRecently`). */
@@ -57,6 +64,7 @@ export interface Heartbeats {
 /** A policy for any number of connections. Silent death is noticed within timeout + interval + 2 round trips. */
 export function heartbeats(options: HeartbeatOptions = {}): Heartbeats {
   const { intervalMs = 100, timeoutMs = 300, idleIntervalMs = 5_000 } = options;
+  const doubtIntervalMs = Math.min(options.doubtIntervalMs ?? intervalMs / 4, intervalMs);
 
   function forgive(state: HeartbeatState, nowMs: number): HeartbeatAction {
     state.owedSinceMs = nowMs;
@@ -97,9 +105,12 @@ export function heartbeats(options: HeartbeatOptions = {}): Heartbeats {
       if (outstanding === 0) state.owedSinceMs = nowMs;
       state.pingedAtMs = nowMs;
     }
+    // In doubt, ask more often; but whoever is far is not in doubt before an answer could have come.
+    const distanceMs = Math.min(view.roundTripMs, view.leastRoundTripMs ?? Infinity);
+    const againMs = nowMs + Math.min(Math.max(doubtIntervalMs, 2 * distanceMs), intervalMs);
     // Look again in time to convict on the spot, not an interval later.
     const endMs = convictAtMs(state, view);
-    state.dueAtMs = endMs > nowMs ? Math.min(nowMs + intervalMs, endMs) : nowMs + intervalMs;
+    state.dueAtMs = endMs > nowMs ? Math.min(againMs, endMs) : againMs;
     return "ping";
   }
 
