@@ -29,7 +29,7 @@ after(() => agent?.stop());
 
 describe("Consul asks our servers", { skip }, () => {
   for (const check of kinds) {
-    test(`by ${check.kind}: in with the first good answer, out and in again as the server says`, { timeout }, async () => {
+    test(`by ${check.kind}: in with the first good answer, out and in as the server says`, { timeout }, async () => {
       await using known = discoveryAt(agent.address, { check });
       await using server = createServer({ region: "eu", registry: known }).implement(Web, { get: () => ({}) });
       const seen = record(known, "checked.v1.Web");

@@ -3,6 +3,7 @@ import { RpcError } from "../../core/error.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { statusError } from "../../http/request-answer.ts";
 import { type HttpAnswer, httpRequester } from "../../http/request.ts";
+import { explainTls, isPlain, plain } from "./secured.ts";
 import type { ConsulSettings } from "./settings.ts";
 
 export interface AgentQuestion {
@@ -16,7 +17,7 @@ export interface AgentQuestion {
 export interface Agent {
   /** What messages call it. */
   readonly name: string;
-  /** Whatever it answers, unless it says that we may not ask. */
+  /** Whatever it answers, unless it says that we may not ask, or not so. */
   ask(question: AgentQuestion): Promise<HttpAnswer>;
   close(): Promise<void>;
 }
@@ -38,8 +39,11 @@ export function consulAgent(runtime: Runtime, settings: ConsulSettings): Agent {
         method, path, signal, timeoutMs: patienceMs,
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         ...(secret === undefined || secret === "" ? {} : { fields: { "x-consul-token": secret.trim() } }),
+      }).catch((error: unknown) => {
+        throw explainTls(error);
       });
       if (answer.status === 401 || answer.status === 403) throw forbidden(name, answer, secret !== undefined);
+      if (answer.status === 400 && isPlain(answer)) throw plain(name, answer);
       return answer;
     },
     close: () => requester.close(),

@@ -26,8 +26,6 @@ export interface ConsulOptions extends EngineOptions {
   readonly token?: string | (() => string | Promise<string>) | undefined;
   /** The datacenter that is read. Default: the agent's. Entries are always made in the agent's. */
   readonly datacenter?: string | undefined;
-  /** Of Consul Enterprise. Default: none. */
-  readonly namespace?: string | undefined;
   /** Only entries with all of these are read; entries that we make have them. Default: none. */
   readonly tags?: readonly string[] | undefined;
   /** Only entries that this expression of Consul's filter language takes are read. Default: all. */
@@ -72,7 +70,6 @@ export interface ConsulSettings {
   readonly token: (() => string | Promise<string>) | undefined;
   /** What every question for a name has in its query. */
   readonly query: string;
-  readonly namespace: string | undefined;
   readonly tags: readonly string[];
   readonly serviceName: (name: string) => string;
   readonly check: ConsulCheck;
@@ -98,7 +95,7 @@ export function resolveConsulOptions(options: ConsulOptions): ConsulSettings {
   if (tags.length > 64) refuse(`${tags.length} tags`, "at most 64");
   return {
     address, tls: options.tls, token: typeof token === "string" ? () => token : token,
-    query: queryOf(options), namespace: options.namespace, tags, serviceName, ttlMs,
+    query: queryOf(options), tags, serviceName, ttlMs,
     check: options.check ?? { kind: "ttl" },
     deregisterAfterMs: number("deregisterAfterMs", options.deregisterAfterMs ?? 60_000, leastDeregisterAfterMs),
     waitMs: number("waitMs", options.waitMs ?? 60_000, 10, 600_000),
@@ -112,9 +109,9 @@ export function resolveConsulOptions(options: ConsulOptions): ConsulSettings {
 }
 
 function queryOf(options: ConsulOptions): string {
-  const { datacenter, namespace, filter, tags = [], consistency = "default", includeWarning = false } = options;
+  const { datacenter, filter, tags = [], consistency = "default", includeWarning = false } = options;
   const pairs: [string, string | undefined][] = [
-    ["dc", datacenter], ["ns", namespace], ["filter", filter], ...tags.map((tag): [string, string] => ["tag", tag]),
+    ["dc", datacenter], ["filter", filter], ...tags.map((tag): [string, string] => ["tag", tag]),
   ];
   const given = pairs.flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${encodeURIComponent(value)}`]));
   const flags = [...(consistency === "default" ? [] : [consistency]), ...(includeWarning ? [] : ["passing"])];
