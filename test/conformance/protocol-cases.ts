@@ -286,8 +286,10 @@ export const lawCases: readonly LawCase[] = [
   {
     name: "client stream: a handler may answer before the end; a failing source cancels the call",
     async run({ client }) {
+      // Of some size, so that whatever lies between caller and handler is soon full.
+      const text = "x".repeat(1_000);
       async function* endless() {
-        for (let n = 0; ; n++) yield { n: n === 10 ? -1 : n, text: "" };
+        for (let n = 0; ; n++) yield { n: n === 10 ? -1 : n, text };
       }
       assert.deepEqual(await client.sum(endless()), { sum: -1 });
       async function* broken() {
