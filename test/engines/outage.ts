@@ -121,6 +121,8 @@ async function surviveOnce(engine: EngineUnderTest, outage: Outage): Promise<Out
   const seenAfterMs = performance.now() - backMs;
   // Whatever the engine forgot must have been entered again, or the next change would take it away.
   await sleep(1_000);
+  // Who was forgotten may still be on his way, on a slow machine; who is not coming never is.
+  await until(`${engine.name}: all are found`, () => [...serving].every(isReady), 15_000).catch(() => undefined);
   const { calls, failures } = await traffic.stop();
 
   const story = () => `${engine.name} ${outage.name}: ${failures.slice(0, 5).join("; ")}\n${events.join("\n")}`;

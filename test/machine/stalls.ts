@@ -19,7 +19,10 @@ export interface Stalls {
 
 /** Above the first or below the second, a scenario that failed says little of what it tests. */
 const stalledMs = 1_000;
-const starvedShare = 0.25;
+const starvedShare = 0.6;
+/** What a machine must give before a scenario is run once more, or it has had half a minute to calm. */
+const calmShare = 0.8;
+const calmWithinMs = 30_000;
 
 // A thread of its own: what holds up the main thread may be what is tested.
 const probe = `
@@ -64,7 +67,7 @@ export async function watchStalls(): Promise<{ stop(): Promise<Stalls> }> {
 
 /**
  * Runs a scenario that promises times. If it fails while the machine stood still for more than a second, or gave us
- * less than a quarter of a processor, it is run once more when the machine has calmed, or after a minute; that
+ * less than 60 % of a processor, it is run once more when the machine has calmed, or after half a minute; that
  * counts. A failure tells what the machine did meanwhile.
  */
 export async function onMachine<T>(
@@ -90,11 +93,11 @@ function wasBusy({ worstMs, share }: Stalls): boolean {
 }
 
 async function calm(watch: typeof watchStalls): Promise<void> {
-  for (const untilMs = performance.now() + 60_000; performance.now() < untilMs;) {
+  for (const untilMs = performance.now() + calmWithinMs; performance.now() < untilMs;) {
     const watched = await watch();
     await sleep(1_000);
     const { worstMs, share } = await watched.stop();
-    if (worstMs < stalledMs / 10 && share > 2 * starvedShare) return;
+    if (worstMs < stalledMs / 10 && share > calmShare) return;
   }
 }
 
