@@ -20,15 +20,9 @@ export interface FollowParts {
   readonly polls: Polls;
 }
 
-/** What is kept of a name while the agent is lost. */
-export interface Known {
-  last: readonly EndpointAddress[] | undefined;
-}
-
 export interface Followed {
   readonly name: string;
   readonly view: EngineView;
-  readonly known: Known;
 }
 
 /** Consul holds a question back for up to a sixteenth longer than it was asked to; and then the answer travels. */
@@ -40,18 +34,13 @@ export class Follower {
   readonly #path: string;
   /** What the next question waits for a change of; 0 asks for what is there now. */
   #index = 0;
-  /** Until when nobody is taken out, on the clock. */
-  #settledMs: number;
   #isBeyond = false;
-  /** Whether nothing was heard yet, of a name that was followed before. */
-  #isReturning = true;
 
   constructor(parts: FollowParts, followed: Followed) {
     this.#parts = parts;
     this.#followed = followed;
     const service = encodeURIComponent(parts.settings.serviceName(followed.name));
     this.#path = `/v1/health/service/${service}?${parts.settings.query}`;
-    this.#settledMs = -Infinity;
   }
 
   async follow(signal: AbortSignal): Promise<void> {
@@ -82,27 +71,19 @@ export class Follower {
     this.#read(await this.#parts.agent.ask({ method: "GET", path: this.#path, signal }));
   }
 
-  /** From now on nobody is taken out for a while: servers can only now enter themselves again. */
-  #settle(): void {
-    const { runtime: { clock }, settings } = this.#parts;
-    if (this.#followed.known.last !== undefined) this.#settledMs = clock.now() + settings.settleMs;
-  }
-
   /** Waits for a change; or, where too many wait already, for a while. */
   async #askAgain(signal: AbortSignal): Promise<void> {
     const { agent, polls, settings, runtime: { clock } } = this.#parts;
-    const settleMs = this.#settledMs - clock.now();
     if (this.#index === 0 || !polls.take()) {
       this.#enterBeyond();
-      await pause(clock, settleMs > 0 ? Math.min(settleMs, polls.pauseMs) : polls.pauseMs, signal);
+      await pause(clock, polls.pauseMs, signal);
       if (!signal.aborted) await this.#askNow(signal);
       return;
     }
     this.#leaveBeyond();
     try {
-      const waitMs = Math.ceil(settleMs > 0 ? Math.min(settleMs, settings.waitMs) : settings.waitMs);
-      const path = `${this.#path}&index=${this.#index}&wait=${waitMs}ms`;
-      const timeoutMs = waitMs * (1 + waitExcess) + settings.timeoutMs;
+      const path = `${this.#path}&index=${this.#index}&wait=${settings.waitMs}ms`;
+      const timeoutMs = settings.waitMs * (1 + waitExcess) + settings.timeoutMs;
       this.#read(await agent.ask({ method: "GET", path, timeoutMs, signal }));
     } finally {
       polls.release();
@@ -120,26 +101,21 @@ export class Follower {
   }
 
   #read(answer: HttpAnswer): void {
-    const { agent: { name: server }, runtime: { clock }, settings: { serviceName } } = this.#parts;
-    const { name, view, known } = this.#followed;
+    const { agent: { name: server }, settings: { serviceName } } = this.#parts;
+    const { name, view } = this.#followed;
     if (answer.status !== 200) throw statusError(server, answer);
     const index = nextIndex(this.#index, answer.fields["x-consul-index"]);
-    // The first answer behind a loss, and one of another state of Consul.
-    if (this.#isReturning || (index === 0 && this.#index > 0)) this.#settle();
-    this.#isReturning = false;
-    const isSettled = this.#settledMs === -Infinity || clock.now() >= this.#settledMs;
-    // The wait ran out: nothing has changed, but for those who are kept no longer.
-    if (index !== 0 && index === this.#index && !(isSettled && this.#settledMs !== -Infinity)) return;
-    this.#index = index;
+    // The wait ran out: nothing has changed.
+    if (index !== 0 && index === this.#index) return;
     const endpoints = readCatalog(jsonOf(server, answer), { name, service: serviceName(name), server, view });
     refuseHidden(server, answer, endpoints);
-    if (isSettled) {
-      this.#settledMs = -Infinity;
-      known.last = endpoints;
-      view.told(endpoints);
-    } else {
-      view.told(withMissing(endpoints, known.last ?? []));
+    // Of another state of Consul: whom that does not know needs time to come back, as after any loss.
+    if (index === 0 && this.#index > 0 && Number(answer.fields["x-consul-index"]) > 0) {
+      throw new RpcError("unavailable", `${server} counts its changes anew: it was restored, or has lost its data`,
+        { phase: "resolve" });
     }
+    this.#index = index;
+    view.told(endpoints);
   }
 }
 
@@ -158,14 +134,6 @@ function refuseHidden(server: string, answer: HttpAnswer, endpoints: readonly En
   if (endpoints.length > 0 || answer.fields["x-consul-results-filtered-by-acls"] !== "true") return;
   throw new RpcError("permission_denied", `${server} hides entries from us: the option \`token\` must be one whose ` +
     "policies allow service:read and node:read", { remote: true, retryable: false, phase: "resolve" });
-}
-
-/** What is there now, and who was there before. */
-function withMissing(
-  now: readonly EndpointAddress[], before: readonly EndpointAddress[],
-): readonly EndpointAddress[] {
-  const ids = new Set(now.map(({ id }) => id));
-  return [...now, ...before.filter(({ id }) => !ids.has(id))];
 }
 
 /** Resolves after so long, or as soon as `signal` aborts. */

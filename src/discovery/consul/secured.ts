@@ -8,8 +8,8 @@ const hints: readonly (readonly [said: RegExp, hint: string])[] = [
   [/altnames/, "connect by a name that the certificate is for, or give one of those: tls({ serverName })"],
   // Alerts of RFC 8446, 6.2, that a server sends about a certificate: those from bad_certificate to
   // certificate_unknown, unknown_ca, certificate_required.
-  [/SSL alert number (?:4[2-68]|116)\b/, "the agent asks for our certificate (verify_incoming), and that an " +
-    "authority vouches for it which it trusts: tls({ ca, cert, key })"],
+  [/SSL alert number (?:4[2-68]|116)\b/, "the agent asks for our certificate (verify_incoming), and " +
+    "that an authority vouches for it which it trusts: tls({ ca, cert, key })"],
   [/wrong version number|packet length too long/, "the agent speaks no TLS on this port: name its HTTPS port, or leave " +
     "out the option `tls`"],
 ];

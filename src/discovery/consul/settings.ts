@@ -55,11 +55,6 @@ export interface ConsulOptions extends EngineOptions {
   readonly probeMs?: number | undefined;
   /** Time for any other answer of the agent, in milliseconds. Default 5,000. */
   readonly timeoutMs?: number | undefined;
-  /**
-   * So long after the agent was lost and found nobody is taken out, in milliseconds: servers that it has forgotten, or
-   * that could not tell it that they live, need as long to come back. Default 5,000.
-   */
-  readonly settleMs?: number | undefined;
   /** Largest answer of the agent, in bytes: one entry has some 1,500. Default 64 MiB. */
   readonly maxBytes?: number | undefined;
 }
@@ -80,7 +75,6 @@ export interface ConsulSettings {
   readonly maxLongPolls: number;
   readonly probeMs: number;
   readonly timeoutMs: number;
-  readonly settleMs: number;
   readonly maxBytes: number;
 }
 
@@ -103,7 +97,6 @@ export function resolveConsulOptions(options: ConsulOptions): ConsulSettings {
     maxLongPolls: number("maxLongPolls", options.maxLongPolls ?? 128, 0),
     probeMs: number("probeMs", options.probeMs ?? 1_000, 10),
     timeoutMs: number("timeoutMs", options.timeoutMs ?? 5_000, 10),
-    settleMs: number("settleMs", options.settleMs ?? 5_000, 0),
     maxBytes: number("maxBytes", options.maxBytes ?? 67_108_864, 1),
   };
 }
