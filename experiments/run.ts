@@ -1,4 +1,4 @@
-// Runs an experiment in the simulator: npm run sim -- NAME [--seed N] [--seeds N] [--json].
+// Runs an experiment in the simulator: npm run sim -- NAME [--seed N] [--seeds N] [--hours H] [--json].
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -19,12 +19,15 @@ async function main(): Promise<number> {
   try {
     parsed = parseArgs({
       allowPositionals: true,
-      options: { seed: { type: "string" }, seeds: { type: "string" }, json: { type: "boolean", default: false } },
+      options: {
+        seed: { type: "string" }, seeds: { type: "string" }, hours: { type: "string" },
+        json: { type: "boolean", default: false },
+      },
     });
   } catch (error) {
     return refuse((error as Error).message);
   }
-  const { values: { seed = "1", seeds, json }, positionals: [name = "", ...others] } = parsed;
+  const { values: { seed = "1", seeds, json, hours }, positionals: [name = "", ...others] } = parsed;
   if (name === "") return refuse("name an experiment");
   if (!names.includes(name)) return refuse(`there is no experiment called ${name}`);
   if (others.length > 0) return refuse(`one experiment at a time, not ${[name, ...others].join(" and ")}`);
@@ -35,10 +38,12 @@ async function main(): Promise<number> {
     return refuse(`--seeds ${seeds} is not 1 to ${maxSeeds}`);
   }
   if (getHeapStatistics().heap_size_limit < (experiment.heapMb ?? 0) * 0x100000) return withHeap(experiment.heapMb);
+  if (hours !== undefined && !(Number(hours) > 0)) return refuse(`--hours ${hours} is no time`);
   let missed = 0;
   const all = Array.from({ length: count }, (_, i) => first + i);
   const progress = (text: string): void => void process.stderr.write(`${text}\n`);
-  for await (const row of experiment.run({ seeds: all, progress })) {
+  const options = { seeds: all, progress, ...(hours === undefined ? {} : { hours: Number(hours) }) };
+  for await (const row of experiment.run(options)) {
     if (row.met === false) missed++;
     process.stdout.write(json ? `${JSON.stringify(row)}\n` : lineOf(row));
   }
@@ -60,7 +65,8 @@ async function load(name: string): Promise<Experiment> {
 
 async function refuse(problem: string): Promise<number> {
   const known = await Promise.all(names.map(async (name) => `  ${name.padEnd(16)} ${(await load(name)).about}`));
-  process.stderr.write(`${problem}: npm run sim -- NAME [--seed N] [--seeds N] [--json]\n\n${known.join("\n")}\n`);
+  const usage = "npm run sim -- NAME [--seed N] [--seeds N] [--hours H] [--json]";
+  process.stderr.write(`${problem}: ${usage}\n\n${known.join("\n")}\n`);
   return 2;
 }
 

@@ -22,6 +22,8 @@ export interface Row {
 export interface RunOptions {
   /** The seeds to run, at least one. */
   readonly seeds: readonly number[];
+  /** Simulated hours per seed, where the experiment has so many of its own. */
+  readonly hours?: number;
   /** Says how far it is; not for standard output, which is the rows'. */
   progress(text: string): void;
 }
