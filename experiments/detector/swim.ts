@@ -9,7 +9,7 @@ import { Agenda } from "./agenda.ts";
 import { Chance } from "./chance.ts";
 import type { Fault, Faults } from "./faults.ts";
 import {
-  alive, dead, type Kind, Node, type Probe, suspect, type Suspicion, type SwimEvent, type Update,
+  alive, dead, type Kind, Node, suspect, type Suspicion, type SwimEvent, type Update,
 } from "./swim-node.ts";
 import type { Tally } from "./tally.ts";
 
