@@ -68,7 +68,8 @@ test("a request is answered after the ways of its connection and its own, and in
   const ask = (path: string) => one.requester.request({ method: "PUT", path, body: "größe" }).then(({ text }) => text);
   assert.deepEqual(await settled(one, ask("/a")), { value: "/a größe", ms: 40 });
   assert.deepEqual(await settled(one, ask("/b")), { value: "/b größe", ms: 20 });
-  assert.deepEqual(await settled(one, ask("/never")), { value: "peer: PUT /never: no answer within 1000 ms", ms: 1_000 });
+  assert.deepEqual(await settled(one, ask("/never")),
+    { value: "peer: PUT /never: no answer within 1000 ms", ms: 1_000 });
   assert.deepEqual(await settled(one, ask("/c")), { value: "/c größe", ms: 40 });
   one.simulation.crash("far");
   assert.match((await settled(one, ask("/d"))).value, /^peer: PUT \/d: /);

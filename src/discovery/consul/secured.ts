@@ -10,8 +10,8 @@ const hints: readonly (readonly [said: RegExp, hint: string])[] = [
   // certificate_unknown, unknown_ca, certificate_required.
   [/SSL alert number (?:4[2-68]|116)\b/, "the agent asks for our certificate (verify_incoming), and " +
     "that an authority vouches for it which it trusts: tls({ ca, cert, key })"],
-  [/wrong version number|packet length too long/, "the agent speaks no TLS on this port: name its HTTPS port, or leave " +
-    "out the option `tls`"],
+  [/wrong version number|packet length too long/, "the agent speaks no TLS on this port: name its HTTPS port, or " +
+    "leave out the option `tls`"],
 ];
 
 /** OpenSSL's own words of an error among places in its source. */
