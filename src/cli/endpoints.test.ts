@@ -54,8 +54,8 @@ test("endpoints prints one JSON object a row, and exits with 3 where nobody is r
   const { code, out } = await run("cli.v1.Clock", "--from", `${address},127.0.0.1:1`, "--json", "--wait", "500");
   assert.equal(code, 0);
   const rows = out.trimEnd().split("\n").map((line) => JSON.parse(line) as { address: string; status: string });
-  assert.deepEqual(rows.map((row) => [row.address, row.status]).sort(),
-    [["127.0.0.1:1", "connecting"], [address, "ready"]].sort());
+  assert.deepEqual(Object.fromEntries(rows.map((row) => [row.address, row.status])),
+    { "127.0.0.1:1": "connecting", [address]: "ready" });
   assert.equal((await run("cli.v1.Clock", "--from", "127.0.0.1:1", "--wait", "200")).code, 3);
 });
 

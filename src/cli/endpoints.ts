@@ -36,8 +36,8 @@ export function endpointsCommand(ended: (code: number) => void): Command {
     .option("--wait <ms>", "how long to wait for those that do not answer", milliseconds, 2_000)
     .option("-w, --watch", "go on, and show every change until interrupted")
     .option("--json", "one JSON object a row")
-    .addHelpText("after", "\nStatuses: ready is called; idle and connecting may be; suspect, busy, ejected and draining " +
-      "are not, for the\nreason shown. Exit code 0 if one is ready, 3 if none is.")
+    .addHelpText("after", "\nStatuses: ready is called; idle and connecting may be; suspect, busy, ejected and " +
+      "draining\nare not, for the reason shown. Exit code 0 if one is ready, 3 if none is.")
     .action(async (name: string, flags: Flags) => {
       ended(await show(name, flags));
     });
@@ -169,5 +169,6 @@ function print(name: string, rows: readonly EndpointRow[], { json, watch }: Flag
   const ready = rows.filter(({ status }) => status === "ready").length;
   const time = watch === true ? `${new Date().toISOString().slice(11, 19)} ` : "";
   const lines = rows.length === 0 ? [] : columns(shown, rows, process.stdout.columns);
-  process.stdout.write(`${time}${name}: ${ready} of ${rows.length} ready\n${lines.map((line) => `${line}\n`).join("")}`);
+  const summary = `${time}${name}: ${ready} of ${rows.length} ready`;
+  process.stdout.write([summary, ...lines, ""].join("\n"));
 }

@@ -45,7 +45,9 @@ describe("the meridian program", () => {
   test("tells its commands and its version", async () => {
     const help = await meridian("--help");
     assert.equal(help.code, 0);
-    for (const command of ["endpoints", "export", "import"]) assert.match(help.out, new RegExp(`^ {2}${command} `, "m"));
+    for (const command of ["endpoints", "export", "import"]) {
+      assert.match(help.out, new RegExp(`^ {2}${command} `, "m"));
+    }
     const version = await meridian("--version");
     const { version: expected } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
     assert.deepEqual(version, { code: 0, out: `${expected}\n`, err: "" });

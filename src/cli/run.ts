@@ -23,7 +23,8 @@ export async function run(argv: readonly string[]): Promise<number> {
     .exitOverride();
   // What a command has to say beside that it ended.
   let code = 0;
-  program.addCommand(endpointsCommand((said) => void (code = said))).addCommand(exportCommand()).addCommand(importCommand());
+  program.addCommand(endpointsCommand((said) => void (code = said)));
+  program.addCommand(exportCommand()).addCommand(importCommand());
   // Settings of the program do not reach commands that were made elsewhere.
   for (const command of program.commands) {
     command.exitOverride().showHelpAfterError(`(meridian ${command.name()} --help)`);

@@ -3,8 +3,8 @@
  * Registrar of the little that a driver must say of it.
  *
  * Written once here, for all of them: watchers share a follower of their name; what was told last stays true while the
- * engine is away, and for a while after, until those whom it forgot are back; whoever lost the engine comes back after a
- * pause with jitter; entries are told in one order, each id once; and a close withdraws what was entered.
+ * engine is away, and for a while after, until those whom it forgot are back; whoever lost the engine comes back after
+ * a pause with jitter; entries are told in one order, each id once; and a close withdraws what was entered.
  */
 import type { Discovery, Registrar } from "../core/discovery.ts";
 import { type EndpointAddress, endpointAddress } from "../core/endpoint.ts";
@@ -61,8 +61,8 @@ export interface EngineOptions {
   readonly retryMinMs?: number | undefined;
   readonly retryMaxMs?: number | undefined;
   /**
-   * For so long after the engine was lost nobody is taken out on its word, in milliseconds: servers that could not renew
-   * their leases, or whom it has forgotten, need time to come back. Default 5,000; 0 believes it at once.
+   * For so long after the engine was lost nobody is taken out on its word, in milliseconds: servers that could not
+   * renew their leases, or whom it has forgotten, need time to come back. Default 5,000; 0 believes it at once.
    */
   readonly settleMs?: number | undefined;
 }

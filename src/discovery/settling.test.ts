@@ -20,11 +20,11 @@ test("without a loss what the engine says is told", () => {
   assert.deepEqual([told("a", "b"), told("b"), told()], ["ab", "b", ""]);
 });
 
-test("after a loss those known before stay until it has settled, but for who was listed since", async () => {
+test("after a loss those known before stay until it has settled, also if they were listed since", async () => {
   const { simulation, settling, settledAt, told } = settlingFor(5_000);
   settling.lost(set("a", "b", "c"));
   await simulation.run(60_000);
-  assert.deepEqual([told(), told("a", "d"), told("d")], ["abc", "abcd", "bcd"]);
+  assert.deepEqual([told(), told("a", "d"), told("d"), told()], ["abc", "abcd", "abcd", "abc"]);
   await simulation.run(64_900);
   assert.deepEqual(settledAt, []);
   await simulation.run(65_100);

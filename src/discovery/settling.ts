@@ -2,8 +2,9 @@
  * Settling is the time after an engine was lost in which nobody is taken out on its word: leases ran out while it stood
  * still, and one whose data are gone knows nobody, until those who live have entered themselves again.
  *
- * Newcomers are told at once. Whom the engine listed since it came back may leave at once. The others stay until the
- * time is over, which a server that died meanwhile does too: its callers find that out by themselves.
+ * Newcomers are told at once, and may leave at once. Those known before stay until the time is over, also if they were
+ * listed since: an engine that restarts may list first what it remembers, then what it has heard. So does a server that
+ * died meanwhile: its callers find that out by themselves.
  */
 import type { EndpointAddress } from "../core/endpoint.ts";
 import type { Clock } from "../core/runtime.ts";
@@ -12,8 +13,10 @@ export class Settling {
   readonly #clock: Clock;
   readonly #settleMs: number;
   readonly #settled: () => void;
-  /** Of those known before the loss, who was not listed since, by id. */
+  /** Those known before the loss, by id. */
   readonly #kept = new Map<string, EndpointAddress>();
+  /** How many of them the engine did not list when it was heard last. */
+  #missing = 0;
   #timer: { cancel(): void } | undefined = undefined;
 
   /** `settled` is called when somebody who was kept is kept no longer. `settleMs` of 0 keeps nobody. */
@@ -32,14 +35,15 @@ export class Settling {
   /** What to tell when the engine says that these are all. */
   withKept(said: readonly EndpointAddress[]): readonly EndpointAddress[] {
     if (this.#kept.size === 0) return said;
-    for (const { id } of said) this.#kept.delete(id);
+    const kept = new Map(this.#kept);
+    for (const { id } of said) kept.delete(id);
+    this.#missing = kept.size;
     // Time runs from the first word of the engine that is back: while it is away, nobody can come back to it.
     this.#timer ??= this.#clock.after(this.#settleMs, () => {
-      const isAnybodyKept = this.#kept.size > 0;
       this.end();
-      if (isAnybodyKept) this.#settled();
+      if (this.#missing > 0) this.#settled();
     }).unref();
-    return this.#kept.size === 0 ? said : [...said, ...this.#kept.values()];
+    return kept.size === 0 ? said : [...said, ...kept.values()];
   }
 
   /** Keeps nobody any more. */

@@ -1,7 +1,7 @@
 /**
- * `GET /healthz` says over plain HTTP what `grpc.health.v1` says: 200 while the server serves, 503 while it does not, and
- * of one service under `/healthz/NAME`, 404 where it is unknown. For probes that speak nothing else, such as those of
- * Kubernetes, Consul and HAProxy.
+ * `GET /healthz` says over plain HTTP what `grpc.health.v1` says: 200 while the server serves, 503 while it does not,
+ * and of one service under `/healthz/NAME`, 404 where it is unknown. For probes that speak nothing else, such as those
+ * of Kubernetes, Consul and HAProxy.
  */
 import type { Clock } from "../core/runtime.ts";
 import { Head, type HttpHandler } from "../http/message.ts";

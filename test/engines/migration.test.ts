@@ -76,7 +76,8 @@ test("servers and clients move from etcd to Redis, one by one, and no call fails
     const before = client;
     const next = createClient(Mover, { discovery });
     const found = () => new Map(next.$.endpoints().map((one) => [one.address.address, one.status]));
-    await until("the new client finds everybody", () => servers.every(({ address }) => found().get(address) === "ready"));
+    await until("the new client finds everybody", () =>
+      servers.every(({ address }) => found().get(address) === "ready"));
     client = next;
     before.$.close(10_000);
   };

@@ -4,7 +4,6 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { EndpointAddress } from "../../core/endpoint.ts";
 import { RpcError } from "../../core/error.ts";
-import { createSimulation } from "../../runtime/sim/index.ts";
 import { nodeRuntime } from "../../runtime/node/index.ts";
 import type { KeyValue, RangeResponse, WatchEvent } from "./contract.ts";
 import { followName } from "./follow.ts";
@@ -162,6 +161,18 @@ test("with other members a lost one is no failure; the last one is", async () =>
   }
   await assert.rejects(ended, /lost/);
   assert.deepEqual(told, ["a:1", "a:1", "a:1"]);
+});
+
+test("what etcd says it dropped is told no more", async () => {
+  const member = new Member();
+  member.kvs = [kv("a"), kv("b")];
+  const { told, leave, ended } = followed(member);
+  await until(() => member.watches.length === 1);
+  member.watches[0]?.listener.changed([drop("a"), drop("never"), put("c")], 12n);
+  await until(() => told.length === 2);
+  assert.deepEqual(told, ["a:1,b:1", "b:1,c:1"]);
+  leave.abort();
+  await ended;
 });
 
 test("whatever a member says, only what is of the name is told, and nothing breaks", async () => {

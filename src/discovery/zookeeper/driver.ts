@@ -31,7 +31,7 @@ export interface ZooKeeperDiscoveryOptions extends EngineOptions {
   readonly ttlMs?: number | undefined;
   /** A server that said nothing for so long, in milliseconds, is left for the next. Default 2,000, at most 2/3 ttl. */
   readonly silentMs?: number | undefined;
-  /** Time for one server to take the session, in milliseconds. Default 2,000. */
+  /** Time for one server to take the session, in milliseconds. Default 1,000. */
   readonly connectTimeoutMs?: number | undefined;
   /** What secures the connections: `tls()` of `meridian-rpc/runtime/node`. Default nothing. */
   readonly security?: Security | undefined;
@@ -61,7 +61,7 @@ const acls: Readonly<Record<"open" | "creator" | "readable", Acl>> = {
 
 /** Discovery and registration by ZooKeeper. Throws `invalid_argument` for options that cannot be meant. */
 export function zookeeperDiscoveryOn(runtime: Runtime, options: ZooKeeperDiscoveryOptions = {}): EngineDiscovery {
-  const { ttlMs = 4_000, silentMs = 2_000, connectTimeoutMs = 2_000, maxFrameBytes = 4 << 20 } = options;
+  const { ttlMs = 4_000, silentMs = 2_000, connectTimeoutMs = 1_000, maxFrameBytes = 4 << 20 } = options;
   const { coalesceMs = 10, maxEndpoints = 100_000 } = options;
   const { servers, chroot } = readServers(options.address ?? "127.0.0.1:2181");
   const prefix = chroot + checkPrefix(options.prefix ?? "/meridian");

@@ -7,5 +7,7 @@ export { systemNameServers } from "./name-servers.ts";
 export type { NodeNetworkOptions } from "./network.ts";
 export { type ProcessLoad, processLoad } from "./process-load.ts";
 export { createNodeRuntime, nodeRuntime, type NodeRuntimeOptions } from "./runtime.ts";
-export { inCluster, type InClusterOptions, kubeconfig, type KubeconfigOptions, kubeCredentials } from "./kube-config.ts";
+export {
+  inCluster, type InClusterOptions, kubeconfig, type KubeconfigOptions, kubeCredentials,
+} from "./kube-config.ts";
 export { type Pem, tls, type TlsOptions } from "./tls.ts";
