@@ -11,7 +11,7 @@ import type { ConsulCheck } from "../../src/discovery/consul/index.ts";
 import { createServer } from "../../src/server/index.ts";
 import { callConsul, consul, discoveryAt, startConsul } from "./consul.ts";
 import type { EngineProcess } from "./engine-process.ts";
-import { ids, record, until } from "./zookeeper-recorder.ts";
+import { ids, record, until } from "./recorder.ts";
 
 const skip = consul.missing ?? false;
 const timeout = 120_000;

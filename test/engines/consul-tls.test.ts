@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { tls } from "../../src/runtime/node/index.ts";
 import { lacking } from "../peers/programs.ts";
 import { consul, discoveryAt, startConsul } from "./consul.ts";
-import { ids, record, until } from "./zookeeper-recorder.ts";
+import { ids, record, until } from "./recorder.ts";
 
 const skip = consul.missing ?? lacking("openssl");
 const timeout = 120_000;

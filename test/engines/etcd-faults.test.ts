@@ -11,7 +11,7 @@ import { onMachine } from "../machine/stalls.ts";
 import { discoveryAt, etcd, startEtcd } from "./etcd.ts";
 import { startCluster } from "./etcd-cluster.ts";
 import { Ctl, listen, until } from "./etcd-ctl.ts";
-import { startValve } from "./etcd-valve.ts";
+import { startValve } from "./valve.ts";
 
 const skip = etcd.missing ?? false;
 const openssl = (folder: string, ...args: string[]): void =>

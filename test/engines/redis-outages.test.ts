@@ -14,8 +14,8 @@ import type { EngineDiscovery } from "../../src/discovery/engine.ts";
 import { redisDiscovery, type RedisDiscoveryOptions } from "../../src/discovery/redis/index.ts";
 import type { EngineServer } from "./harness.ts";
 import { redis, startRedis } from "./redis.ts";
-import { ids, record, recordEvents, until } from "./zookeeper-recorder.ts";
-import { type Relay, relayTo } from "./zookeeper-relay.ts";
+import { ids, record, recordEvents, until } from "./recorder.ts";
+import { type Relay, relayTo } from "./relay.ts";
 
 const timeout = 120_000;
 const name = "geo.v1.Cities";
@@ -59,7 +59,7 @@ describe("Redis' driver", { skip: redis.missing ?? false }, () => {
 
   test("a killed server's entry is gone with its time to live", { timeout }, async () => {
     const seen = record(driver({ rereadMs: 60_000 }), "killed");
-    const program = fileURLToPath(new URL("redis-server.ts", import.meta.url));
+    const program = fileURLToPath(new URL("redis-registrant.ts", import.meta.url));
     const child = spawn(process.execPath, [program, url(), "killed", a.address],
       { stdio: ["ignore", "pipe", "inherit"] });
     await once(child.stdout, "data");

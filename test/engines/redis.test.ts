@@ -4,7 +4,7 @@ import { redisDiscovery } from "../../src/discovery/redis/index.ts";
 import { discoveryCases } from "../../src/testing/discovery.ts";
 import type { EngineServer } from "./harness.ts";
 import { redis } from "./redis.ts";
-import { replaceable } from "./zookeeper-registry.ts";
+import { replaceable } from "./replaceable.ts";
 
 const timeout = 120_000;
 

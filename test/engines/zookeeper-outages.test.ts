@@ -12,8 +12,8 @@ import type { EngineDiscovery } from "../../src/discovery/engine.ts";
 import { nodeRuntime } from "../../src/runtime/node/index.ts";
 import type { EngineServer } from "./harness.ts";
 import { zookeeper } from "./zookeeper.ts";
-import { ids, record, recordEvents, until } from "./zookeeper-recorder.ts";
-import { type Relay, relayTo } from "./zookeeper-relay.ts";
+import { ids, record, recordEvents, until } from "./recorder.ts";
+import { type Relay, relayTo } from "./relay.ts";
 
 const timeout = 120_000;
 const name = "geo.v1.Cities";
@@ -56,7 +56,7 @@ describe("ZooKeeper's driver", { skip: zookeeper.missing ?? false }, () => {
   test("a killed server's entry is gone once its session has expired", { timeout }, async () => {
     const prefix = "/meridian";
     const seen = record(driver({ prefix }), "killed");
-    const program = fileURLToPath(new URL("zookeeper-server.ts", import.meta.url));
+    const program = fileURLToPath(new URL("zookeeper-registrant.ts", import.meta.url));
     const child = spawn(process.execPath, [program, server.address, "killed", a.address],
       { stdio: ["ignore", "pipe", "inherit"] });
     await once(child.stdout, "data");

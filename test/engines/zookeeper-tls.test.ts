@@ -11,7 +11,7 @@ import { createServer } from "node:tls";
 import { zookeeperDiscovery } from "../../src/discovery/zookeeper/index.ts";
 import { tls } from "../../src/runtime/node/index.ts";
 import { zookeeper } from "./zookeeper.ts";
-import { ids, record, until } from "./zookeeper-recorder.ts";
+import { ids, record, until } from "./recorder.ts";
 
 test("ZooKeeper's driver speaks TLS, and says whose certificate it does not trust",
   { skip: zookeeper.missing ?? false, timeout: 120_000 }, async () => {

@@ -4,7 +4,7 @@ import { zookeeperDiscovery } from "../../src/discovery/zookeeper/index.ts";
 import { discoveryCases } from "../../src/testing/discovery.ts";
 import type { EngineServer } from "./harness.ts";
 import { zookeeper } from "./zookeeper.ts";
-import { replaceable } from "./zookeeper-registry.ts";
+import { replaceable } from "./replaceable.ts";
 
 const timeout = 120_000;
 

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { after, before, test } from "node:test";
-import { record, until } from "./zookeeper-recorder.ts";
+import { record, until } from "./recorder.ts";
 import { readSnippets, root, runnable, type Snippets } from "../docs/snippets.ts";
 import type { EngineServer, EngineUnderTest } from "./harness.ts";
 

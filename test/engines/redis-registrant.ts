@@ -1,4 +1,4 @@
-// A process that registers and stays: `node redis-server.ts URL NAME ADDRESS`. It is there to be killed.
+// A process that registers and stays: `node redis-registrant.ts URL NAME ADDRESS`. It is there to be killed.
 import { redisDiscovery } from "../../src/discovery/redis/index.ts";
 
 const [address = "", name = "", own = ""] = process.argv.slice(2);

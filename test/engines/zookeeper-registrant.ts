@@ -1,4 +1,4 @@
-// A process that registers and stays: `node zookeeper-server.ts ZOOKEEPER NAME ADDRESS`. It is there to be killed.
+// A process that registers and stays: `node zookeeper-registrant.ts ZOOKEEPER NAME ADDRESS`. It is there to be killed.
 import { zookeeperDiscovery } from "../../src/discovery/zookeeper/index.ts";
 
 const [address = "", name = "", own = ""] = process.argv.slice(2);
