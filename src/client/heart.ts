@@ -138,7 +138,7 @@ export class Heart extends Alarm {
     const load = this.#load;
     load.pingMs = load.pingMs === 0 ? roundTripMs : load.pingMs + (roundTripMs - load.pingMs) * 0.2;
     this.#unanswered = Math.max(0, this.#unanswered - 1);
-    this.#followed = 0;
+    if (this.#unanswered === 0) this.#followed = 0;
     if (roundTripMs < load.leastRoundTripMs) load.leastRoundTripMs = roundTripMs;
     if (this.#silentFromMs !== undefined) {
       this.#silence?.heard(this.#clock.now() - this.#silentFromMs);
@@ -192,7 +192,12 @@ export class Heart extends Alarm {
    * comes after it. So it is given something to come after it, or the next calls might find the way blocked.
    */
   #follow(connection: Connection, nowMs: number): void {
-    if (this.#unanswered === 0 || this.#followed >= mostFollowed || connection.pingsSparingly) return;
+    if (this.#unanswered === 0 || connection.pingsSparingly) return;
+    if (this.#followed >= mostFollowed) {
+      // A connection may make one of two pings: then an answer is missed that will never come.
+      this.#unanswered = this.#followed = 0;
+      return;
+    }
     this.#followed++;
     this.#unanswered++;
     connection.ping();

@@ -53,7 +53,7 @@ export interface BoundTarget extends Target {
 }
 
 /** While a ping is unanswered, no other follows within so many milliseconds. */
-const leastPingGapMs = 50;
+const leastPingGapMs = 20;
 
 export class HttpClientConnection implements Connection, HttpConnectionEvents {
   readonly clock: Clock;

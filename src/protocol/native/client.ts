@@ -35,7 +35,7 @@ export function nativeConnect(options: NativeClientOptions): Connect {
 }
 
 /** While a ping is unanswered, no other follows within so many milliseconds. */
-const leastPingGapMs = 50;
+const leastPingGapMs = 20;
 
 /** Most methods one connection may number. */
 const maxBindings = 10_000;
