@@ -40,8 +40,8 @@ test("Consul by TLS: both sides show certificates, and a refusal says whose is w
   for (const [address, security, message] of [
     ["localhost", { ca: pem("stranger.crt"), ...ours }, /no authority .* vouches .* give the one that does: tls\(/],
     ["127.0.0.1", { ca, ...ours }, /127\.0\.0\.1 is not in the cert's list; connect by a name .* tls\(\{ serverName/],
-    ["localhost", { ca }, /alert bad certificate.*; the agent asks for our certificate .* tls\(\{ ca, cert, key \}\)$/],
-    ["localhost", { ca, cert: pem("stranger.crt"), key: pem("stranger.key") }, /; the agent asks for our certificate/],
+    ["localhost", { ca }, /it asks for a certificate of ours .* tls\(\{ cert, key \}\)/],
+    ["localhost", { ca, cert: pem("stranger.crt"), key: pem("stranger.key") }, /it asks for a certificate of ours/],
     ["localhost", undefined, /an HTTPS server\.; give the option `tls`$/],
   ] as const) {
     await using refused = discoveryAt(`${address}:${port}`, security === undefined ? {} : { tls: tls(security) });

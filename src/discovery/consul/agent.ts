@@ -3,7 +3,6 @@ import { RpcError } from "../../core/error.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { statusError } from "../../http/request-answer.ts";
 import { type HttpAnswer, httpRequester } from "../../http/request.ts";
-import { explainTls, isPlain, plain } from "./secured.ts";
 import type { ConsulSettings } from "./settings.ts";
 
 export interface AgentQuestion {
@@ -39,8 +38,6 @@ export function consulAgent(runtime: Runtime, settings: ConsulSettings): Agent {
         method, path, signal, timeoutMs: patienceMs,
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         ...(secret === undefined || secret === "" ? {} : { fields: { "x-consul-token": secret.trim() } }),
-      }).catch((error: unknown) => {
-        throw explainTls(error);
       });
       if (answer.status === 401 || answer.status === 403) throw forbidden(name, answer, secret !== undefined);
       if (answer.status === 400 && isPlain(answer)) throw plain(name, answer);
@@ -48,6 +45,16 @@ export function consulAgent(runtime: Runtime, settings: ConsulSettings): Agent {
     },
     close: () => requester.close(),
   };
+}
+
+/** Whether an HTTPS port says that it was not asked by TLS. */
+function isPlain({ text }: HttpAnswer): boolean {
+  return text.includes("HTTP request to an HTTPS server");
+}
+
+function plain(name: string, answer: HttpAnswer): RpcError {
+  const { code, message } = statusError(name, answer);
+  return new RpcError(code, `${message.trim()}; give the option \`tls\``, { remote: true, phase: "resolve" });
 }
 
 function forbidden(name: string, answer: HttpAnswer, hasToken: boolean): RpcError {

@@ -5,6 +5,12 @@ import { expected, RpcError } from "../../core/error.ts";
 const unvouched = "no authority that is trusted here vouches for its certificate; give the one that does: " +
   "tls({ ca: { file } })";
 
+const speaksNoTls = "it speaks no TLS on this port: name the port that does, or leave out the option `tls`";
+const refusesUs = "it asks for a certificate of ours that an authority vouches for which it trusts: tls({ cert, key })";
+
+/** Alerts about a certificate (RFC 8446, 6.2), as versions of OpenSSL name them; they come also behind the opening. */
+const refusal = /^ERR_SSL_.*ALERT_.*(?:CERTIFICATE|UNKNOWN_CA)/;
+
 const connectReasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nobody listens there; is the server running, and on this port?",
   ENOENT: "there is no such socket; is the server running?",
@@ -19,6 +25,8 @@ const connectReasons: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: unvouched,
   SELF_SIGNED_CERT_IN_CHAIN: unvouched,
   DEPTH_ZERO_SELF_SIGNED_CERT: unvouched,
+  ERR_SSL_WRONG_VERSION_NUMBER: speaksNoTls,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: speaksNoTls,
   EMFILE: "this process has too many open files; raise its limit (ulimit -n)",
 };
 
@@ -59,6 +67,10 @@ export function systemCode(error: unknown): string {
 
 function explain(cause: Error, reasons: Readonly<Record<string, string>>): string {
   const code = systemCode(cause);
-  const reason = reasons[code];
+  // Its message names the host and the names of the certificate.
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
+    return `${cause.message.replace(/[\s:]+$/, "")}; connect by a name that the certificate is for, or give one: tls({ serverName })`;
+  }
+  const reason = refusal.test(code) ? refusesUs : reasons[code];
   return reason === undefined ? cause.message || code : `${reason} (${code})`;
 }
