@@ -69,7 +69,8 @@ function explain(cause: Error, reasons: Readonly<Record<string, string>>): strin
   const code = systemCode(cause);
   // Its message names the host and the names of the certificate.
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
-    return `${cause.message.replace(/[\s:]+$/, "")}; connect by a name that the certificate is for, or give one: tls({ serverName })`;
+    const said = cause.message.replace(/[\s:]+$/, "");
+    return `${said}; connect by a name that the certificate is for, or give one: tls({ serverName })`;
   }
   const reason = refusal.test(code) ? refusesUs : reasons[code];
   return reason === undefined ? cause.message || code : `${reason} (${code})`;
