@@ -15,7 +15,7 @@ function outcome(source: string, environment: Record<string, string> = {}) {
   // A file and not -e: the children of node:test inherit this process's flags.
   const program = `const { runTestFiles } = await import(${module});
     console.log(JSON.stringify(await runTestFiles(["fixture.test.ts"], ${JSON.stringify(home)})));`;
-  const { NODE_TEST_CONTEXT: _, MERIDIAN_REQUIRE: __, ...clean } = process.env;
+  const { NODE_TEST_CONTEXT: _, MERIDIAN_REQUIRE: __, MERIDIAN_MAY_LACK: ___, ...clean } = process.env;
   writeFileSync(join(home, "runner.mjs"), program);
   const { stdout } = spawnSync(process.execPath, [join(home, "runner.mjs")], {
     cwd: home,
@@ -55,4 +55,13 @@ test("names what was skipped, and counts it as failed where everything is requir
   assert.deepEqual(tally, { passed: 0, failed: 0 });
   assert.match(output, /proxy \(fixture\.test\.ts\): haproxy is not installed/);
   assert.deepEqual(outcome(source, { MERIDIAN_REQUIRE: "all" }).tally, { passed: 0, failed: 1 });
+});
+
+test("excuses what may be lacking, by name, and nothing else", () => {
+  const source = `${imports} for (const program of ["a-server", "b-server"]) {
+    test(program, (t) => t.skip("not installed: " + program));
+  }`;
+  const { tally, output } = outcome(source, { MERIDIAN_REQUIRE: "all", MERIDIAN_MAY_LACK: "a-server" });
+  assert.deepEqual(tally, { passed: 0, failed: 1 });
+  assert.match(output, /as MERIDIAN_MAY_LACK allows:\n {2}a-server .*: not installed: a-server/);
 });

@@ -20,6 +20,8 @@ export async function runTestFiles(files: readonly string[], root: string): Prom
   if (files.length === 0) return { passed: 0, failed: 0 };
   // The whole point of MERIDIAN_REQUIRE=all: nothing may quietly not run.
   const skippingFails = process.env["MERIDIAN_REQUIRE"] === "all";
+  const mayLack = (process.env["MERIDIAN_MAY_LACK"] ?? "").split(",").filter((program) => program !== "");
+  const excused: string[] = [];
   const show = (file: string | undefined) => (file ? relative(root, file) : "?");
   const failures: EventData.TestFail[] = [];
   const skipped: string[] = [];
@@ -36,7 +38,8 @@ export async function runTestFiles(files: readonly string[], root: string): Prom
     if (type === "test:stdout" || type === "test:stderr") {
       process.stderr.write(data.message);
     } else if (type === "test:pass" && data.skip !== undefined && data.skip !== false) {
-      skipped.push(`${data.name} (${show(data.file)})${reason(data.skip)}`);
+      const list = mayLack.some((program) => data.skip === `not installed: ${program}`) ? excused : skipped;
+      list.push(`${data.name} (${show(data.file)})${reason(data.skip)}`);
     } else if (type === "test:pass" && resolve(root, data.name) === data.file) {
       // A file with no tests in it passes in node:test's eyes; a test file that tests nothing is a mistake.
       empty.push(show(data.file));
@@ -62,6 +65,7 @@ export async function runTestFiles(files: readonly string[], root: string): Prom
   if (failures.length > 1) {
     console.log(`\nfailed:\n${failures.map((f) => `  ${f.name} (${show(f.file)})`).join("\n")}`);
   }
+  if (excused.length > 0) console.log(`\nskipped, as MERIDIAN_MAY_LACK allows:\n  ${excused.join("\n  ")}`);
   if (skipped.length === 0) return tally;
   console.log(`\n${skippingFails ? "skipped, but required" : "skipped"}:\n  ${skipped.join("\n  ")}`);
   return skippingFails ? addTallies(tally, { passed: 0, failed: skipped.length }) : tally;
