@@ -128,7 +128,7 @@ test("whoever is missing after a loss, or an index that went back, stays for a w
 test("an agent without TLS, asked by TLS, is an error that says so", { timeout }, async (t) => {
   const watched = await watch(t, () => undefined, { tls: tls({}) });
   await until(() => watched.failures.length > 0);
-  assert.match(watched.failures[0] as string, /^unavailable: .*; the agent speaks no TLS on this port: /);
+  assert.match(watched.failures[0] as string, /^unavailable: .*: it speaks no TLS on this port: /);
   assert.deepEqual(watched.sets, []);
 });
 
