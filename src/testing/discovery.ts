@@ -249,6 +249,27 @@ const registrarCases: readonly SuiteCase[] = [
     },
   },
   {
+    name: "keeps an id that is closed and entered again at once",
+    services: {},
+    async body({ discovery, registrar }) {
+      const recorder = new Recorder(discovery, "geo.v1.Cities");
+      let registration = registrar?.register("geo.v1.Cities", a);
+      await registration?.registered;
+      for (let weight = 2; weight < 12; weight++) {
+        const closing = registration?.close();
+        registration = registrar?.register("geo.v1.Cities", { ...a, weight });
+        await Promise.all([closing, registration?.registered]);
+      }
+      await recorder.until([{ ...a, weight: 11 }]);
+      // A withdrawal that comes late would be seen before, or with, what is entered now.
+      const after = registrar?.register("geo.v1.Cities", b);
+      await after?.registered;
+      await recorder.until([{ ...a, weight: 11 }, b]);
+      await Promise.all([registration?.close(), after?.close()]);
+      await recorder.until([]);
+    },
+  },
+  {
     name: "holds one entry for one id: who registers again replaces who was there",
     services: {},
     async body({ discovery, registrar }) {

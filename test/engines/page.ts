@@ -9,8 +9,13 @@ import { record, until } from "./recorder.ts";
 import { readSnippets, root, runnable, type Snippets } from "../docs/snippets.ts";
 import type { EngineServer, EngineUnderTest } from "./harness.ts";
 
+/** Whether an engine holds the entry of an address where the page says that it does. */
+export type Holds = (server: EngineServer, address: string) => Promise<boolean>;
+
 /** Tests the page `document`, whose programs find the engine at `documentedAddress`. */
-export function testPage(engine: EngineUnderTest, document: string, documentedAddress: string): void {
+export function testPage(
+  engine: EngineUnderTest, document: string, documentedAddress: string, holds?: Holds,
+): void {
   const skip = engine.missing ?? false;
   const started: ChildProcess[] = [];
   let server: EngineServer | undefined;
@@ -48,7 +53,10 @@ export function testPage(engine: EngineUnderTest, document: string, documentedAd
     const serving = run("server.ts");
     await printed(serving, "server.ts");
     await until(() => seen.last?.length === 1);
-    assert.equal(seen.last?.[0]?.weight, 10);
+    const [entered] = seen.last ?? [];
+    assert.equal(entered?.weight, 10);
+    const isHeld = (): Promise<boolean> | undefined => holds?.(server as EngineServer, entered.address);
+    assert.notEqual(await isHeld(), false);
     const calling = run("client.ts");
     const exited = once(calling, "exit");
     await printed(calling, "client.ts");
@@ -57,6 +65,7 @@ export function testPage(engine: EngineUnderTest, document: string, documentedAd
     serving.kill("SIGTERM");
     assert.deepEqual(await left, [0, null]);
     await until(() => seen.last?.length === 0);
+    assert.notEqual(await isHeld(), true);
     await discovery.close();
   });
 

@@ -185,22 +185,6 @@ describe("Redis' driver", { skip: redis.missing ?? false }, () => {
     await until(() => weights() === "4");
   });
 
-  test("an id that is closed and entered again at once stays", { timeout }, async () => {
-    const prefix = "again:";
-    const writer = driver({ prefix });
-    const seen = record(driver({ prefix }), name);
-    let registration = writer.register(name, a);
-    await registration.registered;
-    for (let i = 0; i < 20; i++) {
-      const closing = registration.close();
-      registration = writer.register(name, { ...a, weight: i });
-      await Promise.all([closing, registration.registered]);
-    }
-    await until(() => seen.last?.[0]?.weight === 19);
-    await sleep(200);
-    assert.equal(seen.last?.[0]?.weight, 19);
-  });
-
   test("leaves out what is no entry, and shows what was written by hand", { timeout }, async () => {
     const prefix = "bad:";
     const index = `${prefix}{${name}}`;
