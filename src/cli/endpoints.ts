@@ -1,7 +1,6 @@
 /** `meridian endpoints`: who serves a name, whether each is fit to be called, and why. */
 import { Command, InvalidArgumentError } from "commander";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describeEndpoint } from "../core/endpoint.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import { connect } from "../protocol/connect/index.ts";
@@ -54,19 +53,16 @@ function milliseconds(text: string): number {
   throw new InvalidArgumentError("Write milliseconds from 0 to 600000.");
 }
 
-/** What is the matter with the source and with connections. */
+/** What is the matter with the source. */
 interface Complaints {
   readonly observer: Observer;
-  /** Why the source is not to be had. */
+  /** Why it is not to be had. */
   source(): string | undefined;
-  /** Why an endpoint cannot be connected to. */
-  connection(endpoint: string): string | undefined;
 }
 
 /** Entries that are left out are told at once; once each. */
 function listening(): Complaints {
   let source: string | undefined;
-  const connections = new Map<string, string>();
   const said = new Set<string>();
   const say = (text: string): void => {
     if (said.has(text) || said.size > 1_000) return;
@@ -75,12 +71,10 @@ function listening(): Complaints {
   };
   return {
     source: () => source,
-    connection: (endpoint) => connections.get(endpoint),
     observer: {
       event(event, fields) {
         if (event === "discovery.skipped") say(`left out: ${String(fields["entry"])}: ${String(fields["why"])}`);
         if (event === "discovery.failed" || event === "discovery.lost") source = String(fields["error"]);
-        if (event === "client.connection.failed") connections.set(String(fields["endpoint"]), String(fields["error"]));
       },
     },
   };
@@ -95,10 +89,7 @@ async function show(name: string, flags: Flags): Promise<number> {
     name, discovery: source.discovery, observer, metrics: false, eagerConnections: Infinity,
     protocol: protocols[flags.protocol], outliers: false,
   });
-  const rows = (): EndpointRow[] => endpointTable(client.$.endpoints(), nodeRuntime.clock.now()).map((row) => {
-    const why = row.status === "connecting" ? complaints.connection(describeEndpoint(row)) : undefined;
-    return why === undefined ? row : { ...row, why };
-  });
+  const rows = (): EndpointRow[] => endpointTable(client.$.endpoints(), nodeRuntime.clock.now());
   try {
     await settled(rows, flags.wait);
     const found = rows();

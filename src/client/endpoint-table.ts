@@ -17,7 +17,7 @@ export interface EndpointRow {
   readonly forMs: number | undefined;
   /** What it was before; undefined if nothing. */
   readonly from: EndpointStatus | undefined;
-  /** The reason of the last change. */
+  /** The reason of the last change; of one that is being connected to, why the last try failed. */
   readonly why: string;
   /** What is held against it now, gravest first: `outlier: 14 of 120 attempts failed, 0 % of its peers'`. */
   readonly evidence: readonly string[];
@@ -43,13 +43,16 @@ export function endpointTable(endpoints: readonly ClientEndpoint[], nowMs: numbe
     compare(a.zone, b.zone) || compare(a.role, b.role) * -1 || a.priority - b.priority || compare(a.id, b.id));
 }
 
-function rowOf({ address, status, load, lastChange, evidence, outlier }: ClientEndpoint, nowMs: number): EndpointRow {
+function rowOf(endpoint: ClientEndpoint, nowMs: number): EndpointRow {
+  const { address, status, load, lastChange, evidence, outlier, connectionFailure } = endpoint;
   const { report } = load;
   return {
     id: address.id, address: address.address, region: address.region, zone: address.zone, weight: address.weight,
     priority: address.priority, role: address.backup ? "backup" : "primary", attributes: address.attributes, status,
     forMs: lastChange === undefined ? undefined : Math.max(0, nowMs - lastChange.atMs),
-    from: lastChange?.from, why: lastChange?.why ?? "",
+    from: lastChange?.from,
+    // It may fail again and again for other reasons without another status.
+    why: (status === "connecting" ? connectionFailure : undefined) ?? lastChange?.why ?? "",
     evidence: evidence.map((one) => `${one.kind}: ${one.why}`),
     inFlight: load.inFlight, attempts: load.ended, failures: load.failed, failureRate: load.failureRate,
     medianMs: outlier?.medianMs ?? 0, averageMs: load.latencyMs, pingMs: load.pingMs,

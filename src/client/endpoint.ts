@@ -73,6 +73,8 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
   outlier: OutlierMember | undefined = undefined;
   /** What hears of the load that the server reports, if somebody does. */
   loadMember: LoadMember | undefined = undefined;
+  /** Why there is no connection, since the last try failed or the last one broke; undefined while there is one. */
+  connectionFailure: string | undefined = undefined;
   /** Undefined until the first change. */
   lastChange: EndpointChange | undefined = undefined;
   #link: Link = idle;
@@ -201,6 +203,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
     this.#link = { state: "open", leg };
     this.#open = connection;
     this.#acquitConnection();
+    this.connectionFailure = undefined;
     this.loadMember?.reset();
     this.#failures = 0;
     this.load.readySinceMs = this.#runtime.clock.now();
@@ -264,6 +267,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
   }
 
   #retryLater(error: RpcError, patient: boolean): void {
+    this.connectionFailure = error.message;
     this.#link = { state: "waiting", error, timer: this.#reconnectLater(), patient };
     this.#update(error.message);
   }

@@ -78,7 +78,7 @@ export interface Endpoint extends Candidate {
 }
 
 /** `region/zone address`, for people. */
-export function describeEndpoint(address: Pick<EndpointAddress, "region" | "zone" | "address">): string {
+export function describeEndpoint(address: EndpointAddress): string {
   const place = address.zone === "" ? address.region : `${address.region}/${address.zone}`;
   return place === "" ? address.address : `${place} ${address.address}`;
 }
