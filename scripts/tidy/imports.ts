@@ -2,7 +2,7 @@
 import { posix } from "node:path";
 import { type Finding, type Import, importsOf, isProduct, type SourceFile } from "./source.ts";
 
-const policies = ["balance", "region", "health", "resilience"];
+const policies = ["balance", "region", "health", "resilience", "overload", "replay", "cache"];
 const below = [
   "core", "contract", "wire", "http", "codec", "protocol", "discovery", "telemetry",
   ...policies,
@@ -20,13 +20,19 @@ export const table: Readonly<Record<string, readonly string[] | "anything">> = {
   ...Object.fromEntries(policies.map((name) => [name, ["core"]])),
   discovery: ["core", "wire"],
   // Drivers of engines, a folder each: they speak to servers of others, by HTTP and by gRPC.
-  "discovery/*": ["core", "wire", "http", "discovery", "contract", "codec", "protocol", "resilience", "client"],
+  "discovery/*": ["core", "wire", "http", "discovery", "contract", "codec", "protocol", "resilience", "client",
+    "leadership"],
   telemetry: ["core"],
   client: below,
   server: below,
   gateway: [...below, "client", "server"],
   // A service of Meridian's own, made of clients and servers; nothing below them may depend on it.
   registry: [...below, "client", "server", "gateway"],
+  // Calls over many servers are made of clients; who leads is decided in an engine.
+  distributed: [...below, "client", "server"],
+  leadership: ["core"],
+  // Worlds to rehearse in: the same parts on a simulated runtime.
+  sim: [...below, "distributed", "leadership", "client", "server", "gateway", "registry", "runtime/sim", "testing"],
   // `node:http2` stands behind the same interface as our own HTTP.
   "runtime/node": ["core", "wire", "http"],
   "runtime/web": ["core", "wire", "http"],
@@ -92,7 +98,7 @@ function relativeImport(path: string, entry: Import): string | undefined {
   if (from === to || to === "core") return undefined;
   if (to === "runtime/node" && defaultRuntimeDoors.has(path)) return undefined;
   if (from === "") {
-    const unfit = ["cli", "dashboard", "testing", "runtime/sim"].includes(to);
+    const unfit = ["cli", "dashboard", "testing", "runtime/sim", "sim"].includes(to);
     return unfit ? `the package entry may not import ${to}` : undefined;
   }
   const allowed = table[from];

@@ -4,7 +4,8 @@ import type { Finding, SourceFile } from "./source.ts";
 /** The package's public doors. Each has its own index.ts, and an exports entry as soon as that exists. */
 export const publicSubpaths: readonly string[] = [
   ".", "./core", "./contract", "./server", "./client", "./gateway", "./codec",
-  "./balance", "./region", "./health", "./resilience", "./discovery", "./registry", "./telemetry",
+  "./balance", "./region", "./health", "./resilience", "./overload", "./replay", "./cache",
+  "./distributed", "./leadership", "./sim", "./discovery", "./registry", "./telemetry",
   "./contract/proto", "./http", "./protocol", "./web", "./runtime/node", "./runtime/sim", "./runtime/web", "./testing",
   ...["consul", "dns", "etcd", "kubernetes", "redis", "zookeeper"].map((engine) => `./discovery/${engine}`),
 ];

@@ -8,7 +8,7 @@ import type { Observer } from "../core/observer.ts";
 import type { Picker } from "../core/picker.ts";
 import type { Probe } from "../core/probe.ts";
 import type { Runtime, Security } from "../core/runtime.ts";
-import { compose, type Service, type Stack } from "../core/service.ts";
+import { compose, type LayerMaker, type Service, type Stack } from "../core/service.ts";
 import { avoidTried, leastRequests, slowStart } from "../balance/index.ts";
 import { codersOf, type MethodCoders } from "../contract/coders.ts";
 import type { Codec } from "../contract/codec.ts";
@@ -56,6 +56,8 @@ export interface ClientOptions extends EndpointOptions {
   readonly timeoutMs?: number | undefined;
   /** Default: 3 attempts, 20 % budget. `false` for single attempts. */
   readonly retry?: RetryOptions | false | undefined;
+  /** Answers calls from what was answered before: `responseCache(...)` of `meridian-rpc/cache`. Default none. */
+  readonly cache?: LayerMaker | undefined;
   /** Passive outlier detection. `false` for none. */
   readonly outliers?: OutlierOptions | false | undefined;
   /** How those let back after an ejection warm up. Default: from 2 % of their share to all of it within 10 s. */
@@ -93,7 +95,12 @@ export interface ClientOptions extends EndpointOptions {
 }
 
 /** What every client has beside its methods. */
-export interface ClientControl {
+export interface ClientControl<Methods = unknown> {
+  /**
+   * The same methods, called at the endpoints alone that `picker` picks, with the same stack, connections and figures:
+   * for one replica, one shard, one region. Keep what it returns: it is made for many calls.
+   */
+  by(picker: Picker): Methods;
   /** Ends it: calls in flight may finish within `graceMs` (default 10,000). */
   close(graceMs?: number): void;
   /** The endpoints as they are now, for views and tests. */
@@ -110,17 +117,18 @@ export interface ClientControl {
 }
 
 /** The methods of `contract`, and `$`, by which the client itself is governed. */
-export type ClientOf<S extends AnyContract> = Client<S> & { readonly $: ClientControl } & Disposable;
+export type ClientOf<S extends AnyContract> = Client<S> & { readonly $: ClientControl<Client<S>> } & Disposable;
 
 /** Makes a client on `runtime`. The package's `createClient` fills in the Node runtime. */
 export function createClientOn<S extends AnyContract>(
   runtime: Runtime, contract: S, options: ClientOptions,
 ): ClientOf<S> {
   const calling = createCaller(runtime, { ...options, name: options.name ?? contract.name });
-  const methods = callMethods(contract, {
-    clock: runtime.clock, service: calling.service, timeoutMs: options.timeoutMs ?? 15_000,
-  });
-  const control: ClientControl = {
+  const methodsOver = (service: Service) =>
+    callMethods(contract, { clock: runtime.clock, service, timeoutMs: options.timeoutMs ?? 15_000 });
+  const methods = methodsOver(calling.service);
+  const control: ClientControl<Client<S>> = {
+    by: (picker) => methodsOver(calling.serviceBy(picker)),
     close: (graceMs = 10_000) => calling.close(graceMs),
     endpoints: () => calling.endpoints(),
     drain: (id) => calling.drain(id, true),
@@ -181,7 +189,7 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
     ...options.probes, probe: probeOf(runtime, options.probes.probe ?? "ping", own),
   };
   const balancer: Balancer = new Balancer(runtime, { ...options, picker, observer, discovery: view, connect, probes });
-  const defaults = defaultStack(runtime, { observer, retry: options.retry });
+  const defaults = defaultStack(runtime, { observer, retry: options.retry, cache: options.cache });
   const stack = options.stack?.(defaults) ?? defaults;
   return {
     service: compose(stack, balancer.service),

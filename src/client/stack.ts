@@ -6,7 +6,7 @@
  */
 import type { Observer } from "../core/observer.ts";
 import type { Runtime } from "../core/runtime.ts";
-import type { Layer, Stack } from "../core/service.ts";
+import type { Layer, LayerMaker, Stack } from "../core/service.ts";
 import { isPromise } from "../core/service.ts";
 import { RpcError } from "../core/error.ts";
 import { retry, type RetryOptions } from "../resilience/index.ts";
@@ -15,6 +15,8 @@ export interface StackOptions {
   readonly observer: Observer;
   /** `false` makes every call a single attempt. */
   readonly retry?: RetryOptions | false | undefined;
+  /** Answers calls from what was answered before: `responseCache(...)` of `meridian-rpc/cache`. Default none. */
+  readonly cache?: LayerMaker | undefined;
 }
 
 export function defaultStack(runtime: Runtime, options: StackOptions): Stack {
@@ -26,6 +28,8 @@ export function defaultStack(runtime: Runtime, options: StackOptions): Stack {
       : telemetry(runtime, options.observer),
     // Above retry: every attempt of a call must carry the same key, or the server could not tell a repeat.
     idempotency: idempotencyKeys(runtime),
+    // Above retry: what is known already needs no attempt.
+    cache: options.cache?.(runtime, options.observer),
     // Innermost: each attempt picks anew, and the balancer below avoids the endpoints that failed.
     retry: options.retry === false
       ? undefined

@@ -7,6 +7,8 @@
  * connect; undici's opposite order is documented as a trap).
  */
 import type { Context } from "./context.ts";
+import type { Observer } from "./observer.ts";
+import type { Runtime } from "./runtime.ts";
 
 export type Awaitable<T> = T | Promise<T>;
 
@@ -15,6 +17,9 @@ export type Service<Request = unknown, Response = unknown> =
 
 export type Layer<Request = unknown, Response = unknown, InnerRequest = Request, InnerResponse = Response> =
   (next: Service<InnerRequest, InnerResponse>) => Service<Request, Response>;
+
+/** Makes a layer once it is known where it shall run and who listens: how layers are named in options. */
+export type LayerMaker = (runtime: Runtime, observer: Observer) => Layer;
 
 /**
  * A stack is layers under the names of their roles, outermost first. A user replaces a layer by spreading

@@ -5,7 +5,6 @@ import { expected, RpcError } from "../core/error.ts";
 import type { LoadReport } from "../core/load.ts";
 import type { Observer } from "../core/observer.ts";
 import type { ByteSink, ByteStream, Listener, Runtime, Security } from "../core/runtime.ts";
-import type { Stack } from "../core/service.ts";
 import type { Timer } from "../core/alarm.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { AnyContract } from "../contract/service.ts";
@@ -17,10 +16,11 @@ import { applicationProtocols } from "./detect.ts";
 import { healthOf, type ServerHealth } from "./health.ts";
 import { Arrival, type ReceptionOptions } from "./reception.ts";
 import { Routes } from "./routes.ts";
+import { serverStack, type ServerStackOptions } from "./stack.ts";
 import { standardRoutes } from "./standard.ts";
 import { createWires, type HttpOptions } from "./wires.ts";
 
-export interface ServerOptions {
+export interface ServerOptions extends ServerStackOptions {
   /** Where this server is, what share of the traffic it wants, and whether only in need; see EndpointAddress. */
   readonly region?: string | undefined;
   readonly zone?: string | undefined;
@@ -36,8 +36,6 @@ export interface ServerOptions {
   readonly maxInFlight?: number | undefined;
   /** Most connections; more are told so and closed. Default 10,000. */
   readonly maxConnections?: number | undefined;
-  /** Layers over every handler, outermost first. */
-  readonly stack?: Stack | undefined;
   readonly codecs?: readonly Codec[] | undefined;
   readonly observer?: Observer | undefined;
   /**
@@ -136,7 +134,8 @@ class ListeningServer implements Server {
     this.#options = options;
     this.#observer = options.observer ?? {};
     this.#maxConnections = limit("maxConnections", options.maxConnections);
-    const { stack = {}, reflection = false } = options;
+    const { reflection = false } = options;
+    const stack = serverStack(runtime, this.#observer, options);
     this.health = healthOf({ services: () => this.services });
     this.#routes = new Routes({
       stack, codecs: options.codecs ?? [], fallback: options.fallback, standard: standardRoutes({

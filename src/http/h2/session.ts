@@ -49,6 +49,8 @@ export interface Role {
 
 /** How long a peer that was told the end may take to close its side before it is cut off, in milliseconds. */
 const lingerMs = 1_000;
+/** Also after a reset: whether a server that expects TLS closes or resets depends on what it had read by then. */
+const unopened = "before it opened HTTP/2; does it take TLS only, or want a certificate of ours (`tls`)?";
 
 export class Http2Session implements ByteSink, Carrier {
   readonly clock: Clock;
@@ -369,7 +371,8 @@ export class Http2Session implements ByteSink, Carrier {
 
   closed(error?: Error): void {
     this.#lingerTimer?.cancel();
-    const why = error?.message ?? this.#closedEarly();
+    const wasReset = this.#isUnopened && RpcError.is(error) && error.phase === "network";
+    const why = wasReset ? `${error.message}, ${unopened}` : error?.message ?? this.#closedEarly();
     this.#finish(why === undefined ? undefined : expected("unavailable",
       this.farewell === undefined ? why : `${why}, saying: ${this.farewell}`, { cause: error, phase: "network" }));
     this.#role.gone();
@@ -378,12 +381,13 @@ export class Http2Session implements ByteSink, Carrier {
   /** What is wrong with an orderly close by the peer; nothing if no stream was open. */
   #closedEarly(): string | undefined {
     if (this.#reader.midFrame) return "the peer closed the connection in the middle of a frame";
-    if (this.side === "client") {
-      return this.isOpen ? "the peer closed the connection" : "the peer closed the connection before it opened " +
-        "HTTP/2; does it take TLS only, or want a certificate of ours (`tls`)?";
-    }
+    if (this.side === "client") return `the peer closed the connection${this.#isUnopened ? ` ${unopened}` : ""}`;
     const { size } = this.streams;
     return size === 0 ? undefined : `the client closed the connection with requests in flight (${size})`;
+  }
+
+  get #isUnopened(): boolean {
+    return this.side === "client" && !this.isOpen;
   }
 
   #finish(error: RpcError | undefined, reason = error): void {

@@ -37,6 +37,8 @@ export interface Role {
 
 /** How long a peer that was told the end may take to close its side before it is cut off, in milliseconds. */
 export const lingerMs = 1_000;
+const unopened =
+  "before its hello was complete; does it take TLS only, or want a certificate of ours (`tls`)?";
 /** More pings in a second are no sign of life but an attack, or a bug. */
 const maxPingsPerSecond = 1_000;
 /** A read of fewer bytes that completes no frame is no sign of life: a peer could dribble for ever. */
@@ -186,7 +188,9 @@ export class Channel implements ByteSink, FrameSink {
 
   closed(error?: Error): void {
     this.#lingerTimer?.cancel();
-    const why = error?.message ?? this.#closedEarly();
+    // Whether a server that expects TLS closes or resets depends on what it had read by then.
+    const wasReset = this.#isUnopened && RpcError.is(error) && error.phase === "network";
+    const why = wasReset ? `${error.message}, ${unopened}` : error?.message ?? this.#closedEarly();
     this.#finish(why === undefined ? undefined : expected("unavailable",
       this.#farewell === undefined ? why : `${why}, saying: ${this.#farewell.message}`,
       { cause: error, phase: "network" }));
@@ -196,12 +200,14 @@ export class Channel implements ByteSink, FrameSink {
   /** What is wrong with an orderly close by the peer; nothing if it opened, and closed between two frames. */
   #closedEarly(): string | undefined {
     if (this.#reader.midFrame) return "the peer closed the connection in the middle of a frame";
-    const started = this.#role.side === "client" || this.#preface.length > 0;
-    if (this.peer === undefined && started) {
-      return "the peer closed the connection before its hello was complete" + (this.#role.side === "client"
-        ? "; does it take TLS only, or want a certificate of ours (`tls`)?" : "");
-    }
-    return this.#role.side === "client" ? "the peer closed the connection" : undefined;
+    if (this.#isUnopened) return `the peer closed the connection ${unopened}`;
+    if (this.#role.side === "client") return "the peer closed the connection";
+    const greeted = this.peer !== undefined || this.#preface.length === 0;
+    return greeted ? undefined : "the peer closed the connection before its hello was complete";
+  }
+
+  get #isUnopened(): boolean {
+    return this.#role.side === "client" && this.peer === undefined;
   }
 
   /** Returns what follows the preface. */
