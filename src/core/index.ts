@@ -18,6 +18,7 @@ export {
   type CallKind, type Criticality, type Idempotency, type MethodInfo, nextMethodOrdinal,
 } from "./method.ts";
 export { type Observer, observeAll } from "./observer.ts";
+export { badOption, numberOption, type NumberRange } from "./option.ts";
 export type { Picker } from "./picker.ts";
 export type { Probe } from "./probe.ts";
 export type {
@@ -26,4 +27,6 @@ export type {
 } from "./runtime.ts";
 export type { TextStore } from "./text-store.ts";
 export { lastActiveTier, tierOf, tierOverprovisioning } from "./tiers.ts";
-export { type Awaitable, compose, isPromise, type Layer, type Service, settle, type Stack } from "./service.ts";
+export {
+  type Awaitable, compose, isPromise, type Layer, type LayerMaker, type Service, settle, type Stack,
+} from "./service.ts";
