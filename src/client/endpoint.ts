@@ -113,11 +113,16 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
   };
 
   #attempt(connection: Connection, request: unknown, context: Context): unknown {
-    this.load.inFlight++;
+    const { load } = this;
+    const isUnary = context.method.kind === "unary";
+    load.inFlight++;
+    load.sinceReport++;
+    if (isUnary) load.outstanding.begin(context.startedMs);
     try {
       return connection.call(request, context, this);
     } catch (error) {
-      this.load.inFlight--;
+      load.inFlight--;
+      if (isUnary) load.outstanding.end(context.startedMs);
       throw this.#label(RpcError.from(error, "internal"));
     }
   }
@@ -172,12 +177,18 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
     const { load } = this;
     load.inFlight--;
     const failed = error !== undefined && speaksAgainstEndpoint(error);
+    // How long a stream lasts is its users' affair.
+    const isUnary = context.method.kind === "unary";
+    if (isUnary) load.outstanding.end(startedMs);
     recordAttempt(load, startedMs, endedMs, failed);
     if (error !== undefined) this.#label(error);
-    // How long a stream lasts is its users' affair.
-    this.outlier?.attemptEnded(failed, endedMs, context.method.kind === "unary" ? endedMs - startedMs : -1);
+    this.outlier?.attemptEnded(failed, endedMs, isUnary ? endedMs - startedMs : -1);
     context.onAttemptEnded?.(error);
     this.#owner.observer.attemptEnded?.(context, this.address, endedMs - startedMs, error);
+  }
+
+  askLoad(): boolean {
+    return this.#open?.askLoad?.() ?? false;
   }
 
   connect(): void {
@@ -241,6 +252,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
 
   reported(report: LoadReport): void {
     this.load.report = report;
+    this.load.sinceReport = 0;
     this.load.reportAtMs = this.#runtime.clock.now();
     this.loadMember?.reported(report);
   }

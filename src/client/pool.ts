@@ -124,6 +124,10 @@ class User implements Connection {
     return this.#connection.ping();
   }
 
+  askLoad(): boolean {
+    return this.#connection.askLoad?.() ?? false;
+  }
+
   get pingsSparingly(): boolean {
     return this.#connection.pingsSparingly;
   }

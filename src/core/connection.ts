@@ -27,6 +27,11 @@ export interface Connection {
    * as it bears, and has answered: then no answer will come, and none is missing.
    */
   ping(): boolean;
+  /**
+   * Asks the peer for its load; the answer shows as `reported`. False where it is not asked: the last time has not been
+   * answered. Absent where the protocol has no way of asking.
+   */
+  askLoad?(): boolean;
   /** Whether the peer takes offence at many pings, as gRPC servers of others do. */
   readonly pingsSparingly: boolean;
   /** Fails the calls in flight that bear a repeat, so that they can be made elsewhere; others go on waiting. */

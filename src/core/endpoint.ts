@@ -67,6 +67,11 @@ export interface Candidate {
   readonly address: EndpointAddress;
   readonly status: EndpointStatus;
   readonly load: Load;
+  /**
+   * Asks the server for its load now, without a call; what it says shows as `load.report`. False where it cannot be
+   * asked: it is not connected, its protocol has no way, or it has not answered the last time yet.
+   */
+  askLoad?(): boolean;
 }
 
 export interface Endpoint extends Candidate {

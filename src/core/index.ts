@@ -13,6 +13,7 @@ export {
 export { type ErrorDetail, expected, expectedErrors, type Phase, RpcError, type RpcErrorOptions } from "./error.ts";
 export type { FileSource } from "./file-source.ts";
 export { createLoad, type Load, type LoadReport, recordAttempt } from "./load.ts";
+export { Outstanding } from "./outstanding.ts";
 export { createMetadata, emptyMetadata, type Metadata, metadataLimits } from "./metadata.ts";
 export {
   type CallKind, type Criticality, type Idempotency, type MethodInfo, nextMethodOrdinal,

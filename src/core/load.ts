@@ -5,6 +5,8 @@
  * no event and no allocation between an attempt's end and the next pick.
  */
 
+import { Outstanding } from "./outstanding.ts";
+
 /** What a server says of itself, piggy-backed on replies (the figures of ORCA, gRFC A51). */
 export interface LoadReport {
   /** Share of one core per core in use, 0 to 1. */
@@ -18,11 +20,18 @@ export interface LoadReport {
   readonly errorsPerSecond: number;
   /** How late the event loop runs, in milliseconds. */
   readonly loopLagMs: number;
+  /**
+   * What a call that comes now would take in the server, in milliseconds: the median of those that lately ended at
+   * about so many in flight (Prequal's estimate). Absent or 0 when it is not told.
+   */
+  readonly latencyMs?: number;
 }
 
 export interface Load {
   /** Attempts of ours that have not ended. */
   inFlight: number;
+  /** When those of them began that are no streams: its `oldestMs` is what a server that falls silent shows by. */
+  readonly outstanding: Outstanding;
   /** Attempts of ours that have ended, and those of them that failed for a reason of the endpoint's. */
   ended: number;
   failed: number;
@@ -46,14 +55,16 @@ export interface Load {
   /** The server's own figures and when they came; undefined before the first. */
   report: LoadReport | undefined;
   reportAtMs: number;
+  /** Attempts of ours that began since the last report, which cannot have counted them. */
+  sinceReport: number;
 }
 
 /** A load that has seen nothing. */
 export function createLoad(): Load {
   return {
-    inFlight: 0, ended: 0, failed: 0, peakEwmaMs: 0, peakEwmaAtMs: 0, latencyMs: 0, failureRate: 0,
-    consecutiveFailures: 0, leastRoundTripMs: Infinity, pingMs: 0, readySinceMs: 0, returnedAtMs: 0, report: undefined,
-    reportAtMs: 0,
+    inFlight: 0, outstanding: new Outstanding(), ended: 0, failed: 0, peakEwmaMs: 0, peakEwmaAtMs: 0, latencyMs: 0,
+    failureRate: 0, consecutiveFailures: 0, leastRoundTripMs: Infinity, pingMs: 0, readySinceMs: 0, returnedAtMs: 0,
+    report: undefined, reportAtMs: 0, sinceReport: 0,
   };
 }
 

@@ -332,7 +332,7 @@ export class CarrierState extends Alarm implements Budget {
     if (!wantsLoad) return trailer;
     const nowMs = this.#carrier.lastReceivedMs;
     if (this.#reportedMs > nowMs - reportIntervalMs) return trailer;
-    const load = this.server.serving.load();
+    const load = this.server.serving.load(1);
     if (load === undefined) return trailer;
     this.#reportedMs = nowMs;
     return { ...trailer, [loadReportName]: writeLoadReport(load) };

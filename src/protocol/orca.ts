@@ -16,6 +16,7 @@ export const loadWantedFormat = "bin";
 const Field = { cpu: 1, memory: 2, callsPerSecond: 6, errorsPerSecond: 7, named: 8, application: 9 } as const;
 const inFlightName = "meridian.in_flight";
 const loopLagName = "meridian.loop_lag_ms";
+const latencyName = "meridian.latency_ms";
 /** A report is a few numbers; more is not read. */
 const maxReportBytes = 4_096;
 
@@ -28,6 +29,7 @@ export function writeLoadReport(report: LoadReport): string {
   double(writer, Field.errorsPerSecond, report.errorsPerSecond);
   named(writer, inFlightName, report.inFlight);
   named(writer, loopLagName, report.loopLagMs);
+  named(writer, latencyName, report.latencyMs ?? 0);
   return toBase64Unpadded(writer.finish());
 }
 
@@ -56,7 +58,7 @@ function named(writer: Writer, name: string, value: number): void {
 export function readLoadReport(text: string): LoadReport | undefined {
   const bytes = text.length > maxReportBytes ? undefined : fromAnyBase64(text);
   if (bytes === undefined) return undefined;
-  const report = { cpu: 0, memory: 0, inFlight: 0, callsPerSecond: 0, errorsPerSecond: 0, loopLagMs: 0 };
+  const report = { cpu: 0, memory: 0, inFlight: 0, callsPerSecond: 0, errorsPerSecond: 0, loopLagMs: 0, latencyMs: 0 };
   try {
     eachField(new Cursor().over(bytes, 0, bytes.length), (field, value, cursor) => {
       if (field === Field.cpu || field === Field.application) report.cpu = Math.max(report.cpu, value);
@@ -71,7 +73,7 @@ export function readLoadReport(text: string): LoadReport | undefined {
   return report;
 }
 
-function readNamed(entry: Cursor, report: { inFlight: number; loopLagMs: number }): void {
+function readNamed(entry: Cursor, report: { inFlight: number; loopLagMs: number; latencyMs: number }): void {
   let name = "";
   let metric = 0;
   eachField(entry, (field, value, cursor) => {
@@ -80,6 +82,7 @@ function readNamed(entry: Cursor, report: { inFlight: number; loopLagMs: number 
   });
   if (name === inFlightName) report.inFlight = metric;
   else if (name === loopLagName) report.loopLagMs = metric;
+  else if (name === latencyName) report.latencyMs = metric;
 }
 
 /** Goes through a Protobuf message: doubles by value, runs as cursors, and passes over the rest. */

@@ -43,6 +43,9 @@ export interface Serving {
   readonly router: Router;
   readonly admission: Admission;
   readonly observer: Observer;
-  /** The server's load, for piggy-backing on replies; undefined when it reports none. */
-  readonly load: () => LoadReport | undefined;
+  /**
+   * The server's load, for piggy-backing on replies; undefined when it reports none. `leaving` calls of those in flight
+   * are over as soon as it has left: the one whose reply bears it.
+   */
+  readonly load: (leaving?: number) => LoadReport | undefined;
 }

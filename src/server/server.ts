@@ -3,7 +3,7 @@ import type { ServedConnection } from "../core/connection.ts";
 import type { Registrar, Registration } from "../core/discovery.ts";
 import { expected, RpcError } from "../core/error.ts";
 import type { LoadReport } from "../core/load.ts";
-import type { Observer } from "../core/observer.ts";
+import { observeAll, type Observer } from "../core/observer.ts";
 import type { ByteSink, ByteStream, Listener, Runtime, Security } from "../core/runtime.ts";
 import type { Timer } from "../core/alarm.ts";
 import type { Codec } from "../contract/codec.ts";
@@ -14,6 +14,7 @@ import type { Admission, Router, Serving } from "../protocol/router.ts";
 import type { Compression } from "../wire/compression.ts";
 import { applicationProtocols } from "./detect.ts";
 import { healthOf, type ServerHealth } from "./health.ts";
+import { type LatencyByLoad, latencyByLoad } from "./latency-by-load.ts";
 import { Arrival, type ReceptionOptions } from "./reception.ts";
 import { Routes } from "./routes.ts";
 import { serverStack, type ServerStackOptions } from "./stack.ts";
@@ -39,7 +40,8 @@ export interface ServerOptions extends ServerStackOptions {
   readonly codecs?: readonly Codec[] | undefined;
   readonly observer?: Observer | undefined;
   /**
-   * The load that replies carry, read at most ten times a second for each connection. `false` for none. Default
+   * The load that replies carry, read at most every 5 ms for each native connection (100 ms over HTTP), and what pongs
+   * tell who asks. What calls take in this server is added to it. `false` for none. Default
    * for `createServer`: that of this process (`processLoad`); for `createServerOn`, none.
    */
   readonly load?: ((inFlight: number) => LoadReport | undefined) | false | undefined;
@@ -145,10 +147,12 @@ class ListeningServer implements Server {
     });
     const maxInFlight = limit("maxInFlight", options.maxInFlight);
     const admission: Admission = this.#admission = { inFlight: 0, maxInFlight };
-    const { load } = options;
+    const { load = false } = options;
+    const latencies = load === false ? undefined : latencyByLoad(runtime);
     const serving: Serving = {
-      runtime, admission, observer: this.#observer, router: this.#routes.route,
-      load: load === undefined || load === false ? () => undefined : () => load(admission.inFlight),
+      runtime, admission, router: this.#routes.route,
+      observer: latencies === undefined ? this.#observer : observeAll(this.#observer, latencies.observer(admission)),
+      load: reporting(admission, load, latencies),
     };
     const ended = (connection: ServedConnection, error: RpcError | undefined): void => this.#ended(connection, error);
     this.#reception = {
@@ -297,6 +301,20 @@ class ListeningServer implements Server {
 
 function closedError(): RpcError {
   return new RpcError("failed_precondition", "the server is closed and stays so: make another to listen again");
+}
+
+/** What replies and pongs tell: the load of the options, and what a call takes at so many in flight. */
+function reporting(
+  admission: Admission, load: Exclude<ServerOptions["load"], undefined>, latencies: LatencyByLoad | undefined,
+): Serving["load"] {
+  if (load === false || latencies === undefined) return () => undefined;
+  return (leaving = 0) => {
+    const inFlight = admission.inFlight - leaving;
+    const report = load(inFlight);
+    return report === undefined || report.latencyMs !== undefined
+      ? report
+      : { ...report, latencyMs: latencies.at(inFlight) };
+  };
 }
 
 /** A limit by its name; a limit that is no number would be none. */

@@ -6,6 +6,7 @@
  */
 import { codeFromNumber, codeNumber } from "../../core/code.ts";
 import { expected, RpcError } from "../../core/error.ts";
+import type { LoadReport } from "../../core/load.ts";
 import type { ByteSink, ByteStream, Clock } from "../../core/runtime.ts";
 import type { Timer } from "../../core/alarm.ts";
 import type { Compression } from "../../wire/compression.ts";
@@ -13,7 +14,8 @@ import { Cursor } from "../../wire/cursor.ts";
 import { frameHeaderBytes, FrameReader, type FrameSink } from "../../wire/frame-reader.ts";
 import { FrameOutbox } from "../../wire/frame-outbox.ts";
 import type { Writer } from "../../wire/writer.ts";
-import { FrameType, maxVersion, minVersion, prefaceBytes } from "./frame-types.ts";
+import { readExtras, writeExtras } from "./extras.ts";
+import { Flag, FrameType, maxVersion, minVersion, prefaceBytes } from "./frame-types.ts";
 import { type Peer, readHello, writeHello } from "./hello.ts";
 import { preface, PrefaceReader } from "./preface.ts";
 import type { Sender } from "./sender.ts";
@@ -29,6 +31,10 @@ export interface Role {
   credited(id: number, bytes: number): void;
   goingAway(lastId: number, error: RpcError): void;
   pinged(roundTripMs: number): void;
+  /** Of a server: its load, for who asks. */
+  load?(): LoadReport | undefined;
+  /** Of a client: the server told its load. */
+  reported?(load: LoadReport): void;
   /** Last of the connection. `error` is absent after an orderly end. */
   closed(error: RpcError | undefined): void;
   /** Last of all: the stream below is closed too, which a peer can delay for a while. */
@@ -249,10 +255,10 @@ export class Channel implements ByteSink, FrameSink {
         this.#credit(id, this.cursor.over(bytes, start, end).varint());
         break;
       case FrameType.ping:
-        this.#pong(bytes, start, end);
+        this.#pong(flags, bytes, start, end);
         break;
       case FrameType.pong:
-        this.#pinged(this.cursor.over(bytes, start, end).varint());
+        this.#pinged(flags, bytes, start, end);
         break;
       case FrameType.goAway:
         this.#goAway(bytes, start, end);
@@ -276,14 +282,17 @@ export class Channel implements ByteSink, FrameSink {
     this.#role.opened();
   }
 
-  /** Sends a ping that carries our clock, so that the answer says how long it took. */
-  ping(nowMs: number): void {
+  /**
+   * Sends a ping that carries our clock, so that the answer says how long it took. With `wantsLoad` it asks for the
+   * server's load as well; servers that do not know of that answer as ever.
+   */
+  ping(nowMs: number, wantsLoad = false): void {
     this.outbox.begin();
     this.outbox.writeVarint(Math.floor(nowMs * 1_000));
-    this.outbox.end(FrameType.ping, 0, 0);
+    this.outbox.end(FrameType.ping, wantsLoad ? Flag.extras : 0, 0);
   }
 
-  #pong(bytes: Uint8Array, start: number, end: number): void {
+  #pong(flags: number, bytes: Uint8Array, start: number, end: number): void {
     if (end - start > 64) throw new RpcError("invalid_argument", `a ping of ${end - start} bytes; at most 64`);
     if (this.receivedMs - this.#pingsSinceMs >= 1_000) {
       this.#pingsSinceMs = this.receivedMs;
@@ -292,12 +301,18 @@ export class Channel implements ByteSink, FrameSink {
     if (++this.#pings > maxPingsPerSecond) {
       throw new RpcError("resource_exhausted", `more than ${maxPingsPerSecond} pings within a second`);
     }
+    const load = (flags & Flag.extras) === 0 ? undefined : this.#role.load?.();
     this.outbox.begin();
+    if (load !== undefined) writeExtras(this.outbox, { load });
     this.outbox.writeBytes(bytes.subarray(start, end));
-    this.outbox.end(FrameType.pong, 0, 0);
+    this.outbox.end(FrameType.pong, load === undefined ? 0 : Flag.extras, 0);
   }
 
-  #pinged(sentMicroseconds: number): void {
+  #pinged(flags: number, bytes: Uint8Array, start: number, end: number): void {
+    const cursor = this.cursor.over(bytes, start, end);
+    const load = (flags & Flag.extras) === 0 ? undefined : readExtras(cursor).load;
+    const sentMicroseconds = cursor.varint();
+    if (load !== undefined) this.#role.reported?.(load);
     const roundTripMs = this.receivedMs - sentMicroseconds / 1_000;
     if (roundTripMs >= 0) this.#role.pinged(roundTripMs);
   }

@@ -2,6 +2,7 @@
 import type { Context } from "../../core/context.ts";
 import { expected, RpcError } from "../../core/error.ts";
 import type { AttemptObserver, Connect, Connection, ConnectionEvents } from "../../core/connection.ts";
+import type { LoadReport } from "../../core/load.ts";
 import type { MethodInfo } from "../../core/method.ts";
 import type { Timer } from "../../core/alarm.ts";
 import type { Runtime } from "../../core/runtime.ts";
@@ -37,6 +38,10 @@ export function nativeConnect(options: NativeClientOptions): Connect {
 /** While a ping is unanswered, no other follows within so many milliseconds. */
 const leastPingGapMs = 20;
 
+/** A server that was asked for its load so often in a row and told none is asked again so many milliseconds later. */
+const mostUntold = 5;
+const untoldGapMs = 10_000;
+
 /** Most methods one connection may number. */
 const maxBindings = 10_000;
 
@@ -53,6 +58,9 @@ export class NativeConnection implements Connection, Role {
   #closeTimer: Timer | undefined = undefined;
   /** When a ping left that has not been answered. */
   #pingedMs = -Infinity;
+  /** When the server was asked for its load last, and how often in a row it told none. */
+  #askedMs = -Infinity;
+  #asked = 0;
 
   constructor(
     runtime: Runtime, address: string, events: ConnectionEvents, coders: (method: MethodInfo) => MethodCoders,
@@ -81,6 +89,19 @@ export class NativeConnection implements Connection, Role {
     if (nowMs - this.#pingedMs < leastPingGapMs) return true;
     this.#pingedMs = nowMs;
     channel.ping(nowMs);
+    return true;
+  }
+
+  askLoad(): boolean {
+    const { channel } = this;
+    if (channel.peer === undefined || channel.ended || this.#closing) return false;
+    const nowMs = channel.clock.now();
+    const sinceMs = nowMs - this.#askedMs;
+    // One that knows nothing of such questions, or tells its load to nobody, is left alone: it may be told otherwise.
+    if (sinceMs < leastPingGapMs || this.#asked >= mostUntold && sinceMs < untoldGapMs) return false;
+    this.#asked++;
+    this.#askedMs = nowMs;
+    channel.ping(nowMs, true);
     return true;
   }
 
@@ -176,7 +197,9 @@ export class NativeConnection implements Connection, Role {
     this.#events.pinged(roundTripMs);
   }
 
-  reported(load: Parameters<ConnectionEvents["reported"]>[0]): void {
+  reported(load: LoadReport): void {
+    this.#askedMs = -Infinity;
+    this.#asked = 0;
     this.#events.reported(load);
   }
 

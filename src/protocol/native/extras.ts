@@ -93,7 +93,7 @@ function entryText(value: string): void {
 function load(report: LoadReport): Writer {
   for (const value of [
     permille(report.cpu), permille(report.memory), report.inFlight, report.callsPerSecond, report.errorsPerSecond,
-    report.loopLagMs,
+    report.loopLagMs, (report.latencyMs ?? 0) * 1_000,
   ]) varint(value);
   return body;
 }
@@ -168,9 +168,11 @@ function readMetadata(cursor: Cursor): Metadata {
   return entries;
 }
 
+/** Peers of before do not tell the latency; those to come may tell more. */
 function readLoad(cursor: Cursor): LoadReport {
   return {
     cpu: cursor.varint() / 1_000, memory: cursor.varint() / 1_000, inFlight: cursor.varint(),
     callsPerSecond: cursor.varint(), errorsPerSecond: cursor.varint(), loopLagMs: cursor.varint(),
+    latencyMs: cursor.atEnd ? 0 : cursor.varint() / 1_000,
   };
 }

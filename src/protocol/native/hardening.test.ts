@@ -65,7 +65,7 @@ test("a load report that throws fails the reply alone, and odd numbers are cut t
   const { load } = readExtras(new Cursor().over(writer.bytes, 0, writer.position));
   const most = Number.MAX_SAFE_INTEGER;
   assert.deepEqual(load, {
-    cpu: 0, memory: 0, inFlight: most, callsPerSecond: most, errorsPerSecond: 0, loopLagMs: 2,
+    cpu: 0, memory: 0, inFlight: most, callsPerSecond: most, errorsPerSecond: 0, loopLagMs: 2, latencyMs: 0,
   });
 });
 

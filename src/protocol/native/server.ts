@@ -2,6 +2,7 @@
 import type { Accept, AcceptOwner, ServedConnection } from "../../core/connection.ts";
 import { Context, type ContextFields } from "../../core/context.ts";
 import { expected, RpcError } from "../../core/error.ts";
+import type { LoadReport } from "../../core/load.ts";
 import { emptyMetadata } from "../../core/metadata.ts";
 import type { ByteStream } from "../../core/runtime.ts";
 import { isPromise } from "../../core/service.ts";
@@ -37,7 +38,7 @@ interface Bound {
 const maxBindings = 10_000;
 const maxPathBytes = 1_024;
 /** At most so often does a connection carry a load report. */
-const reportIntervalMs = 100;
+const reportIntervalMs = 5;
 
 export class NativeServerConnection implements Role, ServedConnection {
   readonly side = "server";
@@ -82,6 +83,15 @@ export class NativeServerConnection implements Role, ServedConnection {
 
   pinged(): void {
     // Servers answer pings and send none: a client that is gone shows when its calls' deadlines pass.
+  }
+
+  load(): LoadReport | undefined {
+    try {
+      return this.serving.load();
+    } catch {
+      // Replies fail by it, where somebody hears of that; whoever asks for a sign of life has one.
+      return undefined;
+    }
   }
 
   goingAway(): void {
@@ -260,7 +270,7 @@ export class NativeServerConnection implements Role, ServedConnection {
   /** Metadata that the handler set, and the load report when it is due. */
   replyExtras(context: Context): number {
     const dueMs = this.channel.receivedMs - reportIntervalMs;
-    const load = this.#reportedMs <= dueMs ? this.serving.load() : undefined;
+    const load = this.#reportedMs <= dueMs ? this.serving.load(1) : undefined;
     if (load !== undefined) this.#reportedMs = this.channel.receivedMs;
     if (load === undefined && context.reply === undefined) return 0;
     writeExtras(this.channel.outbox, { load, header: context.reply?.header, trailer: context.reply?.trailer });
