@@ -56,6 +56,8 @@ export class Balancer implements EndpointOwner, Watcher {
   readonly service: Service;
   /** What the picker chooses from; undefined after a change until the next pick. */
   #candidates: readonly ClientEndpoint[] | undefined = undefined;
+  /** What pickers that see all choose from, where that of the options does not. */
+  #everybody: readonly ClientEndpoint[] | undefined = undefined;
   #known = false;
   /** Snapshots so far: endpoints bear the number of the last that named them. */
   #snapshots = 0;
@@ -93,10 +95,16 @@ export class Balancer implements EndpointOwner, Watcher {
     return status === "ready" || status === "busy";
   }
 
-  /** The same endpoints under another picker, which is given the same candidates as that of the options. */
+  /**
+   * The same endpoints under another picker. It is given the same candidates as that of the options, or, if it sees
+   * all, every endpoint there is, of whatever status and tier.
+   */
   serviceBy(picker: Picker): Service {
+    const seesAll = picker.seesAll === true && picker !== this.#options.picker;
     const service: Service = (request, context) => {
-      const candidates = this.#candidates ?? this.#select();
+      const candidates = seesAll
+        ? this.#everybody ??= this.endpoints
+        : this.#candidates ?? this.#select();
       const endpoint = picker(candidates, context);
       if (endpoint !== undefined) return endpoint.call(request, context);
       return this.#withoutEndpoint(service, request, context);
@@ -187,7 +195,7 @@ export class Balancer implements EndpointOwner, Watcher {
     this.#known = true;
     this.#lastFailure = undefined;
     if (changed || added.length > 0 || removed > 0) {
-      this.#candidates = undefined;
+      this.#candidates = this.#everybody = undefined;
       this.observer.event?.("discovery.snapshot",
         { name: this.#options.name, endpoints: this.#endpoints.size, added: added.length, removed });
     }
@@ -238,7 +246,7 @@ export class Balancer implements EndpointOwner, Watcher {
   }
 
   statusChanged(): void {
-    this.#candidates = undefined;
+    this.#candidates = this.#everybody = undefined;
   }
 
   close(graceMs: number): void {
@@ -250,7 +258,7 @@ export class Balancer implements EndpointOwner, Watcher {
     this.#failover.close();
     for (const endpoint of this.#endpoints.values()) endpoint.close(graceMs);
     this.#endpoints.clear();
-    this.#candidates = undefined;
+    this.#candidates = this.#everybody = undefined;
     this.#known = true;
     this.#waiters.fail(closedError());
   }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as z from "zod";
 import { thrownBy } from "../../test/client/scripted.ts";
 import { isError, rpc, service } from "../contract/index.ts";
-import { type Context, type Observer, RpcError, type Runtime } from "../core/index.ts";
+import { type Candidate, type Context, type Observer, RpcError, type Runtime } from "../core/index.ts";
 import { createSimulation } from "../runtime/sim/index.ts";
 import { createServerOn, type ServerOptions } from "../server/server.ts";
 import { type ClientOptions, createClientOn } from "./create-client.ts";
@@ -180,7 +180,7 @@ test("clients of one runtime share a connection; each closes for itself, and twi
   assert.deepEqual(two.$.endpoints(), []);
 });
 
-test("what a server says of its load arrives with its replies, ten times a second at most", async () => {
+test("what a server says of its load arrives with its replies, every 5 ms at most", async () => {
   let read = 0;
   const { connect, run, simulation } = await setUp({
     load: (inFlight) => ({
@@ -190,17 +190,38 @@ test("what a server says of its load arrives with its replies, ten times a secon
   const shop = connect();
   const [endpoint] = shop.$.endpoints();
   assert.equal(endpoint?.load.report, undefined);
-  for (let i = 0; i < 100; i++) {
-    await run(shop.buy({ item: "tea" }));
-    await simulation.run(simulation.nowMs + 1);
-  }
-  // A hundred calls of eleven milliseconds.
-  assert.ok(read >= 9 && read <= 12, `read ${read} times`);
+  for (let i = 0; i < 20; i++) await run(shop.buy({ item: "tea" }));
+  assert.equal(read, 20, "calls of ten milliseconds, one after the other");
+  // Fifty within half a millisecond, whose replies come as close together.
+  await run(Promise.all(Array.from({ length: 50 }, () => shop.buy({ item: "tea" }))));
+  assert.ok(read >= 21 && read <= 22, `read ${read} times`);
   const report = endpoint?.load.report;
   assert.ok(report !== undefined);
   const { cpu, memory, callsPerSecond, loopLagMs } = report;
   assert.deepEqual([memory, callsPerSecond, loopLagMs].map((value) => Math.round(value * 100) / 100), [0.25, 50, 2]);
   assert.ok(Math.abs(cpu - read / 100) < 0.005);
+});
+
+test("a server that is asked tells its load with the pong; one that tells none is left alone after a while", async () => {
+  const load = (inFlight: number) =>
+    ({ cpu: 0.5, memory: 0, inFlight, callsPerSecond: 0, errorsPerSecond: 0, loopLagMs: 0 });
+  for (const tells of [true, false]) {
+    const { connect, run, simulation } = await setUp(tells ? { load } : {});
+    const shop = connect();
+    const pending = shop.wait({ ms: 90 });
+    await simulation.run(simulation.nowMs + 40);
+    const [endpoint] = shop.$.endpoints();
+    let asked = 0;
+    for (let i = 0; i < 10; i++) {
+      if (endpoint?.askLoad() === true) asked++;
+      assert.equal(endpoint?.askLoad(), false, "not again before it has answered");
+      await simulation.run(simulation.nowMs + 25);
+    }
+    assert.equal(asked, tells ? 10 : 5);
+    await run(pending);
+    assert.equal(endpoint?.load.report?.inFlight, tells ? 0 : undefined);
+    if (tells) assert.equal(endpoint?.load.report?.latencyMs, 90);
+  }
 });
 
 test("an observer hears of every attempt and of the call that they made up", async () => {
@@ -225,4 +246,47 @@ test("an observer hears of every attempt and of the call that they made up", asy
   await run(lost);
   assert.match(ended[0] ?? "", /^attempt 0 at server:1 unavailable/);
   assert.match(ended.at(-1) ?? "", /^call wait (?:unavailable|deadline_exceeded)/);
+});
+
+test("the same methods over the endpoints that another picker picks: same connections, same stack, others unseen", async () => {
+  const { simulation, client, run } = await setUp();
+  const served = { a: 0, b: 0 };
+  const listening = (["a", "b"] as const).map(async (name) => {
+    const runtime = simulation.host(name);
+    const server = createServerOn(runtime).implement(Shop, {
+      buy: () => ({ left: ++served[name] }),
+      wait: (_, context) => left(runtime, context),
+      brief: (_, context) => left(runtime, context),
+      async *ticks() {
+        yield { n: served[name] };
+      },
+    });
+    await server.listen({ host: name, port: 1 });
+    return server;
+  });
+  const [a] = await run(Promise.all(listening));
+  const shop = createClientOn(client, Shop, { address: [{ address: "a:1", id: "a" }, { address: "b:1", id: "b" }] });
+  assert.deepEqual([shop.$.contract, shop.$.runtime], [Shop, client]);
+  const seen: string[][] = [];
+  const atA = shop.$.by((candidates) => {
+    seen.push(candidates.map(({ address }) => address.id));
+    return candidates.find(({ address }) => address.id === "a");
+  });
+  for (let i = 1; i <= 10; i++) assert.deepEqual(await run(atA.buy({ item: "tea" })), { left: i });
+  assert.deepEqual([served, a?.connections, seen[0]], [{ a: 10, b: 0 }, 1, ["a", "b"]]);
+  for await (const { n } of { [Symbol.asyncIterator]: () => {
+    const items = atA.ticks({})[Symbol.asyncIterator]();
+    return { next: () => run(items.next()) };
+  } }) assert.equal(n, 10);
+  // Who is out of service is shown to a picker that sees all, and to no other.
+  shop.$.drain("a");
+  const nobody = assert.rejects(run(atA.buy({ item: "tea" })), { code: "unavailable", neverStarted: true });
+  await nobody;
+  assert.deepEqual(seen.at(-1), ["b"]);
+  const all = Object.assign(
+    <C extends Candidate>(candidates: readonly C[]) => candidates.find(({ address }) => address.id === "a"),
+    { seesAll: true as const });
+  assert.deepEqual(await run(shop.$.by(all).buy({ item: "tea" })), { left: 11 });
+  assert.deepEqual([await run(shop.buy({ item: "tea" })), served], [{ left: 1 }, { a: 11, b: 1 }]);
+  shop.$.close(0);
 });

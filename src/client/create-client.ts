@@ -95,12 +95,15 @@ export interface ClientOptions extends EndpointOptions {
 }
 
 /** What every client has beside its methods. */
-export interface ClientControl<Methods = unknown> {
+export interface ClientControl<Methods = unknown, S extends AnyContract = AnyContract> {
   /**
    * The same methods, called at the endpoints alone that `picker` picks, with the same stack, connections and figures:
    * for one replica, one shard, one region. Keep what it returns: it is made for many calls.
    */
   by(picker: Picker): Methods;
+  /** What is called, and on which runtime: for calls over many servers (`meridian-rpc/distributed`). */
+  readonly contract: S;
+  readonly runtime: Runtime;
   /** Ends it: calls in flight may finish within `graceMs` (default 10,000). */
   close(graceMs?: number): void;
   /** The endpoints as they are now, for views and tests. */
@@ -117,7 +120,7 @@ export interface ClientControl<Methods = unknown> {
 }
 
 /** The methods of `contract`, and `$`, by which the client itself is governed. */
-export type ClientOf<S extends AnyContract> = Client<S> & { readonly $: ClientControl<Client<S>> } & Disposable;
+export type ClientOf<S extends AnyContract> = Client<S> & { readonly $: ClientControl<Client<S>, S> } & Disposable;
 
 /** Makes a client on `runtime`. The package's `createClient` fills in the Node runtime. */
 export function createClientOn<S extends AnyContract>(
@@ -127,8 +130,9 @@ export function createClientOn<S extends AnyContract>(
   const methodsOver = (service: Service) =>
     callMethods(contract, { clock: runtime.clock, service, timeoutMs: options.timeoutMs ?? 15_000 });
   const methods = methodsOver(calling.service);
-  const control: ClientControl<Client<S>> = {
+  const control: ClientControl<Client<S>, S> = {
     by: (picker) => methodsOver(calling.serviceBy(picker)),
+    contract, runtime,
     close: (graceMs = 10_000) => calling.close(graceMs),
     endpoints: () => calling.endpoints(),
     drain: (id) => calling.drain(id, true),
