@@ -1,4 +1,4 @@
-/** Checkers of traffic hold what was called and done against bounds: deadlines, amplification, recovery, wasted work. */
+/** Checkers of traffic hold what was called and done against bounds: deadlines, amplification, recovery, waste. */
 import { numberOption } from "../core/option.ts";
 import { type CallRecord, complaints, type Verdict } from "./checkers.ts";
 
