@@ -22,6 +22,7 @@ import { createNetwork, firstEphemeralPort } from "./network.ts";
 import { SimulatedProgram } from "./program.ts";
 import { createSeededRandom } from "./random.ts";
 import { createTopology, type DirectionOptions, type LinkOptions, type Selector } from "./topology.ts";
+import { programs, worlds } from "./inside.ts";
 import { type Host, record, type World } from "./world.ts";
 
 export interface SimulationOptions {
@@ -125,11 +126,12 @@ export function createSimulation(options: SimulationOptions): Simulation {
       network: createNetwork(host.program),
     };
     runtimes.set(host.name, runtime);
+    programs.set(runtime, host.program);
     return runtime;
   }
 
   const driver = createDriver(world, options);
-  return {
+  const simulation: Simulation = {
     ...createFaults(world, start),
     run: driver.run,
     runUntil: driver.runUntil,
@@ -153,6 +155,8 @@ export function createSimulation(options: SimulationOptions): Simulation {
       world.log?.(`${world.agenda.nowMs.toFixed(3)} ${text}`);
     },
   };
+  worlds.set(simulation, world);
+  return simulation;
 }
 
 type Faults = Pick<Simulation, "link" | "partition" | "heal" | "crash" | "restart" | "silence" | "wake">;

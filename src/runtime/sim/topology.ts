@@ -48,7 +48,7 @@ interface Rule {
 }
 
 export interface Topology {
-  /** Counts the changes of links: what `link` returned is good until it changes. */
+  /** Counts the changes: what `link` and `isCut` returned is good until it changes. */
   readonly version: number;
   link(from: Place, to: Place): Link;
   isCut(from: Place, to: Place): boolean;
@@ -91,10 +91,12 @@ export function createTopology(defaults: LinkOptions): Topology {
     },
     cut(left, right, { isOneWay = false }) {
       cuts.push({ left: names(left), right: names(right), isOneWay });
+      version++;
     },
     heal(left, right) {
       if (left === undefined || right === undefined) cuts = [];
       else cuts = cuts.filter((rule) => !isBetween(rule, names(left), names(right)));
+      version++;
     },
   };
 }
