@@ -5,6 +5,10 @@ export {
   circuitBreaker, type CircuitBreaker, type CircuitBreakerOptions, type CircuitState, speaksAgainstCallee,
 } from "./circuit-breaker.ts";
 export { pause } from "./pause.ts";
+export {
+  decideRate, memoryRateLimitStore, type MemoryRateLimitOptions, type Rate, type RateDecision, type RateLimitStore,
+  resolveRate, type ResolvedRate,
+} from "./rate-limit-store.ts";
 export { retry, type RetryLayer, type RetryOptions } from "./retry.ts";
 export { retryBudget, type RetryBudget, type RetryBudgetOptions } from "./retry-budget.ts";
 export { tokenBucket, type TokenBucket, type TokenBucketOptions } from "./token-bucket.ts";
