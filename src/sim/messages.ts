@@ -14,6 +14,8 @@ export interface Traffic {
   requests: number;
   cancels: number;
   pings: number;
+  /** Pings that ask for the server's load as well. */
+  probes: number;
   connections: number;
 }
 
@@ -21,7 +23,7 @@ const traffics = new WeakMap<Host, Traffic>();
 
 export function trafficOf(_world: World, host: Host): Traffic {
   let traffic = traffics.get(host);
-  if (traffic === undefined) traffics.set(host, traffic = { requests: 0, cancels: 0, pings: 0, connections: 0 });
+  if (traffic === undefined) traffics.set(host, traffic = { requests: 0, cancels: 0, pings: 0, probes: 0, connections: 0 });
   return traffic;
 }
 
@@ -225,27 +227,32 @@ export class Stop extends Ask {
 export class Ping extends Ask {
   readonly kind = "ping";
   readonly #sentMs: number;
+  readonly #wantsLoad: boolean;
 
-  constructor(connection: ModelledConnection, sentMs: number) {
+  constructor(connection: ModelledConnection, sentMs: number, wantsLoad: boolean) {
     super(connection);
     this.#sentMs = sentMs;
+    this.#wantsLoad = wantsLoad;
   }
 
-  take(): void {
-    tell(new Pong(this.connection, this.#sentMs));
+  take(served: ServedModelled): void {
+    tell(new Pong(this.connection, this.#sentMs, this.#wantsLoad ? served.serving.load() : undefined));
   }
 }
 
 class Pong extends Tell {
   readonly kind = "pong";
   readonly #sentMs: number;
+  readonly #load: LoadReport | undefined;
 
-  constructor(connection: ModelledConnection, sentMs: number) {
+  constructor(connection: ModelledConnection, sentMs: number, load: LoadReport | undefined) {
     super(connection);
     this.#sentMs = sentMs;
+    this.#load = load;
   }
 
   take(connection: ModelledConnection): void {
+    if (this.#load !== undefined) connection.reported(this.#load);
     connection.ponged(this.#sentMs);
   }
 }

@@ -18,12 +18,13 @@ export interface ModelledServing {
   readonly observer: Observer;
   /** What serves a method, if anything does. */
   route(method: MethodInfo): Service | undefined;
-  load(): LoadReport | undefined;
+  /** `leaving` calls of those in flight are over when the report has left. */
+  load(leaving?: number): LoadReport | undefined;
   readonly connections: Set<ServedModelled>;
 }
 
 /** At most so often does a connection carry a load report, in milliseconds: the native wire's interval. */
-const reportIntervalMs = 100;
+const reportIntervalMs = 5;
 
 export class ServedModelled {
   readonly serving: ModelledServing;
@@ -101,7 +102,7 @@ export class ServedModelled {
     const nowMs = this.program.clock.now();
     const answer = new Answer(this.connection, id, undefined, value);
     if (this.#reportedMs <= nowMs - reportIntervalMs) {
-      answer.load = this.serving.load();
+      answer.load = this.serving.load(1);
       if (answer.load !== undefined) this.#reportedMs = nowMs;
     }
     const { reply } = context;

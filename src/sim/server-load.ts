@@ -10,7 +10,8 @@ const averageMs = 1_000;
 
 export interface SimulatedLoad {
   handled(error: RpcError | undefined): void;
-  report(inFlight: number): LoadReport;
+  /** `latencyMs` is what a call would take now. */
+  report(inFlight: number, latencyMs: number): LoadReport;
 }
 
 export function loadOf(clock: Clock, station: Station): SimulatedLoad {
@@ -26,7 +27,7 @@ export function loadOf(clock: Clock, station: Station): SimulatedLoad {
       calls++;
       if (error !== undefined) failed++;
     },
-    report(inFlight) {
+    report(inFlight, latencyMs) {
       const elapsedMs = clock.now() - sampledMs;
       if (elapsedMs >= freshMs) {
         sampledMs += elapsedMs;
@@ -40,7 +41,7 @@ export function loadOf(clock: Clock, station: Station): SimulatedLoad {
         errorsPerSecond = average(errorsPerSecond, failed / elapsedMs * 1_000);
         calls = failed = 0;
       }
-      return { cpu, memory: 0, inFlight, callsPerSecond, errorsPerSecond, loopLagMs: 0 };
+      return { cpu, memory: 0, inFlight, callsPerSecond, errorsPerSecond, loopLagMs: 0, latencyMs };
     },
   };
 }

@@ -11,6 +11,7 @@ import type { Random, Runtime } from "../core/runtime.ts";
 import { compose, type Service } from "../core/service.ts";
 import type { AnyContract } from "../contract/service.ts";
 import { programOf } from "../runtime/sim/inside.ts";
+import { latencyByLoad } from "../server/latency-by-load.ts";
 import { serverStack, type ServerStackOptions } from "../server/stack.ts";
 import { constant, type Distribution } from "./distributions.ts";
 import { listenersOf } from "./messages.ts";
@@ -145,6 +146,7 @@ class ModelledServer implements SimulatedServer {
     const maxInFlight = numberOption("maxInFlight", options.maxInFlight ?? 10_000, { least: 1, unit: "calls" });
     const admission = { inFlight: 0, maxInFlight };
     const load = options.reports === false ? undefined : loadOf(runtime.clock, station);
+    const latencies = latencyByLoad(runtime);
     const counts = this.#counts;
     const observer = observeAll(options.observer, {
       handled(_context, _latencyMs, error) {
@@ -153,12 +155,15 @@ class ModelledServer implements SimulatedServer {
         else counts.failed++;
         load?.handled(error);
       },
-    });
+    }, load && latencies.observer(admission));
     const routes = this.#routes(runtime, observer);
     this.#serving = {
       program, admission, observer, connections: new Set(),
       route: (method) => routes.get(method.path),
-      load: (): LoadReport | undefined => load?.report(admission.inFlight),
+      load(leaving = 0): LoadReport | undefined {
+        const inFlight = admission.inFlight - leaving;
+        return load?.report(inFlight, latencies.at(inFlight));
+      },
     };
     const serving = this.#serving;
     listenersOf(program).set(this.address.slice(this.host.length + 1), {

@@ -9,6 +9,7 @@ import { Alarm } from "../core/alarm.ts";
 import type { AttemptObserver, Connection, ConnectionEvents } from "../core/connection.ts";
 import type { Cancellable, Context } from "../core/context.ts";
 import { expected, type RpcError } from "../core/error.ts";
+import type { LoadReport } from "../core/load.ts";
 import type { Timer } from "../core/alarm.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Protocol } from "../protocol/protocol.ts";
@@ -36,8 +37,11 @@ export function modelledWire(options: WireOptions = {}): Protocol {
   };
 }
 
-/** While a ping is unanswered, no other follows within so many milliseconds. */
+/** While a ping is unanswered, no other follows within so many milliseconds. These are the native wire's. */
 const leastPingGapMs = 20;
+/** A server that was asked for its load so often in a row and told none is asked again so many milliseconds later. */
+const mostUntold = 5;
+const untoldGapMs = 10_000;
 /** A connection request is repeated after a second rather than after the usual retransmission time. */
 const synRetransmitMs = 1_000;
 const controlBytes = 32;
@@ -57,6 +61,8 @@ export class ModelledConnection implements Connection {
   #state: "connecting" | "open" | "closing" | "closed" = "connecting";
   #lastId = 0;
   #pingedMs = -Infinity;
+  #askedMs = -Infinity;
+  #asked = 0;
   #closeTimer: Timer | undefined = undefined;
   lastReceivedMs = 0;
   readonly pingsSparingly = false;
@@ -111,8 +117,26 @@ export class ModelledConnection implements Connection {
     if (nowMs - this.#pingedMs < leastPingGapMs) return true;
     this.#pingedMs = nowMs;
     trafficOf(this.#world, this.program.host).pings++;
-    this.#send(new Ping(this, nowMs));
+    this.#send(new Ping(this, nowMs, false));
     return true;
+  }
+
+  askLoad(): boolean {
+    if (this.#state !== "open") return false;
+    const nowMs = this.program.clock.now();
+    const sinceMs = nowMs - this.#askedMs;
+    if (sinceMs < leastPingGapMs || this.#asked >= mostUntold && sinceMs < untoldGapMs) return false;
+    this.#asked++;
+    this.#askedMs = nowMs;
+    trafficOf(this.#world, this.program.host).probes++;
+    this.#send(new Ping(this, nowMs, true));
+    return true;
+  }
+
+  reported(load: LoadReport): void {
+    this.#askedMs = -Infinity;
+    this.#asked = 0;
+    this.#events.reported(load);
   }
 
   ponged(sentMs: number): void {
@@ -141,7 +165,7 @@ export class ModelledConnection implements Connection {
 
   /** An answer has come: gives it to its call, unless that is over. */
   answered(answer: Answer): void {
-    if (answer.load !== undefined) this.#events.reported(answer.load);
+    if (answer.load !== undefined) this.reported(answer.load);
     this.#calls.get(answer.id)?.answered(answer);
   }
 

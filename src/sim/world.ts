@@ -55,7 +55,7 @@ export function createWorld(options: WorldOptions): SimulatedWorld {
       return random;
     },
     traffic(name?: string): Traffic {
-      const sum: Traffic = { requests: 0, cancels: 0, pings: 0, connections: 0 };
+      const sum: Traffic = { requests: 0, cancels: 0, pings: 0, probes: 0, connections: 0 };
       for (const host of inside.hosts.values()) {
         if (name !== undefined && host.name !== name) continue;
         const traffic = trafficOf(inside, host);
