@@ -248,7 +248,7 @@ test("an observer hears of every attempt and of the call that they made up", asy
   assert.match(ended.at(-1) ?? "", /^call wait (?:unavailable|deadline_exceeded)/);
 });
 
-test("the same methods over the endpoints that another picker picks: same connections, same stack, others unseen", async () => {
+test("the same methods over the endpoints that another picker picks: same connections, others unseen", async () => {
   const { simulation, client, run } = await setUp();
   const served = { a: 0, b: 0 };
   const listening = (["a", "b"] as const).map(async (name) => {
