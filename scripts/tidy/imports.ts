@@ -18,6 +18,9 @@ export const table: Readonly<Record<string, readonly string[] | "anything">> = {
   codec: ["core", "contract", "wire"],
   protocol: ["core", "contract", "wire", "http"],
   ...Object.fromEntries(policies.map((name) => [name, ["core"]])),
+  // They keep values, as the bytes or the text that codecs make of them.
+  replay: ["core", "contract", "wire", "codec", "resilience"],
+  cache: ["core", "contract", "wire", "codec", "resilience"],
   discovery: ["core", "wire"],
   // Drivers of engines, a folder each: they speak to servers of others, by HTTP and by gRPC.
   "discovery/*": ["core", "wire", "http", "discovery", "contract", "codec", "protocol", "resilience", "client",
@@ -30,7 +33,7 @@ export const table: Readonly<Record<string, readonly string[] | "anything">> = {
   registry: [...below, "client", "server", "gateway"],
   // Calls over many servers are made of clients; who leads is decided in an engine.
   distributed: [...below, "client", "server"],
-  leadership: ["core"],
+  leadership: [...below, "client", "server"],
   // Worlds to rehearse in: the same parts on a simulated runtime.
   sim: [...below, "distributed", "leadership", "client", "server", "gateway", "registry", "runtime/sim", "testing"],
   // `node:http2` stands behind the same interface as our own HTTP.
@@ -39,7 +42,7 @@ export const table: Readonly<Record<string, readonly string[] | "anything">> = {
   // The client of browsers: a front door over one runtime, as the package's own are over Node's.
   web: [...below, "client", "runtime/web"],
   "runtime/sim": ["core", "wire"],
-  testing: ["core", "contract", "wire", "http", "runtime/sim"],
+  testing: ["core", "contract", "wire", "http", "leadership", "replay", "cache", "runtime/sim"],
   cli: "anything",
   // The web page knows the framework only through the admin API.
   dashboard: ["core"],
@@ -52,6 +55,7 @@ const defaultRuntimeDoors = new Set([
   "src/server/index.ts",
   "src/gateway/index.ts",
   "src/registry/index.ts",
+  "src/leadership/index.ts",
   ...["consul", "dns", "etcd", "kubernetes", "redis", "zookeeper"].map((name) => `src/discovery/${name}/index.ts`),
 ]);
 const mayUseNode = new Set(["runtime/node", "cli"]);

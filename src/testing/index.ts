@@ -4,5 +4,7 @@ export {
   type CreateDiscoveryHarness, type DiscoveryCase, discoveryCases, type DiscoveryHarness, type DiscoverySuiteOptions,
   type ServiceFields,
 } from "./discovery.ts";
+export { type ElectionCase, electionCases, type ElectionHarness, type ElectionSuiteOptions } from "./election.ts";
 export { inMemory, memoryNetwork } from "./memory-network.ts";
+export { type ReplayStoreCase, replayStoreCases, type ReplayStoreHarness } from "./replay.ts";
 export { type RuntimeCase, runtimeCases, type RuntimeHarness } from "./runtime.ts";

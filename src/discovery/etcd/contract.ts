@@ -48,11 +48,13 @@ const putRequest = z.object({
   lease: field(3, z.int64()),
 }).meta({ id: "PutRequest" });
 
-/** Only the comparison that is used: EQUAL, which is 0, to a revision of 0. */
+/** Only the comparison that is used: EQUAL, which is 0, of the revision in which a key came into being. */
 const compare = z.object({
   /** 1 is CREATE: the revision in which the key came into being; 0 if there is no such key. */
   target: field(2, z.int32()),
   key: field(3, bytes()),
+  /** What it must be; without it, 0. */
+  createRevision: field(5, z.int64().optional()),
 }).meta({ id: "Compare" });
 
 const requestOp = z.object({

@@ -128,6 +128,23 @@ export class Session {
     }, options));
   }
 
+  /** Puts a key that is not there; the revision in which that was done, or undefined if it is there already. */
+  async claim(key: Uint8Array, value: Uint8Array, lease: bigint): Promise<bigint | undefined> {
+    const { succeeded, header } = await this.#call((options) => this.#kv.txn({
+      compare: [{ target: 1, key }], success: [{ request: { case: "put", value: { key, value, lease } } }],
+    }, options));
+    return succeeded ? header.revision : undefined;
+  }
+
+  /** Puts `key` without a lease if `guard` came into being in that revision, and is still there. */
+  async putGuarded(guard: Uint8Array, revision: bigint, key: Uint8Array, value: Uint8Array): Promise<boolean> {
+    const { succeeded } = await this.#call((options) => this.#kv.txn({
+      compare: [{ target: 1, key: guard, createRevision: revision }],
+      success: [{ request: { case: "put", value: { key, value, lease: 0n } } }],
+    }, options));
+    return succeeded;
+  }
+
   /** A new lease, and the milliseconds that it lives unless it is renewed. */
   async grant(ttlMs: number): Promise<{ id: bigint; ttlMs: number }> {
     const { id, ttl } = await this.#call((options) =>

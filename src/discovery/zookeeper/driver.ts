@@ -16,13 +16,14 @@ import { checkPrefix, escapeStep, namePath } from "./paths.ts";
 import type { Acl } from "./records.ts";
 import { abortable, Session } from "./session.ts";
 
-export interface ZooKeeperDiscoveryOptions extends EngineOptions {
+/** Where ZooKeeper is, and who we are there. */
+export interface ZooKeeperOptions {
   /**
    * The servers, each `host:port`: a list, or ZooKeeper's own `a:2181,b:2181/chroot`. Any of them serves; each is
    * tried when the one before is lost. The port is 2181 unless given. Default `127.0.0.1:2181`.
    */
   readonly address?: string | readonly string[] | undefined;
-  /** Where entries stand: PREFIX/NAME/ID. Default `/meridian`. */
+  /** Where everything stands: entries at PREFIX/NAME/ID. Default `/meridian`. */
   readonly prefix?: string | undefined;
   /**
    * How long an entry outlives its process, in milliseconds: the session's timeout. The server keeps it between 2 and
@@ -42,10 +43,13 @@ export interface ZooKeeperDiscoveryOptions extends EngineOptions {
    * the same, while everybody may read. Default `creator` with `auth`, else `open`.
    */
   readonly acl?: "open" | "creator" | "readable" | undefined;
-  /** Changes within so many milliseconds are told together. Default 10. */
-  readonly coalesceMs?: number | undefined;
   /** Largest answer, in bytes: a list of 100,000 entries has about 3 million. Default 4 MiB. */
   readonly maxFrameBytes?: number | undefined;
+}
+
+export interface ZooKeeperDiscoveryOptions extends ZooKeeperOptions, EngineOptions {
+  /** Changes within so many milliseconds are told together. Default 10. */
+  readonly coalesceMs?: number | undefined;
 }
 
 const everything = 31;
@@ -61,20 +65,8 @@ const acls: Readonly<Record<"open" | "creator" | "readable", Acl>> = {
 
 /** Discovery and registration by ZooKeeper. Throws `invalid_argument` for options that cannot be meant. */
 export function zookeeperDiscoveryOn(runtime: Runtime, options: ZooKeeperDiscoveryOptions = {}): EngineDiscovery {
-  const { ttlMs = 4_000, silentMs = 2_000, connectTimeoutMs = 1_000, maxFrameBytes = 4 << 20 } = options;
   const { coalesceMs = 10, maxEndpoints = 100_000 } = options;
-  const { servers, chroot } = readServers(options.address ?? "127.0.0.1:2181");
-  const prefix = chroot + checkPrefix(options.prefix ?? "/meridian");
-  checkTtl(ttlMs);
-  checkMs({ silentMs, connectTimeoutMs });
-  const acl = acls[options.acl ?? (options.auth === undefined ? "open" : "creator")];
-  if (options.auth === undefined && acl !== acls.open) {
-    throw new RpcError("invalid_argument", `acl "${options.acl}" is about credentials: give some (option \`auth\`)`);
-  }
-  const session = new Session(runtime, {
-    servers, sessionTimeoutMs: ttlMs, silentMs, connectTimeoutMs, maxFrameBytes,
-    security: options.security, credentials: options.auth,
-  });
+  const { session, servers, prefix, acl } = openZooKeeper(runtime, options);
   /** Who entered a path last in this process. */
   const registrants = new Map<string, string>();
 
@@ -99,6 +91,31 @@ export function zookeeperDiscoveryOn(runtime: Runtime, options: ZooKeeperDiscove
     },
     close: () => session.close(),
   }, options);
+}
+
+export interface ZooKeeperAccess {
+  readonly session: Session;
+  readonly servers: readonly string[];
+  readonly prefix: string;
+  readonly acl: Acl;
+}
+
+/** What every driver of ZooKeeper begins with. Throws `invalid_argument` for options that cannot be meant. */
+export function openZooKeeper(runtime: Runtime, options: ZooKeeperOptions): ZooKeeperAccess {
+  const { ttlMs = 4_000, silentMs = 2_000, connectTimeoutMs = 1_000, maxFrameBytes = 4 << 20 } = options;
+  const { servers, chroot } = readServers(options.address ?? "127.0.0.1:2181");
+  const prefix = chroot + checkPrefix(options.prefix ?? "/meridian");
+  checkTtl(ttlMs);
+  checkMs({ silentMs, connectTimeoutMs });
+  const acl = acls[options.acl ?? (options.auth === undefined ? "open" : "creator")];
+  if (options.auth === undefined && acl !== acls.open) {
+    throw new RpcError("invalid_argument", `acl "${options.acl}" is about credentials: give some (option \`auth\`)`);
+  }
+  const session = new Session(runtime, {
+    servers, sessionTimeoutMs: ttlMs, silentMs, connectTimeoutMs, maxFrameBytes,
+    security: options.security, credentials: options.auth,
+  });
+  return { session, servers, prefix, acl };
 }
 
 function checkMs(times: Readonly<Record<string, number>>): void {

@@ -8,7 +8,7 @@ import { RpcError } from "../../core/error.ts";
 import { type JuteReader, JuteWriter } from "./jute.ts";
 
 export const operations = {
-  create: 1, delete: 2, exists: 3, getData: 4, setData: 5, sync: 9, ping: 11, getChildren2: 12, multi: 14,
+  create: 1, delete: 2, exists: 3, getData: 4, setData: 5, sync: 9, ping: 11, getChildren2: 12, check: 13, multi: 14,
   removeWatches: 18, auth: 100, closeSession: -11,
 } as const;
 
