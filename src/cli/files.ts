@@ -24,13 +24,15 @@ export function readTextIfThere(path: string): string | undefined {
 
 /** Writes to a file, whose folders are made, or to standard output. */
 export function writeText(path: string | undefined, text: string): void {
-  if (path === undefined) {
-    process.stdout.write(text);
-    return;
-  }
+  if (path === undefined) process.stdout.write(text);
+  else writeBytes(path, text);
+}
+
+/** Writes a file, whose folders are made. */
+export function writeBytes(path: string, bytes: Uint8Array | string): void {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, text);
+    writeFileSync(path, bytes);
   } catch (error) {
     throw new RpcError("invalid_argument",
       `${path} cannot be written: ${error instanceof Error ? error.message : String(error)}`);

@@ -5,6 +5,7 @@ import { RpcError } from "../core/index.ts";
 import { endpointsCommand } from "./endpoints.ts";
 import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
+import { simCommand } from "./sim.ts";
 
 /** Of the package this file lies in, as source or built. */
 function packageVersion(): string {
@@ -17,7 +18,7 @@ function packageVersion(): string {
 /** Runs the program; returns its exit code: 0, 1 for an error that it names, 2 for a command line it cannot read. */
 export async function run(argv: readonly string[]): Promise<number> {
   const program = new Command("meridian")
-    .description("Contracts in and out of other languages, and who serves them.")
+    .description("Contracts in and out of other languages, who serves them, and rehearsals of failures.")
     .version(packageVersion())
     .showHelpAfterError("(meridian --help lists the commands)")
     .exitOverride();
@@ -25,6 +26,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   let code = 0;
   program.addCommand(endpointsCommand((said) => void (code = said)));
   program.addCommand(exportCommand()).addCommand(importCommand());
+  program.addCommand(simCommand((said) => void (code = said)));
   // Settings of the program do not reach commands that were made elsewhere.
   for (const command of program.commands) {
     command.exitOverride().showHelpAfterError(`(meridian ${command.name()} --help)`);

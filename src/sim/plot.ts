@@ -4,6 +4,7 @@
  * Both are made from one Drawing (plot-layout.ts), so that what is seen in one is what is seen in the other. No
  * library: charts of experiments need a dozen marks, and the simulator depends on nothing.
  */
+import { badOption } from "../core/option.ts";
 import type { Colour, Drawing, Mark } from "./plot-drawing.ts";
 import { layOut } from "./plot-layout.ts";
 import { type Deflate, encodePng } from "./plot-png.ts";
@@ -70,10 +71,34 @@ function colourOf(colour: Colour): readonly [string, string] {
     : palette[colour];
 }
 
-/** Draws the chart as an SVG document that follows the reader's preference for light or dark. */
-export function chartSvg(chart: Chart): string {
-  const drawing = layOut(chart);
+/** Most charts of one picture. */
+const maxCharts = 50;
+
+/** One chart, or several below each other. */
+function drawn(charts: Chart | readonly Chart[]): Drawing {
+  const all = Array.isArray(charts) ? charts as readonly Chart[] : [charts as Chart];
+  if (all.length > maxCharts) throw badOption("charts", all.length, `a picture has at most ${maxCharts}`);
+  const marks: Mark[] = [];
+  let [width, height] = [0, 0];
+  for (const drawing of all.map(layOut)) {
+    for (const mark of drawing.marks) marks.push(moved(mark, height));
+    width = Math.max(width, drawing.width);
+    height += drawing.height;
+  }
+  return { width, height, marks };
+}
+
+function moved(mark: Mark, by: number): Mark {
+  if (by === 0) return mark;
+  if (mark.kind === "text") return { ...mark, y: mark.y + by };
+  return { ...mark, points: mark.points.map((value, i) => (i % 2 === 0 ? value : value + by)) };
+}
+
+/** Draws a chart, or several below each other, as SVG that follows the reader's preference for light or dark. */
+export function chartSvg(charts: Chart | readonly Chart[]): string {
+  const drawing = drawn(charts);
   const { width, height } = drawing;
+  const title = (Array.isArray(charts) ? charts as readonly Chart[] : [charts as Chart]).map((one) => one.title);
   const used = [...new Set(drawing.marks.map(({ colour }) => colour))];
   const css = (shade: 0 | 1): string => used.map((colour) => {
     const value = colourOf(colour)[shade];
@@ -81,7 +106,7 @@ export function chartSvg(chart: Chart): string {
   }).join("");
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" ` +
-      `role="img" aria-label="${escaped(chart.title)}">`,
+      `role="img" aria-label="${escaped(title.join("; "))}">`,
     "<style>text{font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif}" +
       `path{stroke-linejoin:round;stroke-linecap:round}${css(0)}@media(prefers-color-scheme:dark){${css(1)}}</style>`,
     ...drawing.marks.map(element),
@@ -129,9 +154,10 @@ export interface PngOptions {
   readonly scale?: number;
 }
 
-/** Draws the chart as a PNG picture. */
-export function chartPng(chart: Chart, { deflate, theme = "light", scale = 2 }: PngOptions): Uint8Array {
-  const drawing: Drawing = layOut(chart);
+/** Draws a chart, or several below each other, as a PNG picture. */
+export function chartPng(charts: Chart | readonly Chart[], options: PngOptions): Uint8Array {
+  const { deflate, theme = "light", scale = 2 } = options;
+  const drawing = drawn(charts);
   const shade = theme === "dark" ? 1 : 0;
   return encodePng(rasterise(drawing, scale, (colour) => rgb(colourOf(colour)[shade])), deflate);
 }
