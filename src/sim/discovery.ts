@@ -31,100 +31,119 @@ interface Name {
   readonly listed: Map<string, EndpointAddress>;
   readonly registered: Map<string, EndpointAddress>;
   readonly watchers: Set<Watcher>;
+  /** All of them; undefined after a change. */
   snapshot: readonly EndpointAddress[] | undefined;
   isTelling: boolean;
 }
 
+/** Makes an empty one in the time of `simulation`. */
 export function simulatedDiscovery(
   simulation: Pick<Simulation, "at" | "nowMs">, options: SimulatedDiscoveryOptions = {},
 ): SimulatedDiscovery {
-  const delayMs = numberOption("delayMs", options.delayMs ?? 0, { least: 0, unit: "milliseconds" });
-  const leaseMs = options.leaseMs ?? Infinity;
-  if (leaseMs !== Infinity) numberOption("leaseMs", leaseMs, { least: 0, unit: "milliseconds" });
-  const names = new Map<string, Name>();
-  let isStopped = false;
+  return new Directory(simulation, options);
+}
 
-  const entry = (name: string): Name => {
-    let found = names.get(name);
+class Directory implements SimulatedDiscovery {
+  readonly deliberate = true;
+  readonly #simulation: Pick<Simulation, "at" | "nowMs">;
+  readonly #delayMs: number;
+  readonly #leaseMs: number;
+  readonly #names = new Map<string, Name>();
+  #isStopped = false;
+
+  constructor(simulation: Pick<Simulation, "at" | "nowMs">, options: SimulatedDiscoveryOptions) {
+    this.#simulation = simulation;
+    this.#delayMs = numberOption("delayMs", options.delayMs ?? 0, { least: 0, unit: "milliseconds" });
+    this.#leaseMs = options.leaseMs ?? Infinity;
+    if (this.#leaseMs !== Infinity) numberOption("leaseMs", this.#leaseMs, { least: 0, unit: "milliseconds" });
+  }
+
+  #name(name: string): Name {
+    let found = this.#names.get(name);
     if (found === undefined) {
-      names.set(name, found = {
+      this.#names.set(name, found = {
         listed: new Map(), registered: new Map(), watchers: new Set(), snapshot: undefined, isTelling: false,
       });
     }
     return found;
-  };
-  const snapshotOf = (one: Name): readonly EndpointAddress[] =>
-    one.snapshot ??= [...new Map([...one.listed, ...one.registered]).values()];
-  const tell = (one: Name): void => {
-    one.isTelling = false;
-    if (isStopped) return;
-    const snapshot = snapshotOf(one);
-    for (const watcher of [...one.watchers]) watcher.snapshot(snapshot);
-  };
-  const changed = (one: Name): void => {
+  }
+
+  #later(afterMs: number, step: () => void): void {
+    this.#simulation.at(this.#simulation.nowMs + afterMs, step);
+  }
+
+  /** Tells all watchers after the delay; changes until then are told together. */
+  #changed(one: Name): void {
     one.snapshot = undefined;
     if (one.isTelling || one.watchers.size === 0) return;
     one.isTelling = true;
-    simulation.at(simulation.nowMs + delayMs, () => tell(one));
-  };
+    this.#later(this.#delayMs, () => {
+      one.isTelling = false;
+      if (this.#isStopped) return;
+      for (const watcher of [...one.watchers]) watcher.snapshot(snapshotOf(one));
+    });
+  }
 
-  return {
-    deliberate: true,
-    watch(name, watcher) {
-      const one = entry(name);
-      one.watchers.add(watcher);
-      if (isStopped) return () => one.watchers.delete(watcher);
-      if (delayMs === 0) watcher.snapshot(snapshotOf(one));
-      else {
-        simulation.at(simulation.nowMs + delayMs, () => {
-          if (one.watchers.has(watcher) && !isStopped) watcher.snapshot(snapshotOf(one));
-        });
-      }
-      return () => one.watchers.delete(watcher);
-    },
-    register(name, fields): Registration {
-      const one = entry(name);
+  watch(name: string, watcher: Watcher): () => void {
+    const one = this.#name(name);
+    one.watchers.add(watcher);
+    const first = (): void => {
+      if (one.watchers.has(watcher) && !this.#isStopped) watcher.snapshot(snapshotOf(one));
+    };
+    if (this.#delayMs === 0) first();
+    else this.#later(this.#delayMs, first);
+    return () => void one.watchers.delete(watcher);
+  }
+
+  register(name: string, fields: EndpointFields): Registration {
+    const one = this.#name(name);
+    const address = endpointAddress(fields);
+    one.registered.set(address.id, address);
+    this.#changed(one);
+    return {
+      registered: Promise.resolve(),
+      close: async () => this.#remove(one, address),
+    };
+  }
+
+  #remove(one: Name, address: EndpointAddress): void {
+    if (one.registered.get(address.id) !== address) return;
+    one.registered.delete(address.id);
+    this.#changed(one);
+  }
+
+  set(name: string, endpoints: readonly EndpointFields[]): void {
+    const one = this.#name(name);
+    one.listed.clear();
+    for (const fields of endpoints) {
       const address = endpointAddress(fields);
-      one.registered.set(address.id, address);
-      changed(one);
-      return {
-        registered: Promise.resolve(),
-        async close() {
-          if (one.registered.get(address.id) !== address) return;
-          one.registered.delete(address.id);
-          changed(one);
-        },
-      };
-    },
-    set(name, endpoints) {
-      const one = entry(name);
-      one.listed.clear();
-      for (const fields of endpoints) {
-        const address = endpointAddress(fields);
-        one.listed.set(address.id, address);
-      }
-      changed(one);
-    },
-    stop() {
-      isStopped = true;
-    },
-    resume() {
-      isStopped = false;
-      for (const one of names.values()) changed(one);
-    },
-    push(name, endpoints) {
-      const bad = endpoints.map(endpointAddress);
-      for (const watcher of [...entry(name).watchers]) watcher.snapshot(bad);
-    },
-    lost(name, id) {
-      const one = entry(name);
-      const address = one.registered.get(id);
-      if (address === undefined || leaseMs === Infinity) return;
-      simulation.at(simulation.nowMs + leaseMs, () => {
-        if (one.registered.get(id) !== address) return;
-        one.registered.delete(id);
-        changed(one);
-      });
-    },
-  };
+      one.listed.set(address.id, address);
+    }
+    this.#changed(one);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  resume(): void {
+    this.#isStopped = false;
+    for (const one of this.#names.values()) this.#changed(one);
+  }
+
+  push(name: string, endpoints: readonly EndpointFields[]): void {
+    const bad = endpoints.map(endpointAddress);
+    for (const watcher of [...this.#name(name).watchers]) watcher.snapshot(bad);
+  }
+
+  lost(name: string, id: string): void {
+    const one = this.#name(name);
+    const address = one.registered.get(id);
+    if (address === undefined || this.#leaseMs === Infinity) return;
+    this.#later(this.#leaseMs, () => this.#remove(one, address));
+  }
+}
+
+function snapshotOf(one: Name): readonly EndpointAddress[] {
+  return one.snapshot ??= [...new Map([...one.listed, ...one.registered]).values()];
 }

@@ -21,9 +21,14 @@ export interface Traffic {
 
 const traffics = new WeakMap<Host, Traffic>();
 
+export function noTraffic(): Traffic {
+  return { requests: 0, cancels: 0, pings: 0, probes: 0, connections: 0 };
+}
+
+/** What the programs of `host` have sent so far; mutable. */
 export function trafficOf(_world: World, host: Host): Traffic {
   let traffic = traffics.get(host);
-  if (traffic === undefined) traffics.set(host, traffic = { requests: 0, cancels: 0, pings: 0, probes: 0, connections: 0 });
+  if (traffic === undefined) traffics.set(host, traffic = noTraffic());
   return traffic;
 }
 
@@ -58,29 +63,24 @@ export abstract class Ask extends Message {
 
   /** To the server's half of the connection; its machine answers for a program that is gone. */
   arrive(): void {
-    const served = servedBy.get(this.connection);
-    const { to } = this.lane;
+    const { served } = this.connection;
     if (served === undefined || !served.program.isAlive || served.isOver) {
       if (this.kind !== "reset" && this.kind !== "close") tell(new Broken(this.connection, "the peer reset it"));
       return;
     }
-    const { program } = served;
-    if (program.isHolding) program.admit(undefined, () => this.#take(served, to));
-    else this.#take(served, to);
-  }
-
-  #take(served: ServedModelled, to: Host): void {
-    if (served.isOver) return;
-    note(served.program, kinds[this.kind], to);
-    served.program.world.isTouched = true;
-    this.take(served);
+    served.program.admit(undefined, takeAsk, this as Ask);
   }
 
   abstract take(served: ServedModelled): void;
 }
 
-/** The server's half of each connection that was accepted. */
-export const servedBy = new WeakMap<ModelledConnection, ServedModelled>();
+function takeAsk(ask: Ask): void {
+  const served = ask.connection.served as ServedModelled;
+  if (served.isOver) return;
+  note(served.program, kinds[ask.kind], ask.lane.to);
+  served.program.world.isTouched = true;
+  ask.take(served);
+}
 
 function note({ world }: Program, kind: number, host: Host, id = 0): void {
   const { digest, log, agenda } = world;
@@ -110,22 +110,19 @@ export abstract class Tell extends Message {
   }
 
   arrive(): void {
-    const { program } = this.connection;
-    if (!program.isAlive) return;
-    if (program.isHolding) program.admit(undefined, () => this.#take());
-    else this.#take();
-  }
-
-  #take(): void {
-    const { connection } = this;
-    if (!connection.heard()) return;
-    const { program } = connection;
-    note(program, kinds[this.kind], program.host);
-    program.world.isTouched = true;
-    this.take(connection);
+    this.connection.program.admit(undefined, takeTell, this as Tell);
   }
 
   abstract take(connection: ModelledConnection): void;
+}
+
+function takeTell(message: Tell): void {
+  const { connection } = message;
+  if (!connection.heard()) return;
+  const { program } = connection;
+  note(program, kinds[message.kind], program.host);
+  program.world.isTouched = true;
+  message.take(connection);
 }
 
 /** Asks for a connection: the machine says whether anybody listens, before the program is asked. */
@@ -147,7 +144,7 @@ export class Opening extends Ask {
     }
     note(program, kinds.opening, this.lane.to);
     trafficOf(program.world, this.lane.from).connections++;
-    servedBy.set(this.connection, listener.accept(this.connection));
+    this.connection.served = listener.accept(this.connection);
     tell(new Opened(this.connection));
   }
 

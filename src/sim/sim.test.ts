@@ -11,7 +11,7 @@ const Shop = service("sim.test.v1.Shop", {
 async function played(seed: number) {
   const world = createWorld({ seed, link: { latencyMs: 0.25, jitterMs: 0.1, lossRate: 0.001 } });
   const servers = ["a", "b", "c"].map((zone) =>
-    simulatedServer(world, Shop, { host: `s-${zone}`, zone, workers: 2, work: exponential(5) }));
+    simulatedServer(world, Shop, { host: `s-${zone}`, zone, workers: 2, work: exponential(5), admission: false }));
   const client = simulatedClient(world, Shop, { timeoutMs: 500 });
   const load = openLoop(world, { rate: 300, untilMs: 20_000, deadlineMs: 500, call: () => client.find({}) });
   world.at(5_000, () => servers[0]?.crash({ isSilent: true }));

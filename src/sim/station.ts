@@ -4,11 +4,13 @@
  * Work is in milliseconds at speed 1. Speed and capacity may change at any time (antagonists, slow spells, stalls): the
  * work that is left goes on at the new speed.
  */
-import type { Cancellable, Context } from "../core/context.ts";
+import type { Context } from "../core/context.ts";
 import { expected, type RpcError } from "../core/error.ts";
 import { badOption, numberOption } from "../core/option.ts";
-import { Happening } from "../runtime/sim/agenda.ts";
 import type { Program } from "../runtime/sim/world.ts";
+import { Job, type JobOwner } from "./job.ts";
+import { Line } from "./line.ts";
+import { Sharing } from "./sharing.ts";
 
 export interface StationOptions {
   /** How many jobs are worked on at once (`fifo`, `lifo`), or how many cores are shared (`sharing`). Default 1. */
@@ -51,13 +53,13 @@ export interface StationFigures {
   readonly mostInside: number;
 }
 
-export class Station {
+export class Station implements JobOwner {
   readonly #program: Program;
   readonly #options: Required<{ [K in keyof StationOptions]: Exclude<StationOptions[K], undefined> }>;
   #workers: number;
   #speed: number;
   #isPaused = false;
-  readonly #waiting: Deque = new Deque();
+  readonly #waiting: Line = new Line();
   readonly #running = new Set<Job>();
   readonly #sharing: Sharing | undefined;
   readonly #figures = {
@@ -259,290 +261,5 @@ export class Station {
     }
     job.end(reason);
     this.#fill();
-  }
-}
-
-/** One piece of work. */
-class Job implements Cancellable {
-  readonly station: Station;
-  readonly workMs: number;
-  leftMs: number;
-  sinceMs = 0;
-  isBegun = false;
-  isOver = false;
-  readonly #context: Context | undefined;
-  readonly #resolve: () => void;
-  readonly #reject: (error: RpcError) => void;
-  #ending: Ending | undefined = undefined;
-  /** In a shared processor: the virtual time at which it is done, and its place in the heap. */
-  virtualEnd = 0;
-  heapIndex = -1;
-
-  constructor(
-    station: Station, workMs: number, context: Context | undefined, resolve: () => void,
-    reject: (error: RpcError) => void,
-  ) {
-    this.station = station;
-    this.workMs = this.leftMs = workMs;
-    this.#context = context;
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  get isGivenUp(): boolean {
-    return this.#context?.cancelReason !== undefined;
-  }
-
-  measure(agenda: { readonly nowMs: number }, rate: number): void {
-    this.leftMs = Math.max(0, this.leftMs - (agenda.nowMs - this.sinceMs) * rate);
-    this.sinceMs = agenda.nowMs;
-  }
-
-  /** Moves the planned end of its work. */
-  aim(program: Program, atMs: number): void {
-    const { agenda } = program.world;
-    if (this.#ending !== undefined) agenda.callOff(this.#ending);
-    this.#ending = undefined;
-    if (atMs !== Infinity) agenda.plan(this.#ending = new Ending(program, this), atMs);
-  }
-
-  cancelled(reason: RpcError): void {
-    this.station.givenUp(this, reason);
-  }
-
-  end(error: RpcError | undefined): void {
-    if (this.isOver) return;
-    this.isOver = true;
-    this.#context?.offCancel(this);
-    if (error === undefined) this.#resolve();
-    else this.#reject(error);
-  }
-}
-
-/** The end of a job's work. */
-class Ending extends Happening {
-  readonly #program: Program;
-  readonly #job: Job;
-
-  constructor(program: Program, job: Job) {
-    super();
-    this.#program = program;
-    this.#job = job;
-  }
-
-  happen(): void {
-    const program = this.#program;
-    if (!program.isAlive) return;
-    if (program.isHolding) program.admit(this, () => this.#done());
-    else this.#done();
-  }
-
-  #done(): void {
-    const { world } = this.#program;
-    world.isTouched = true;
-    world.digest.foldNumber(world.agenda.nowMs);
-    this.#job.station.done(this.#job);
-  }
-}
-
-/** Jobs that wait, oldest first; those that were given up leave a gap until their turn. */
-class Deque {
-  #jobs: (Job | undefined)[] = [];
-  #first = 0;
-  size = 0;
-
-  push(job: Job): void {
-    this.#jobs.push(job);
-    this.size++;
-  }
-
-  shift(): Job | undefined {
-    while (this.#first < this.#jobs.length) {
-      const job = this.#jobs[this.#first] as Job;
-      this.#jobs[this.#first++] = undefined;
-      if (this.#first > 1_024 && this.#first * 2 > this.#jobs.length) {
-        this.#jobs = this.#jobs.slice(this.#first);
-        this.#first = 0;
-      }
-      if (job.isOver) continue;
-      this.size--;
-      return job;
-    }
-    return undefined;
-  }
-
-  pop(): Job | undefined {
-    while (this.#first < this.#jobs.length) {
-      const job = this.#jobs.pop() as Job;
-      if (job.isOver) continue;
-      this.size--;
-      return job;
-    }
-    return undefined;
-  }
-
-  /** `job` is about to be over. */
-  drop(_job: Job): void {
-    this.size--;
-  }
-}
-
-/**
- * Processor sharing by virtual time: it runs as fast as each job does, so a job ends when it has advanced by its work,
- * whoever comes and goes meanwhile. A heap by that end, and one planned event.
- */
-class Sharing {
-  readonly #program: Program;
-  readonly #finished: (job: Job) => void;
-  readonly #heap: Job[] = [];
-  #virtual = 0;
-  #atMs = 0;
-  #cores = 1;
-  #speed = 1;
-  #next: SharedEnding | undefined = undefined;
-
-  constructor(program: Program, finished: (job: Job) => void) {
-    this.#program = program;
-    this.#finished = finished;
-  }
-
-  get size(): number {
-    return this.#heap.length;
-  }
-
-  retune(cores: number, speed: number): void {
-    this.#advance();
-    this.#cores = cores;
-    this.#speed = speed;
-    this.#aim();
-  }
-
-  add(job: Job): void {
-    this.#advance();
-    job.virtualEnd = this.#virtual + job.workMs;
-    this.#heap.push(job);
-    this.#up(this.#heap.length - 1);
-    this.#aim();
-  }
-
-  measure(job: Job): void {
-    this.#advance();
-    job.leftMs = Math.max(0, job.virtualEnd - this.#virtual);
-  }
-
-  remove(job: Job): void {
-    this.#advance();
-    this.#takeOut(job.heapIndex);
-    this.#aim();
-  }
-
-  #rate(): number {
-    const n = this.#heap.length;
-    return n === 0 ? 0 : this.#speed * Math.min(1, this.#cores / n);
-  }
-
-  #advance(): void {
-    const { nowMs } = this.#program.world.agenda;
-    this.#virtual += (nowMs - this.#atMs) * this.#rate();
-    this.#atMs = nowMs;
-    // Nobody compares with it any more: begin again, before it loses its digits.
-    if (this.#heap.length === 0) this.#virtual = 0;
-  }
-
-  #aim(): void {
-    const { agenda } = this.#program.world;
-    const first = this.#heap[0];
-    const rate = this.#rate();
-    const atMs = first === undefined || rate === 0
-      ? Infinity
-      : this.#atMs + Math.max(0, first.virtualEnd - this.#virtual) / rate;
-    if (this.#next !== undefined) {
-      if (this.#next.atMs === atMs) return;
-      agenda.callOff(this.#next);
-    }
-    this.#next = undefined;
-    if (atMs !== Infinity) agenda.plan(this.#next = new SharedEnding(this.#program, this), atMs);
-  }
-
-  /** The first job is done. */
-  ended(): void {
-    this.#next = undefined;
-    const first = this.#heap[0];
-    if (first === undefined) return;
-    this.#advance();
-    // Rounding may leave a billionth of its work.
-    this.#virtual = Math.max(this.#virtual, first.virtualEnd);
-    this.#takeOut(0);
-    this.#aim();
-    this.#finished(first);
-  }
-
-  #takeOut(index: number): void {
-    const heap = this.#heap;
-    const removed = heap[index] as Job;
-    const last = heap.pop() as Job;
-    removed.heapIndex = -1;
-    if (last === removed) return;
-    heap[index] = last;
-    last.heapIndex = index;
-    this.#down(index);
-    this.#up(last.heapIndex);
-  }
-
-  #up(index: number): void {
-    const heap = this.#heap;
-    const job = heap[index] as Job;
-    while (index > 0) {
-      const parent = (index - 1) >> 1;
-      const other = heap[parent] as Job;
-      if (other.virtualEnd <= job.virtualEnd) break;
-      heap[index] = other;
-      other.heapIndex = index;
-      index = parent;
-    }
-    heap[index] = job;
-    job.heapIndex = index;
-  }
-
-  #down(index: number): void {
-    const heap = this.#heap;
-    const job = heap[index] as Job;
-    for (;;) {
-      let child = index * 2 + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length &&
-        (heap[child + 1] as Job).virtualEnd < (heap[child] as Job).virtualEnd) child++;
-      const other = heap[child] as Job;
-      if (other.virtualEnd >= job.virtualEnd) break;
-      heap[index] = other;
-      other.heapIndex = index;
-      index = child;
-    }
-    heap[index] = job;
-    job.heapIndex = index;
-  }
-}
-
-class SharedEnding extends Happening {
-  readonly #program: Program;
-  readonly #sharing: Sharing;
-
-  constructor(program: Program, sharing: Sharing) {
-    super();
-    this.#program = program;
-    this.#sharing = sharing;
-  }
-
-  happen(): void {
-    const program = this.#program;
-    if (!program.isAlive) return;
-    const { world } = program;
-    const done = (): void => {
-      world.isTouched = true;
-      world.digest.foldNumber(world.agenda.nowMs);
-      this.#sharing.ended();
-    };
-    if (program.isHolding) program.admit(this, done);
-    else done();
   }
 }

@@ -16,6 +16,7 @@ import type { Protocol } from "../protocol/protocol.ts";
 import { programOf } from "../runtime/sim/inside.ts";
 import { Call, type Program, type World } from "../runtime/sim/world.ts";
 import { Lane } from "./lane.ts";
+import type { ServedModelled } from "./served.ts";
 import { type Answer, type Ask, Close, Opening, Ping, Reset, Request, Stop, trafficOf } from "./messages.ts";
 
 export type MessageSize = (message: unknown, context: Context) => number;
@@ -55,6 +56,8 @@ export class ModelledConnection implements Connection {
   readonly sizes: { readonly request: MessageSize; readonly response: MessageSize };
   readonly outgoing: Lane;
   readonly incoming: Lane;
+  /** The server's half, once it has accepted. */
+  served: ServedModelled | undefined = undefined;
   readonly #events: ConnectionEvents;
   readonly #world: World;
   readonly #calls = new Map<number, ModelledCall>();

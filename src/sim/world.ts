@@ -8,7 +8,7 @@ import { programOf, worldOf, worlds } from "../runtime/sim/inside.ts";
 import { createSeededRandom } from "../runtime/sim/random.ts";
 import { createSimulation, type Simulation, type SimulationOptions } from "../runtime/sim/simulation.ts";
 import { simulatedDiscovery, type SimulatedDiscovery, type SimulatedDiscoveryOptions } from "./discovery.ts";
-import { type Traffic, trafficOf } from "./messages.ts";
+import { noTraffic, type Traffic, trafficOf } from "./messages.ts";
 import type { SimulatedServer } from "./server.ts";
 import { modelledWire, type WireOptions } from "./wire.ts";
 
@@ -55,7 +55,7 @@ export function createWorld(options: WorldOptions): SimulatedWorld {
       return random;
     },
     traffic(name?: string): Traffic {
-      const sum: Traffic = { requests: 0, cancels: 0, pings: 0, probes: 0, connections: 0 };
+      const sum = noTraffic();
       for (const host of inside.hosts.values()) {
         if (name !== undefined && host.name !== name) continue;
         const traffic = trafficOf(inside, host);

@@ -25,19 +25,56 @@ interface Environment {
   };
 }
 
+/** Drains, and does so again and again. */
+export interface Draining extends Drain {
+  /**
+   * Calls `step`, draining after each call that answers "drain", until one answers "done". Rejects with what it
+   * throws.
+   */
+  each(step: () => "drain" | "done"): Promise<void>;
+}
+
 /** Drains between two turns of the real event loop; a turn lets unhandled rejections and test timeouts out. */
 const drainsPerTurn = 1_000;
 
-/** The best drain that this environment has. */
-export function createDrain(): Drain {
+/** The drain given, or else the best that this environment has. */
+export function createDraining(given?: Drain): Draining {
   const environment = globalThis as unknown as Environment;
   const { process } = environment;
-  const turn = createTurn(environment);
+  const turn = given ?? createTurn(environment);
   const nextTick = process?.versions?.["bun"] === undefined ? process?.nextTick : undefined;
-  if (nextTick === undefined) return turn;
-  let drains = 0;
+  if (given !== undefined || nextTick === undefined) {
+    const each = async (step: () => "drain" | "done"): Promise<void> => {
+      while (step() === "drain") await turn();
+    };
+    return Object.assign((): Promise<void> => turn(), { each });
+  }
   const atTick = (resolve: () => void): void => nextTick(resolve);
-  return () => (++drains % drainsPerTurn === 0 ? turn() : new Promise<void>(atTick));
+  return Object.assign(() => new Promise<void>(atTick), { each: (step: Step) => eachTick(step, nextTick, turn) });
+}
+
+type Step = () => "drain" | "done";
+
+/**
+ * Steps run as ticks. The next tick is asked for in a promise job, so that it comes when all others are done: asked
+ * for in the tick itself, it would come before them.
+ */
+function eachTick(step: Step, nextTick: (callback: () => void) => void, turn: Drain): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    let drains = 0;
+    const settled = Promise.resolve();
+    const tick = (): void => {
+      try {
+        if (step() === "done") resolve();
+        else if (++drains % drainsPerTurn === 0) void turn().then(tick, reject);
+        else void settled.then(ask);
+      } catch (error) {
+        reject(error);
+      }
+    };
+    const ask = (): void => nextTick(tick);
+    ask();
+  });
 }
 
 function createTurn({ ["setImmediate"]: turn, MessageChannel }: Environment): Drain {

@@ -21,7 +21,8 @@ export class SimulatedProgram implements Program {
   readonly clock: Clock;
   isAlive = true;
   isSilent = false;
-  readonly alarms = new Map<Alarm, Happening>();
+  /** Alarms that are set: the first of a list. */
+  firstAlarm: Ringing | undefined = undefined;
   readonly streams = new Set<{ abandon(isReset: boolean): void }>();
   readonly listeners = new Map<string, Accept>();
   readonly sockets = new Map<string, DatagramPort>();
@@ -39,23 +40,21 @@ export class SimulatedProgram implements Program {
     return this.isSilent || this.#held.length > 0;
   }
 
-  admit(happening: Happening | undefined, callback: () => void): void {
+  admit<T>(happening: Happening | undefined, callback: (of: T) => void, of: T): void;
+  admit(happening: Happening | undefined, callback: () => void): void;
+  admit<T>(happening: Happening | undefined, callback: (of: T) => void, of?: T): void {
     if (!this.isAlive || happening?.isCalledOff === true) return;
-    if (!this.isHolding) {
-      this.#run(callback);
+    if (!this.isSilent && this.#held.length === 0) {
+      try {
+        callback(of as T);
+      } catch (error) {
+        throw this.#blame(error);
+      }
       return;
     }
     this.#held.push(() => {
-      if (happening?.isCalledOff !== true) callback();
+      if (happening?.isCalledOff !== true) callback(of as T);
     });
-  }
-
-  #run(callback: () => void): void {
-    try {
-      callback();
-    } catch (error) {
-      throw this.#blame(error);
-    }
   }
 
   /** Says where and when an error was thrown, once however many of our frames it passes. */
@@ -79,7 +78,9 @@ export class SimulatedProgram implements Program {
   catchUp(): boolean {
     if (!this.isAlive || this.isSilent) return false;
     try {
-      this.#run(() => this.#held[0]?.());
+      this.#held[0]?.();
+    } catch (error) {
+      throw this.#blame(error);
     } finally {
       // Only now: while it ran, whatever came had to queue up behind the others.
       this.#held.shift();
@@ -89,11 +90,12 @@ export class SimulatedProgram implements Program {
 
   die(isReset: boolean): void {
     this.isAlive = false;
-    for (const [alarm, happening] of this.alarms) {
-      this.world.agenda.callOff(happening);
-      alarm.isSet = false;
+    for (let ringing = this.firstAlarm; ringing !== undefined; ringing = ringing.next) {
+      this.world.agenda.callOff(ringing);
+      ringing.alarm.isSet = false;
+      ringing.alarm.nextAlarm = undefined;
     }
-    this.alarms.clear();
+    this.firstAlarm = undefined;
     this.listeners.clear();
     this.sockets.clear();
     this.#held = [];
@@ -117,30 +119,55 @@ class CatchingUp extends Happening {
   }
 }
 
+/** An alarm that is set. The alarm's own link leads to it, so that clearing one costs no look-up. */
 class Ringing extends Happening {
-  readonly #program: SimulatedProgram;
-  readonly #alarm: Alarm;
+  readonly program: SimulatedProgram;
+  readonly alarm: Alarm;
+  next: Ringing | undefined = undefined;
+  previous: Ringing | undefined = undefined;
 
   constructor(program: SimulatedProgram, alarm: Alarm) {
     super();
-    this.#program = program;
-    this.#alarm = alarm;
+    this.program = program;
+    this.alarm = alarm;
+    const { firstAlarm } = program;
+    this.next = firstAlarm;
+    if (firstAlarm !== undefined) firstAlarm.previous = this;
+    program.firstAlarm = this;
+    alarm.nextAlarm = this as unknown as Alarm;
+  }
+
+  /** That of `alarm`, if `program` holds it. */
+  static of(program: SimulatedProgram, alarm: Alarm): Ringing | undefined {
+    const ringing = alarm.nextAlarm as unknown as Ringing | undefined;
+    return ringing !== undefined && ringing.program === program ? ringing : undefined;
+  }
+
+  /** Takes it out of its program's list. */
+  leave(): void {
+    const { next, previous, alarm, program } = this;
+    if (next !== undefined) next.previous = previous;
+    if (previous !== undefined) previous.next = next;
+    else program.firstAlarm = next;
+    alarm.nextAlarm = undefined;
+    alarm.isSet = false;
   }
 
   happen(): void {
-    this.#program.admit(this, () => {
-      const { world, host, alarms } = this.#program;
-      alarms.delete(this.#alarm);
-      this.#alarm.isSet = false;
-      world.isTouched = true;
-      record(world, "alarm", host);
-      this.#alarm.ring();
-    });
+    this.program.admit(this, Ringing.ring, this);
+  }
+
+  static ring(this: void, ringing: Ringing): void {
+    const { world, host } = ringing.program;
+    ringing.leave();
+    world.isTouched = true;
+    record(world, "alarm", host);
+    ringing.alarm.ring();
   }
 }
 
 function createClock(program: SimulatedProgram): Clock {
-  const { world, alarms } = program;
+  const { world } = program;
   const { agenda, settings } = world;
   const clock: Clock = {
     now: () => agenda.nowMs,
@@ -152,16 +179,14 @@ function createClock(program: SimulatedProgram): Clock {
       clock.clear(alarm);
       if (!program.isAlive) return;
       const ringing = new Ringing(program, alarm);
-      alarms.set(alarm, ringing);
       alarm.isSet = true;
       alarm.ringsAtMs = atMs;
       agenda.plan(ringing, atMs);
     },
     clear(alarm) {
-      const ringing = alarms.get(alarm);
+      const ringing = Ringing.of(program, alarm);
       if (ringing === undefined) return;
-      alarms.delete(alarm);
-      alarm.isSet = false;
+      ringing.leave();
       agenda.callOff(ringing);
     },
     after(delayMs, callback) {

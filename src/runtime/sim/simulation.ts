@@ -17,7 +17,7 @@ import { RpcError } from "../../core/error.ts";
 import type { Random, Runtime } from "../../core/runtime.ts";
 import { Agenda, Happening } from "./agenda.ts";
 import { Digest } from "./digest.ts";
-import { createDrain, type Drain } from "./drain.ts";
+import { createDraining, type Drain } from "./drain.ts";
 import { createNetwork, firstEphemeralPort } from "./network.ts";
 import { SimulatedProgram } from "./program.ts";
 import { createSeededRandom } from "./random.ts";
@@ -241,45 +241,48 @@ class Step extends Happening {
 type Driver = Pick<Simulation, "run" | "runUntil" | "events">;
 
 function createDriver(world: World, options: SimulationOptions): Driver {
-  const { maxEvents = 100_000_000, maxEventsPerInstant = 1_000_000 } = options;
-  const drain = options.drain ?? createDrain();
+  const drain = createDraining(options.drain);
   const { agenda } = world;
   let events = 0;
   let isRunning = false;
 
-  /** What was deferred, and the promise jobs and deferrals of that, until there are none. */
-  async function runDeferred(): Promise<void> {
-    while (world.deferred.length > 0) {
-      const batch = world.deferred;
-      world.deferred = [];
-      for (const { program, callback } of batch) program.admit(undefined, callback);
-      await drain();
-    }
+  /** What was deferred; its promise jobs, and what it deferred itself, come after it. */
+  function runDeferred(): void {
+    const batch = world.deferred;
+    world.deferred = [];
+    for (const { program, callback } of batch) program.admit(undefined, callback);
   }
 
-  /** Runs events until `isDone` or until there are none by `untilMs`. */
+  /** Runs events up to the next that leaves promise jobs behind, or until `isDone`, or none is left by `untilMs`. */
+  function stepper(untilMs: number, isDone: () => boolean): () => "drain" | "done" {
+    const count = livelockGuard(options);
+    return () => {
+      for (;;) {
+        // What was deferred comes after the promise jobs of its event, and before anything else.
+        if (world.deferred.length > 0) {
+          runDeferred();
+          return "drain";
+        }
+        const happening = isDone() ? undefined : agenda.take(untilMs);
+        if (happening === undefined) return "done";
+        events++;
+        count(agenda.nowMs);
+        world.isTouched = false;
+        happening.happen();
+        if (world.isTouched) return "drain";
+      }
+    };
+  }
+
+  /** Drives the simulation until `isDone` or until nothing happens by `untilMs` any more. */
   async function drive(untilMs: number, isDone: () => boolean): Promise<void> {
     if (isRunning) throw new RpcError("failed_precondition", "the simulation runs already; await the other run first");
     isRunning = true;
-    const lastEvent = events + maxEvents;
-    let instantMs = -1;
-    let instantEvents = 0;
     try {
       // Before the first event: code outside started things, and draining must begin within a promise job.
       await Promise.resolve();
       await drain();
-      await runDeferred();
-      while (!isDone()) {
-        const happening = agenda.take(untilMs);
-        if (happening === undefined) return;
-        if (agenda.nowMs !== instantMs) [instantMs, instantEvents] = [agenda.nowMs, 0];
-        if (++instantEvents > maxEventsPerInstant) throw livelock(`${maxEventsPerInstant} events at ${instantMs} ms`);
-        if (++events > lastEvent) throw livelock(`${maxEvents} events in one run`);
-        world.isTouched = false;
-        happening.happen();
-        if (world.isTouched) await drain();
-        if (world.deferred.length > 0) await runDeferred();
-      }
+      await drain.each(stepper(untilMs, isDone));
     } finally {
       isRunning = false;
     }
@@ -307,6 +310,23 @@ function createDriver(world: World, options: SimulationOptions): Driver {
       }
       return (typeof condition === "function" ? undefined : condition) as Promise<T>;
     },
+  };
+}
+
+/** Counts the events of one run, and throws when there is no end of them. */
+function livelockGuard(
+  { maxEvents = 100_000_000, maxEventsPerInstant = 1_000_000 }: SimulationOptions,
+): (nowMs: number) => void {
+  let events = 0;
+  let instantMs = -1;
+  let instantEvents = 0;
+  return (nowMs) => {
+    if (nowMs !== instantMs) {
+      instantMs = nowMs;
+      instantEvents = 0;
+    }
+    if (++instantEvents > maxEventsPerInstant) throw livelock(`${maxEventsPerInstant} events at ${instantMs} ms`);
+    if (++events > maxEvents) throw livelock(`${maxEvents} events in one run`);
   };
 }
 

@@ -71,7 +71,8 @@ export interface Program {
   readonly listeners: Map<string, Accept>;
   /** Sockets for datagrams by their port. */
   readonly sockets: Map<string, DatagramPort>;
-  /** Runs code of this program now, or when it runs again, or never if it is dead. */
+  /** Runs code of this program now, or when it runs again, or never if it is dead. `of` spares it a closure. */
+  admit<T>(happening: Happening | undefined, callback: (of: T) => void, of: T): void;
   admit(happening: Happening | undefined, callback: () => void): void;
   /** Ends its silence. */
   wake(): void;
