@@ -8,6 +8,8 @@ import { RegionState } from "./region-state.ts";
 export const maxRegions = 40;
 /** Time constant of the load controller, in milliseconds. */
 const loadWindowMs = 1_000;
+/** So long are limits not raised after a region fell: the load that it lost has to show in the others' reports first. */
+const settleMs = 2 * loadWindowMs;
 /** Share below which load alone never pushes a region: it must be seen to be measured. */
 const minLoadLimit = 0.02;
 /** A region overtakes its neighbour in the order only when it is nearer by a fifth and half a millisecond. */
@@ -21,6 +23,7 @@ export class RegionMap {
   readonly #clock: Clock;
   readonly #byName = new Map<string, number>();
   #refreshedAtMs = -Infinity;
+  #settledAtMs = -Infinity;
 
   constructor(clock: Clock, settings: RegionSettings) {
     this.#clock = clock;
@@ -68,14 +71,21 @@ export class RegionMap {
   refresh(now: number, shares: Float64Array | undefined): void {
     const settings = this.#settings;
     const elapsed = Math.min(now - this.#refreshedAtMs, loadWindowMs);
+    const fallen: Fall[] = [];
     for (let i = 0; i < this.regions.length; i++) {
       const region = this.regions[i] as RegionState;
+      const scoreBefore = region.score;
       region.isDrained = settings.control?.isDrained(region.name) ?? false;
       region.reckonHealth(now, settings.connectGraceMs);
       region.measure();
       const inService = !region.isDrained && region.isUsable;
       region.score = inService ? healthScore(region.health, settings.overprovisioning) : 0;
-      if (elapsed > 0) this.#steerByLoad(region, now, elapsed, shares?.[i] ?? 0);
+      const share = shares?.[i] ?? 0;
+      if (region.score < scoreBefore && share > 0) fallen.push(fallOf(region, scoreBefore, share));
+      region.reckonLoad(now, settings.reportExpiryMs, settings.concurrencyPerWeight);
+    }
+    this.#steer(now, elapsed, shares, fallen);
+    for (const region of this.regions) {
       // A region that never worked cannot fail back: it is starting.
       const returning = region.everReady ? region.failBack.update(region.score, now) : 1;
       region.limit = Math.min(returning, region.loadLimit);
@@ -85,21 +95,43 @@ export class RegionMap {
   }
 
   /**
-   * Moves the share a region may take towards what would bring its utilisation to the target: the share that now
-   * makes `used` should be `share * target / used`. Below the target the limit rises by the head-room.
+   * Holds regions to the utilisation from which load goes elsewhere, or where all are beyond it, to that of all.
+   *
+   * When a region falls, all its callers turn to the next at once, a second before any report shows it: so each takes
+   * of its share along what the head-room of the next is of the whole load that moves.
    */
-  #steerByLoad(region: RegionState, now: number, elapsedMs: number, share: number): void {
-    const { spillAtUtilisation: target, reportExpiryMs, concurrencyPerWeight } = this.#settings;
-    if (target === Infinity) return;
-    const used = region.utilisation(now, reportExpiryMs, concurrencyPerWeight);
-    let wanted = 1;
-    if (used !== undefined && used > 0) {
-      const fitting = (share * target) / used;
-      wanted = used > target ? fitting : Math.max(fitting, region.loadLimit + (target - used));
+  #steer(now: number, elapsed: number, shares: Float64Array | undefined, fallen: readonly Fall[]): void {
+    const { spillAtUtilisation } = this.#settings;
+    if (spillAtUtilisation === Infinity) return;
+    const movedLoad = fallen.reduce((sum, { load }) => sum + load, 0);
+    const movedShare = fallen.reduce((sum, { share }) => sum + share, 0);
+    // Regions that we have not called tell us nothing: they are taken to be as busy as the one that fell was.
+    const assumed = fallen.find(({ used }) => used > 0)?.used;
+    const target = Math.max(spillAtUtilisation, Math.min(1, this.#meanUtilisation(movedLoad, assumed)));
+    if (movedLoad > 0) this.#settledAtMs = now + settleMs;
+    for (let i = 0; i < this.regions.length; i++) {
+      const region = this.regions[i] as RegionState;
+      const share = shares?.[i] ?? 0;
+      if (elapsed > 0) steerByLoad(region, target, elapsed, share, now >= this.#settledAtMs);
+      if (movedLoad === 0 || region.score === 0) continue;
+      const room = Math.max(0, target - (region.used ?? assumed ?? 0)) * region.ableWeight;
+      const most = Math.max(minLoadLimit, share + movedShare * room / movedLoad);
+      if (room < movedLoad) region.loadLimit = Math.min(region.loadLimit, most);
     }
-    const gain = 1 - Math.exp(-elapsedMs / loadWindowMs);
-    const limit = region.loadLimit + (Math.min(1, wanted) - region.loadLimit) * gain;
-    region.loadLimit = Math.max(minLoadLimit, Math.min(1, limit > 1 - 1e-4 ? 1 : limit));
+  }
+
+  /** Of all regions in service, with `moved` of other regions' load on them; 0 while it is not known of all. */
+  #meanUtilisation(moved: number, assumed: number | undefined): number {
+    let load = moved;
+    let weight = 0;
+    for (const region of this.regions) {
+      if (region.score === 0) continue;
+      const used = region.used ?? assumed;
+      if (used === undefined) return 0;
+      load += used * region.ableWeight;
+      weight += region.ableWeight;
+    }
+    return weight > 0 ? load / weight : 0;
   }
 
   /** Own region, then those configured, then by distance. Few regions, nearly sorted: insertion with hysteresis. */
@@ -142,4 +174,38 @@ export class RegionMap {
     const distance = this.distanceMs(region);
     return Math.max(region.latencyMs, distance < Infinity ? distance : 0);
   }
+}
+
+/** What a region that fell has lost: some of our share, and of everybody's load, in units of weight. */
+interface Fall {
+  readonly share: number;
+  readonly load: number;
+  /** Its utilisation until then; 0 if nobody told. */
+  readonly used: number;
+}
+
+/** Of a region whose load is not yet reckoned anew. */
+function fallOf(region: RegionState, scoreBefore: number, share: number): Fall {
+  const lost = 1 - region.score / scoreBefore;
+  const { used = 0 } = region;
+  return { share: share * lost, load: used * region.loadWeight * lost, used };
+}
+
+/**
+ * Moves the share a region may take towards what would bring its utilisation to the target: the share that now
+ * makes `used` should be `share * target / used`. Below the target the limit rises by the head-room.
+ */
+function steerByLoad(
+  region: RegionState, target: number, elapsedMs: number, share: number, mayRise: boolean,
+): void {
+  const { used } = region;
+  let wanted = 1;
+  if (used !== undefined && used > 0) {
+    const fitting = (share * target) / used;
+    wanted = used > target ? fitting : Math.max(fitting, region.loadLimit + (target - used));
+  }
+  const gain = 1 - Math.exp(-elapsedMs / loadWindowMs);
+  const limit = region.loadLimit + (Math.min(1, wanted) - region.loadLimit) * gain;
+  if (limit > region.loadLimit && !mayRise) return;
+  region.loadLimit = Math.max(minLoadLimit, limit > 1 - 1e-4 ? 1 : limit);
 }

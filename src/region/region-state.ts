@@ -20,6 +20,10 @@ export class RegionState {
   loadLimit = 1;
   isDrained = false;
   roundTripMs = Infinity;
+  /** Mean utilisation of its able members; undefined while nobody tells. */
+  used: number | undefined = undefined;
+  /** The able weight for which `used` was reckoned. */
+  loadWeight = 0;
   /** Median round trip with the service's time; 0 before the first call. */
   latencyMs = 0;
   /** Those ready, and those idle, which a call wakes. */
@@ -128,11 +132,16 @@ export class RegionState {
     this.latencyMs = latencies[latencies.length >> 1] as number;
   }
 
+  /** The weight of those able. */
+  get ableWeight(): number {
+    return this.#ableWeight;
+  }
+
   /**
-   * Mean utilisation of the able members by weight, from a sample: what they reported within `reportExpiryMs`, or
-   * their attempts in flight against `concurrencyPerWeight`. Undefined when neither is known.
+   * Works out the mean utilisation of the able members by weight, from a sample: what they reported within
+   * `reportExpiryMs`, or their attempts in flight against `concurrencyPerWeight`.
    */
-  utilisation(nowMs: number, reportExpiryMs: number, concurrencyPerWeight: number | undefined): number | undefined {
+  reckonLoad(nowMs: number, reportExpiryMs: number, concurrencyPerWeight: number | undefined): void {
     const { able } = this;
     const n = Math.min(sampleSize, able.length);
     let weights = 0;
@@ -147,7 +156,8 @@ export class RegionState {
         weights += address.weight;
       }
     }
-    return weights > 0 ? used / weights : undefined;
+    this.used = weights > 0 ? used / weights : undefined;
+    this.loadWeight = this.#ableWeight;
   }
 }
 
