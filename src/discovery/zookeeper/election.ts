@@ -45,6 +45,8 @@ class ZooKeeperElections implements ElectionEngine {
   readonly name: string;
   readonly #runtime: Runtime;
   readonly #access: ZooKeeperAccess;
+  /** Marks of nodes that could not be taken out, with the session that keeps them: it may live on. */
+  readonly #left = new Map<string, bigint>();
 
   constructor(runtime: Runtime, access: ZooKeeperAccess) {
     this.name = `ZooKeeper at ${access.servers.join(",")}`;
@@ -55,7 +57,9 @@ class ZooKeeperElections implements ElectionEngine {
   async stand(ballot: Ballot, signal: AbortSignal): Promise<void> {
     const link = await abortable(this.#access.session.attached(), signal);
     if (link === undefined) return;
-    const standing = new Standing(this.#runtime, this.#access, ballot, link.session.sessionId);
+    const { sessionId } = link.session;
+    for (const [mark, owner] of this.#left) if (owner !== sessionId) this.#left.delete(mark);
+    const standing = new Standing(this.#runtime, this.#access, ballot, sessionId, this.#left);
     await standing.until(signal);
   }
 
@@ -100,8 +104,12 @@ class Standing {
   /** The name of our node, once it is known. */
   #node: string | undefined = undefined;
   #isElected = false;
+  readonly #left: Map<string, bigint>;
 
-  constructor({ clock, random }: Runtime, access: ZooKeeperAccess, ballot: Ballot, sessionId: bigint) {
+  constructor(
+    { clock, random }: Runtime, access: ZooKeeperAccess, ballot: Ballot, sessionId: bigint, left: Map<string, bigint>,
+  ) {
+    this.#left = left;
     this.#clock = clock;
     this.#access = access;
     this.#ballot = ballot;
@@ -183,6 +191,11 @@ class Standing {
       return false;
     }
     const candidates = candidatesIn(children);
+    for (const one of candidates) {
+      const mark = markOf(one);
+      if (this.#left.has(mark)) await remove(link, `${this.#base}/${one}`, -1);
+      this.#left.delete(mark);
+    }
     const own = candidates.find((one) => one.startsWith(this.#mark));
     if (own === undefined) {
       if (this.#node !== undefined) {
@@ -229,10 +242,13 @@ class Standing {
     const { session } = this.#access;
     if (session.isClosed) return;
     const patience = new AbortController();
+    // What is not taken out in time stands in the way of our own next standing, if the session lives on.
+    this.#left.set(this.#mark, this.#sessionId);
     const withdrawn = (async () => {
       const link = await this.#link();
       const own = this.#node ?? (await readChildren(link, this.#base))?.find((one) => one.startsWith(this.#mark));
       if (own !== undefined) await remove(link, `${this.#base}/${own}`, -1);
+      this.#left.delete(this.#mark);
     })().catch(() => undefined).finally(() => patience.abort());
     await Promise.race([withdrawn, pauseUnless(this.#clock, withdrawMs, patience.signal)]);
   }
@@ -241,6 +257,11 @@ class Standing {
 /** Names of candidates' nodes, the first that was created first. */
 function candidatesIn(children: readonly string[]): string[] {
   return children.filter((name) => nodePattern.test(name)).sort((a, b) => numberOf(a) - numberOf(b));
+}
+
+/** What a name has before its number. */
+function markOf(name: string): string {
+  return name.slice(0, "c-".length + 32 + 1);
 }
 
 function numberOf(name: string): number {
