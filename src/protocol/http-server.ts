@@ -67,6 +67,13 @@ export class HttpServing {
       return this.#refuse(reading, head, refusal ?? unserved, exchange, last);
     }
     const context = new Context(route.method, receivedMs, deadline, reading.fields);
+    if (route.gate?.isShut === true) {
+      const shed = route.gate.refuse(context);
+      // Without an event: there may be thousands a second, and admission tells of them all together.
+      if (shed !== undefined) {
+        return this.answer(reading.dialect.refusal(request, head, shed, undefined, route.coders), exchange, last);
+      }
+    }
     state.begun();
     const call = new HttpServerCall(state, reading, head, exchange, context);
     call.begin(last);

@@ -1,5 +1,6 @@
 /** A Router finds what serves a method: the seam between protocols and the server that owns the handlers. */
 import type { RpcError } from "../core/error.ts";
+import type { CallGate } from "../core/gate.ts";
 import type { LoadReport } from "../core/load.ts";
 import type { CallKind, Criticality, Idempotency, MethodInfo } from "../core/method.ts";
 import type { Observer } from "../core/observer.ts";
@@ -12,6 +13,8 @@ export interface Route {
   readonly coders: MethodCoders;
   /** Layers over the handler; takes and gives decoded values. */
   readonly service: Service;
+  /** Asked before a request is decoded, while it is shut. */
+  readonly gate?: CallGate | undefined;
 }
 
 /** What a caller says of a method before its first call. A gateway knows no more of it than this. */

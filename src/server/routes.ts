@@ -1,5 +1,6 @@
 /** Routes are what a server serves: handlers by `service/method`, each under the server's layers. */
 import { expected, RpcError } from "../core/error.ts";
+import { type CallGate, gateOf } from "../core/gate.ts";
 import { compose, type Service, type Stack } from "../core/service.ts";
 import { codersOf } from "../contract/coders.ts";
 import type { Codec } from "../contract/codec.ts";
@@ -30,9 +31,15 @@ export class Routes {
   readonly #served = new Map<string, Served>();
   readonly #byWireName = new Map<string, Served>();
   readonly #services = new Map<string, AnyContract>();
+  /** Refuses calls before they are decoded, if admission does so. */
+  readonly #gate: CallGate | undefined;
+  /** What a fallback found, under admission. */
+  readonly #admitted = new WeakMap<Route, Route>();
 
   constructor(options: RoutesOptions) {
     this.#options = options;
+    this.#gate = gateOf(options.stack["admission"]);
+    if (this.#gate !== undefined) this.#gate.isAsked = true;
   }
 
   /** The names of the services served, which is what gets registered. */
@@ -88,7 +95,7 @@ export class Routes {
     try {
       const { codecs } = this.#options;
       const coders = codersOf(served.method, codecByName(codec, codecs), codecByName("proto", codecs));
-      const route: Route = { method: served.method, service: served.service, coders };
+      const route: Route = { method: served.method, service: served.service, coders, gate: this.#gate };
       served.byCodec.set(codec, route);
       return route;
     } catch (error) {
@@ -105,11 +112,23 @@ export class Routes {
     return this.#served.get(path) ?? this.#byWireName.get(path);
   }
 
+  /** What is forwarded loads this server too, whatever layers its handlers have otherwise. */
+  #underAdmission(found: Route | RpcError): Route | RpcError {
+    const layer = this.#options.stack["admission"];
+    if (layer === undefined || RpcError.is(found)) return found;
+    let route = this.#admitted.get(found);
+    if (route === undefined) {
+      route = { ...found, service: layer(found.service), gate: this.#gate };
+      this.#admitted.set(found, route);
+    }
+    return route;
+  }
+
   #missing(shape: MethodShape): Route | RpcError {
     const { path } = shape;
     const { standard } = this.#options;
     if (standard?.has(path) === true) return standard.route(shape);
-    if (this.#options.fallback !== undefined) return this.#options.fallback(shape);
+    if (this.#options.fallback !== undefined) return this.#underAdmission(this.#options.fallback(shape));
     const slash = path.lastIndexOf("/");
     const service = path.slice(0, Math.max(slash, 0));
     return expected("unimplemented", service === ""

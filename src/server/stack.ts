@@ -7,20 +7,24 @@
 import type { Observer } from "../core/observer.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { LayerMaker, Stack } from "../core/service.ts";
+import { admission as defaultAdmission } from "../overload/index.ts";
 
 export interface ServerStackOptions {
   /** Layers of the user's own. */
   readonly stack?: Stack | undefined;
-  /** Decides which calls are taken on, when, and in which order. `false` for none. */
+  /**
+   * Decides which calls are taken on, when, and in which order: `admission(...)` of `meridian-rpc/overload`, whose
+   * defaults are the default here. `false` for none.
+   */
   readonly admission?: LayerMaker | false | undefined;
   /** Answers a repeat of a keyed call from the record of the first: `replay(...)` of `meridian-rpc/replay`. */
   readonly replay?: LayerMaker | undefined;
 }
 
 export function serverStack(runtime: Runtime, observer: Observer, options: ServerStackOptions): Stack {
-  const { admission, replay, stack } = options;
+  const { admission = defaultAdmission(), replay, stack } = options;
   return {
-    admission: admission === false ? undefined : admission?.(runtime, observer),
+    admission: admission === false ? undefined : admission(runtime, observer),
     ...stack,
     replay: replay?.(runtime, observer),
   };

@@ -155,6 +155,14 @@ export class NativeServerConnection implements Role, ServedConnection {
     }
     const route = bound.route as Route;
     const context = new Context(route.method, channel.receivedMs, deadline, fields);
+    if (route.gate?.isShut === true) {
+      const shed = route.gate.refuse(context);
+      if (shed !== undefined) {
+        // Without an event: there may be thousands a second, and admission tells of them all together.
+        sendFailure(channel.outbox, id, shed, undefined, undefined);
+        return;
+      }
+    }
     this.serving.admission.inFlight++;
     this.#handling++;
     if (route.method.kind === "unary" && (flags & Flag.more) === 0) {

@@ -1,0 +1,381 @@
+/**
+ * Admission decides which calls a server takes on, when, and in which order: its default defence against overload.
+ *
+ * Three parts, each of which can do without the others. A concurrency limit lets as many calls work as keep the server
+ * busy; a short line in front of it evens out bursts; and while the line stands, or the event loop runs late, an
+ * admission level turns away at the door what the server was seen to have no room for, by criticality and then by
+ * user. What cannot finish within its deadline is dropped. A call turned away is `resource_exhausted`, certain not to
+ * have started, with `retryAfterMs`, and its metadata says its criticality and the level that was let in.
+ *
+ * While there is room nothing of this is felt: a handler that answers at once costs a counter or two, any other a
+ * `then` and a look at the clock. Streams pass the door and count against no limit: how long one lasts is its users'
+ * affair, and a limit by latency would learn nothing from it (`maxInFlight` bounds them).
+ */
+import {
+  Alarm, type Cancellable, type Context, expected, isPromise, type LayerMaker, numberOption,
+  type Observer, RpcError, type Runtime, type Service,
+} from "../core/index.ts";
+import type { GatedLayer } from "../core/gate.ts";
+import { admissionLevel } from "./admission-level.ts";
+import { kneeLimit } from "./knee-limit.ts";
+import type { ConcurrencyLimit, LimitSample } from "./limit.ts";
+import { pacedEvents, type PacedEvents } from "./paced.ts";
+import { allLevels, criticalityAt, criticalityOf, levels, type LevelOptions, rankOf } from "./priority.ts";
+import { serviceTimes } from "./service-times.ts";
+import { type LineOptions, type Row, type Waiter, waitingLine } from "./waiting-line.ts";
+import { levelText, shed } from "./shed.ts";
+
+export interface AdmissionOptions extends LevelOptions {
+  /** How many calls work at once; a maker, since each server has its own. Default {@link kneeLimit}. */
+  readonly limit?: ((runtime: Runtime) => ConcurrencyLimit) | undefined;
+  /** The line in front of the limit; `false` for none. */
+  readonly line?: (LineOptions & {
+    /** Room in it, in multiples of the limit. Default 2. */
+    readonly capacity?: number;
+  }) | false | undefined;
+  /** Turning away at the door by criticality and user. Default true. */
+  readonly levels?: boolean | undefined;
+  /** How late the event loop may run before that counts as calls waiting, in milliseconds. Default 20. */
+  readonly maxLoopLagMs?: number | undefined;
+}
+
+/** What an admission is doing now, for views and tests. */
+export interface AdmissionState {
+  readonly limit: number;
+  readonly inFlight: number;
+  readonly waiting: number;
+  /** Share of what arrives that is let in: 1 in peace. */
+  readonly share: number;
+  /** Calls turned away so far. */
+  readonly shed: number;
+}
+
+export interface AdmissionLayer extends GatedLayer {
+  readonly state: AdmissionState;
+}
+
+/** How often is looked at what happened, in milliseconds. */
+const tickMs = 50;
+/** Late ticks in a row that are no single pause, and pressed ones that are no single burst. */
+const lateTicks = 3;
+const pressedTicks = 2;
+/** Ticks of peace after which the door is opened. */
+const calmTicks = 10;
+
+/** Makes the admission layer of a server. It is one for all its methods. */
+export function admission(options: AdmissionOptions = {}): LayerMaker {
+  const checked = resolve(options);
+  return (runtime, observer): AdmissionLayer => {
+    const control = new Admission(runtime, observer, checked);
+    const layer = (next: Service): Service => (request, context) => control.enter(next, request, context);
+    return Object.assign(layer, { gate: control, state: control });
+  };
+}
+
+interface Resolved extends AdmissionOptions {
+  readonly capacity: number;
+  readonly lagMs: number;
+}
+
+/** Checks here what can be wrong, and not first when a server is made. */
+function resolve(options: AdmissionOptions): Resolved {
+  const { line } = options;
+  const capacity = line === false ? 0 : numberOption("line.capacity", line?.capacity ?? 2, { least: 0, most: 100 });
+  const lagMs = numberOption("maxLoopLagMs", options.maxLoopLagMs ?? 20, { least: 1, unit: "milliseconds" });
+  return { ...options, capacity, lagMs };
+}
+
+export class Admission extends Alarm implements AdmissionState {
+  inFlight = 0;
+  shed = 0;
+  /** Whether calls are looked at at the door. */
+  isShut = false;
+  isAsked = false;
+  readonly #runtime: Runtime;
+  readonly #options: Resolved;
+  readonly #limit: ConcurrencyLimit;
+  readonly #tell: PacedEvents;
+  readonly #line;
+  readonly #level = admissionLevel();
+  readonly #levelOf: (context: Context) => number;
+  readonly #times = serviceTimes();
+  readonly #sample: LimitSample = { nowMs: 0, latencyMs: 0, expectedMs: 0, inFlight: 0, lost: false };
+  #arrived = 0;
+  #completed = 0;
+  #turnedAway = 0;
+  #tickedMs = 0;
+  #late = 0;
+  #pressed = 0;
+  #calm = 0;
+
+  constructor(runtime: Runtime, observer: Observer, options: Resolved) {
+    super();
+    this.keepsAlive = false;
+    this.#runtime = runtime;
+    this.#options = options;
+    this.#limit = options.limit?.(runtime) ?? kneeLimit();
+    this.#tell = pacedEvents(runtime.clock, observer);
+    this.#line = waitingLine(runtime.clock, options.line === false ? {} : options.line);
+    this.#levelOf = levels(runtime, options);
+  }
+
+  get limit(): number {
+    return this.#limit.limit;
+  }
+
+  get waiting(): number {
+    return this.#line.size;
+  }
+
+  get share(): number {
+    return this.isShut ? this.#level.share : 1;
+  }
+
+  enter(next: Service, request: unknown, context: Context): unknown {
+    if (this.isShut && !this.isAsked) {
+      const refusal = this.refuse(context);
+      if (refusal !== undefined) throw refusal;
+    }
+    if (context.method.kind !== "unary") return next(request, context);
+    if (!this.isSet) this.#watch(context.startedMs);
+    if (this.inFlight < this.#limit.limit && this.#line.size === 0) {
+      this.#arrived++;
+      return this.#work(next, request, context, context.startedMs);
+    }
+    return this.#wait(next, request, context);
+  }
+
+  #watch(nowMs: number): void {
+    this.#tickedMs = nowMs;
+    this.#runtime.clock.set(this, nowMs + tickMs);
+  }
+
+  #work(next: Service, request: unknown, context: Context, startedMs: number): unknown {
+    const inFlight = ++this.inFlight;
+    let answer: unknown;
+    try {
+      answer = next(request, context);
+    } catch (error) {
+      this.#left(startedMs);
+      throw error;
+    }
+    if (!isPromise(answer)) {
+      this.#left(startedMs);
+      return answer;
+    }
+    return answer.then((value) => {
+      this.#ended(context, startedMs, inFlight, undefined);
+      return value;
+    }, (error: unknown) => {
+      this.#ended(context, startedMs, inFlight, error);
+      throw error;
+    });
+  }
+
+  #left(nowMs: number): void {
+    this.inFlight--;
+    this.#completed++;
+    if (this.#line.size > 0) this.#admit(nowMs);
+  }
+
+  #ended(context: Context, startedMs: number, inFlight: number, error: unknown): void {
+    const nowMs = this.#runtime.clock.now();
+    const lost = error !== undefined && isLost(error);
+    // What failed at once says nothing of how long calls take.
+    if (error === undefined || lost) {
+      const latencyMs = nowMs - startedMs;
+      const { ordinal } = context.method;
+      const sample = this.#sample;
+      sample.nowMs = nowMs;
+      sample.latencyMs = latencyMs;
+      sample.expectedMs = this.#times.expectedMs(ordinal);
+      sample.inFlight = inFlight;
+      sample.lost = lost;
+      const before = this.#limit.limit;
+      this.#limit.ended(sample);
+      const after = this.#limit.limit;
+      if (!lost) this.#times.ended(ordinal, latencyMs, { nowMs, isPressed: this.isShut || this.inFlight >= after });
+      if (after !== before) this.#tell("overload.limit", { from: before, to: after, why: this.#limit.why });
+    }
+    this.#left(nowMs);
+  }
+
+  /** Lets in who waits, as far as there is room. */
+  #admit(nowMs: number): void {
+    while (this.inFlight < this.#limit.limit) {
+      const waiter = this.#line.next(nowMs) as Caller | undefined;
+      if (waiter === undefined) return;
+      waiter.begin(nowMs);
+    }
+  }
+
+  /** There is no room at once. */
+  #wait(next: Service, request: unknown, context: Context): Promise<unknown> {
+    this.#arrived++;
+    const nowMs = this.#runtime.clock.now();
+    const refusal = this.#hopeless(context, nowMs);
+    if (refusal !== undefined) throw refusal;
+    const rank = rankOf(criticalityOf(context, this.#options.trustsCriticality));
+    return new Promise((resolve, reject) => {
+      const caller = new Caller({
+        next, request, context, resolve, reject, work: this.#begin, refuse: this.#refuse, leave: this.#leave,
+      }, rank, nowMs);
+      const capacity = Math.ceil(this.#options.capacity * this.#limit.limit);
+      if (!this.#line.enter(caller, capacity)) caller.turnedAway("the line is full");
+      else context.onCancel(caller);
+    });
+  }
+
+  readonly #begin = ({ next, request, context }: Waiting, nowMs: number): unknown => {
+    const refusal = this.#hopeless(context, nowMs);
+    if (refusal !== undefined) throw refusal;
+    return this.#work(next, request, context, nowMs);
+  };
+
+  readonly #leave = (waiter: Waiter): void => this.#line.leave(waiter);
+
+  readonly #refuse = (context: Context, why: string): RpcError => {
+    this.shed++;
+    this.#turnedAway++;
+    const criticality = criticalityOf(context, this.#options.trustsCriticality);
+    // Whoever comes back at once finds the same line; whoever is spread over some of its lengths does not.
+    const retryAfterMs = Math.round(10 + this.#runtime.random.next() * 40);
+    return shed(`the server has no room: ${why}`, { criticality, retryAfterMs, level: this.#levelText });
+  };
+
+  #levelText: string | undefined = undefined;
+
+  /** Why a call that waits need not be begun: its caller has left, or will have before it is done. */
+  #hopeless(context: Context, nowMs: number): RpcError | undefined {
+    const leftMs = context.deadline - nowMs;
+    const quickMs = this.#times.quickMs(context.method.ordinal);
+    if (leftMs > quickMs) return undefined;
+    this.shed++;
+    return expected("deadline_exceeded", leftMs <= 0
+      ? "the deadline passed before the call was begun"
+      : `${leftMs.toFixed(1)} ms are left of the deadline, and nine calls in ten take more than ${quickMs.toFixed(1)}`,
+      { neverStarted: true, retryable: false, phase: "queue" });
+  }
+
+  refuse(context: Context): RpcError | undefined {
+    const level = this.#levelOf(context);
+    this.#level.count(level);
+    const { cursor } = this.#level;
+    if (level < cursor) return undefined;
+    this.#arrived++;
+    this.shed++;
+    if (!this.isSet) this.#watch(context.startedMs);
+    const { share } = this.#level;
+    return shed(`the server is overloaded and lets in ${(share * 100).toFixed(0)} % of the calls`, {
+      criticality: criticalityAt(level), level: this.#levelText,
+      retryAfterMs: Math.round(Math.min(1_000, 100 / share) * (0.75 + this.#runtime.random.next() / 2)),
+    });
+  }
+
+  /** Looks at what happened since the last tick. */
+  ring(): void {
+    const nowMs = this.#runtime.clock.now();
+    const elapsedMs = nowMs - this.#tickedMs;
+    const happened = { arrived: this.#arrived, completed: this.#completed, turnedAway: this.#turnedAway };
+    this.#arrived = this.#completed = this.#turnedAway = 0;
+    this.#tickedMs = nowMs;
+    const lagMs = elapsedMs - tickMs;
+    this.#late = lagMs > this.#options.lagMs ? this.#late + 1 : 0;
+    const isPressed = this.#line.isStanding(nowMs) || happened.turnedAway > 0;
+    this.#pressed = isPressed ? this.#pressed + 1 : 0;
+    const isLate = this.#late >= lateTicks;
+    if (this.#options.levels !== false) this.#place({ ...happened, elapsedMs, isPressed, isLate, lagMs });
+    if (happened.arrived > 0 || this.isShut || this.#line.size > 0) this.#runtime.clock.set(this, nowMs + tickMs);
+  }
+
+  #place(happened: Tick): void {
+    const { isPressed, isLate, lagMs } = happened;
+    if (!this.isShut) {
+      if (!isLate && this.#pressed < pressedTicks) return;
+      this.isShut = true;
+      this.#calm = 0;
+      this.#tell("overload.begins", { limit: this.#limit.limit, waiting: this.#line.size, why: isLate
+        ? `the event loop runs ${lagMs.toFixed(0)} ms late`
+        : "calls wait too long for room" });
+    }
+    this.#level.adjust({ ...happened, limit: this.#limit.limit });
+    const { cursor, share } = this.#level;
+    this.#levelText = levelText(cursor);
+    if (isPressed || isLate || cursor < allLevels) {
+      this.#calm = 0;
+      this.#tell("overload.level", { share, below: this.#levelText, arrived: happened.arrived,
+        completed: happened.completed, why: isLate ? `the event loop runs ${lagMs.toFixed(0)} ms late`
+          : isPressed ? "calls wait too long" : "there is room again" });
+      return;
+    }
+    if (++this.#calm < calmTicks) return;
+    this.isShut = false;
+    this.#levelText = undefined;
+    this.#level.open();
+    this.#tell("overload.ends", { limit: this.#limit.limit, shed: this.shed, why: "nobody had to wait" });
+  }
+}
+
+interface Tick {
+  readonly elapsedMs: number;
+  readonly arrived: number;
+  readonly completed: number;
+  readonly turnedAway: number;
+  readonly isPressed: boolean;
+  readonly isLate: boolean;
+  readonly lagMs: number;
+}
+
+/** A call in line, and what becomes of it. */
+interface Waiting {
+  readonly next: Service;
+  readonly request: unknown;
+  readonly context: Context;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  readonly work: (waiting: Waiting, nowMs: number) => unknown;
+  readonly refuse: (context: Context, why: string) => RpcError;
+  readonly leave: (waiter: Waiter) => void;
+}
+
+class Caller implements Waiter, Cancellable {
+  readonly rank: number;
+  enteredMs: number;
+  row: Row | undefined = undefined;
+  before: Waiter | undefined = undefined;
+  behind: Waiter | undefined = undefined;
+  readonly #waiting: Waiting;
+
+  constructor(waiting: Waiting, rank: number, enteredMs: number) {
+    this.#waiting = waiting;
+    this.rank = rank;
+    this.enteredMs = enteredMs;
+  }
+
+  begin(nowMs: number): void {
+    const { context, resolve, reject, work } = this.#waiting;
+    context.offCancel(this);
+    try {
+      resolve(work(this.#waiting, nowMs));
+    } catch (error) {
+      reject(error);
+    }
+  }
+
+  turnedAway(why: string): void {
+    const { context, reject, refuse } = this.#waiting;
+    context.offCancel(this);
+    reject(refuse(context, why));
+  }
+
+  /** Nobody waits for it any more. */
+  cancelled(reason: RpcError): void {
+    this.#waiting.leave(this);
+    this.#waiting.reject(reason);
+  }
+}
+
+/** Whether a call was lost to load: here, or where it went on to. */
+function isLost(error: unknown): boolean {
+  return RpcError.is(error) && (error.code === "deadline_exceeded" || error.code === "resource_exhausted");
+}

@@ -1,0 +1,195 @@
+/**
+ * A WaitingLine is where calls wait for room: bounded, the most critical first, and never for long.
+ *
+ * Within one criticality first come, first served, with a bound of `intervalMs` on the wait. When calls have had to
+ * wait all through an interval, the line stands: then nobody waits longer than twice the target, and the last to come
+ * is served first, since its caller is the likeliest to be there still (controlled delay and adaptive LIFO, as at
+ * Facebook, "Fail at Scale", ACM Queue 2015, and in folly). A full line makes room for a call that is more critical
+ * than its last, and when it stands, for a newer one.
+ */
+import { type Clock, numberOption } from "../core/index.ts";
+import { Alarm } from "../core/alarm.ts";
+
+export interface LineOptions {
+  /** How long calls may wait without anything being wrong, in milliseconds. Default 5. */
+  readonly targetMs?: number;
+  /** Longest wait, and how long calls must have waited until the line stands, in milliseconds. Default 100. */
+  readonly intervalMs?: number;
+  /** Whether the last to come is first when the line stands. Default true. */
+  readonly lifo?: boolean;
+}
+
+/** Somebody who waits. Its links are the line's. */
+export interface Waiter {
+  /** 0 for the most critical. */
+  readonly rank: number;
+  enteredMs: number;
+  row: Row | undefined;
+  before: Waiter | undefined;
+  behind: Waiter | undefined;
+  /** Turned away: `why` says for what. */
+  turnedAway(why: string): void;
+}
+
+/** Those of one rank, the longest waiting first. Each stands for itself: the most critical may hardly have to wait. */
+export interface Row {
+  first: Waiter | undefined;
+  last: Waiter | undefined;
+  size: number;
+  isStanding: boolean;
+  /** Since when it has not been empty. */
+  filledMs: number;
+  /** When somebody last had to wait longer than the target. */
+  lateMs: number;
+  /** Longest wait, and how long calls must have waited until the row stands. */
+  readonly intervalMs: number;
+}
+
+export interface WaitingLine {
+  readonly size: number;
+  /** Whether calls of some rank have waited longer than they should, all through an interval. */
+  isStanding(nowMs: number): boolean;
+  /** Takes somebody in, if need be in place of another. False: there is no room. */
+  enter(waiter: Waiter, capacity: number): boolean;
+  /** Who is next; those who have waited too long are turned away on the way. */
+  next(nowMs: number): Waiter | undefined;
+  /** Takes out somebody who no longer wants to wait. */
+  leave(waiter: Waiter): void;
+}
+
+const ranks = 3;
+/** The critical wait so much longer, before they are turned away, while what was let in too much is worked off. */
+const criticalPatience = 5;
+
+/** Makes an empty line. */
+export function waitingLine(clock: Clock, options: LineOptions = {}): WaitingLine {
+  return new Line(clock, options);
+}
+
+class Line extends Alarm implements WaitingLine {
+  size = 0;
+  readonly #clock: Clock;
+  readonly #targetMs: number;
+  readonly #intervalMs: number;
+  readonly #lifo: boolean;
+  readonly #rows: readonly Row[];
+
+  constructor(clock: Clock, options: LineOptions) {
+    super();
+    this.keepsAlive = false;
+    this.#clock = clock;
+    this.#intervalMs = numberOption("intervalMs", options.intervalMs ?? 100, { least: 1, unit: "milliseconds" });
+    this.#targetMs = numberOption("targetMs", options.targetMs ?? Math.min(5, this.#intervalMs / 2),
+      { least: 0, most: this.#intervalMs / 2, unit: "milliseconds, at most half of intervalMs" });
+    this.#lifo = options.lifo ?? true;
+    this.#rows = Array.from({ length: ranks }, (_none, rank) => ({
+      first: undefined, last: undefined, size: 0, isStanding: false, filledMs: 0, lateMs: -Infinity,
+      intervalMs: rank === 0 ? this.#intervalMs * criticalPatience : this.#intervalMs,
+    }));
+  }
+
+  isStanding(nowMs: number): boolean {
+    let any = false;
+    for (const row of this.#rows) {
+      this.#look(row, nowMs);
+      any ||= row.isStanding;
+    }
+    return any;
+  }
+
+  enter(waiter: Waiter, capacity: number): boolean {
+    const nowMs = waiter.enteredMs;
+    if (this.size >= capacity && !this.#makeRoom(waiter)) return false;
+    const row = this.#rows[waiter.rank] as Row;
+    if (row.size === 0) row.filledMs = nowMs;
+    waiter.row = row;
+    waiter.before = row.last;
+    waiter.behind = undefined;
+    if (row.last === undefined) row.first = waiter;
+    else row.last.behind = waiter;
+    row.last = waiter;
+    row.size++;
+    if (this.size++ === 0) this.#clock.set(this, nowMs + this.#patienceMs(row));
+    return true;
+  }
+
+  /** Turns away the longest waiting of those less critical; of the same, only when they stand. */
+  #makeRoom(waiter: Waiter): boolean {
+    for (let rank = ranks - 1; rank >= waiter.rank; rank--) {
+      const { first, isStanding } = this.#rows[rank] as Row;
+      if (first === undefined) continue;
+      if (rank === waiter.rank && !(this.#lifo && isStanding)) return false;
+      this.leave(first);
+      first.turnedAway("the line is full");
+      return true;
+    }
+    return false;
+  }
+
+  next(nowMs: number): Waiter | undefined {
+    for (const row of this.#rows) {
+      if (row.size === 0) continue;
+      this.#look(row, nowMs);
+      this.#slough(row, nowMs);
+      const waiter = this.#lifo && row.isStanding ? row.last : row.first;
+      if (waiter === undefined) continue;
+      this.leave(waiter);
+      if (nowMs - waiter.enteredMs > this.#targetMs) row.lateMs = nowMs;
+      return waiter;
+    }
+    return undefined;
+  }
+
+  leave(waiter: Waiter): void {
+    const { row } = waiter;
+    if (row === undefined) return;
+    if (waiter.before === undefined) row.first = waiter.behind;
+    else waiter.before.behind = waiter.behind;
+    if (waiter.behind === undefined) row.last = waiter.before;
+    else waiter.behind.before = waiter.before;
+    waiter.row = waiter.before = waiter.behind = undefined;
+    row.size--;
+    if (--this.size === 0 && this.isSet) this.#clock.clear(this);
+  }
+
+  /** How long anybody of a row may wait now. */
+  #patienceMs(row: Row): number {
+    return row.isStanding ? this.#targetMs * 2 : row.intervalMs;
+  }
+
+  /** Whether a row stands now. */
+  #look(row: Row, nowMs: number): void {
+    if (row.isStanding) {
+      row.isStanding = nowMs - row.lateMs <= row.intervalMs;
+    } else if (row.size > 0 && nowMs - row.filledMs > row.intervalMs) {
+      row.isStanding = true;
+      row.lateMs = nowMs;
+    }
+  }
+
+  /** Turns away who has waited too long; of a row that stands all but the last, or a place would stay empty. */
+  #slough(row: Row, nowMs: number): void {
+    for (let waiter = row.first; waiter !== undefined; waiter = row.first) {
+      const waitedMs = nowMs - waiter.enteredMs;
+      if (waitedMs <= this.#patienceMs(row) || (row.size === 1 && waitedMs <= row.intervalMs)) return;
+      row.lateMs = nowMs;
+      this.leave(waiter);
+      waiter.turnedAway(`it waited ${waitedMs.toFixed(0)} ms`);
+    }
+  }
+
+  /** Somebody may have waited too long, whether or not there is ever room. */
+  ring(): void {
+    const nowMs = this.#clock.now();
+    let dueMs = Infinity;
+    for (const row of this.#rows) {
+      this.#look(row, nowMs);
+      this.#slough(row, nowMs);
+      if (row.first === undefined) continue;
+      const patienceMs = row.size === 1 ? row.intervalMs : this.#patienceMs(row);
+      dueMs = Math.min(dueMs, row.first.enteredMs + patienceMs);
+    }
+    // A little later than due, so that whoever is due is too late and not just in time.
+    if (this.size > 0) this.#clock.set(this, Math.max(nowMs, dueMs) + 1);
+  }
+}
