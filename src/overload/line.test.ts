@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { handClock, property } from "../../test/policies/support.ts";
+import { type LineOptions, type Row, type Waiter, waitingLine } from "./index.ts";
+
+class Waiting implements Waiter {
+  readonly rank: number;
+  enteredMs: number;
+  row: Row | undefined = undefined;
+  before: Waiter | undefined = undefined;
+  behind: Waiter | undefined = undefined;
+  why: string | undefined = undefined;
+
+  constructor(rank: number, enteredMs: number) {
+    this.rank = rank;
+    this.enteredMs = enteredMs;
+  }
+
+  turnedAway(why: string): void {
+    assert.equal(this.why, undefined, "told twice");
+    this.why = why;
+  }
+}
+
+function setUp(options?: LineOptions) {
+  const clock = handClock();
+  const line = waitingLine(clock, options);
+  const enter = (rank = 1, capacity = 100): Waiting => {
+    const waiter = new Waiting(rank, clock.now());
+    if (!line.enter(waiter, capacity)) waiter.turnedAway("no room");
+    return waiter;
+  };
+  return { clock, line, enter, next: () => line.next(clock.now()) };
+}
+
+test("first come, first served, the most critical before all", () => {
+  const { enter, next, line } = setUp();
+  const [sheddable, a, b, critical] = [enter(2), enter(1), enter(1), enter(0)];
+  assert.deepEqual([next(), next(), next(), next(), next()], [critical, a, b, sheddable, undefined]);
+  assert.equal(line.size, 0);
+});
+
+test("a full line takes a call that is more critical in place of the least, and no other", () => {
+  const { enter, next } = setUp();
+  const first = enter(1, 2);
+  const second = enter(2, 2);
+  assert.equal(enter(2, 2).why, "no room");
+  const critical = enter(0, 2);
+  assert.equal(second.why, "the line is full");
+  assert.equal(enter(1, 2).why, "no room");
+  assert.deepEqual([next(), next()], [critical, first]);
+});
+
+test("nobody waits longer than the interval, whether or not there is ever room", () => {
+  const { clock, enter, line } = setUp({ intervalMs: 50 });
+  const waiter = enter();
+  clock.advance(50);
+  assert.equal(waiter.why, undefined);
+  clock.advance(2);
+  assert.match(waiter.why ?? "", /^it waited 5[12] ms$/);
+  assert.equal(line.size, 0);
+});
+
+test("the critical wait five times as long", () => {
+  const { clock, enter } = setUp({ intervalMs: 50 });
+  const waiter = enter(0);
+  clock.advance(249);
+  assert.equal(waiter.why, undefined);
+  clock.advance(3);
+  assert.match(waiter.why ?? "", /waited/);
+});
+
+test("a line that has not been empty for an interval stands: the last first, and twice the target at most", () => {
+  const { clock, enter, next, line } = setUp();
+  // Somebody is always there: one comes every 4 ms, one goes every 5.
+  for (let i = 0; i < 30; i++) {
+    enter();
+    clock.advance(4);
+    if (i % 5 !== 4) next();
+  }
+  assert.ok(line.isStanding(clock.now()));
+  const [old, young] = [enter(), enter()];
+  assert.equal(next(), young);
+  clock.advance(12);
+  assert.equal(old.why, undefined, "the last that waits is not turned away while a place might become free");
+  const newer = enter();
+  clock.advance(1);
+  assert.equal(next(), newer);
+  assert.match(old.why ?? "", /waited 1[123] ms/);
+  // An interval in which nobody had to wait ends it.
+  clock.advance(120);
+  assert.equal(line.isStanding(clock.now()), false);
+});
+
+test("lifo: false keeps the order even when the line stands", () => {
+  const { clock, enter, next } = setUp({ lifo: false });
+  for (let i = 0; i < 30; i++) {
+    enter();
+    clock.advance(4);
+    if (i % 5 !== 4) next();
+  }
+  while (next() !== undefined);
+  const [old] = [enter(), enter()];
+  assert.equal(next(), old);
+});
+
+test("whoever leaves is neither served nor turned away", () => {
+  const { enter, next, line } = setUp();
+  const [a, b, c] = [enter(), enter(), enter()];
+  line.leave(b);
+  line.leave(b);
+  assert.deepEqual([next(), next(), next()], [a, c, undefined]);
+  assert.equal(b.why, undefined);
+});
+
+test("everybody who enters leaves exactly once, and the line is never longer than it may be", () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant("enter" as const), rank: fc.nat(2), capacity: fc.nat(12) }),
+    fc.record({ kind: fc.constant("next" as const) }),
+    fc.record({ kind: fc.constant("leave" as const), which: fc.nat(50) }),
+    fc.record({ kind: fc.constant("wait" as const), ms: fc.nat(60) }),
+  );
+  fc.assert(fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
+    const { clock, line, enter, next } = setUp();
+    const inside = new Set<Waiting>();
+    const settle = () => {
+      for (const waiter of inside) if (waiter.why !== undefined) inside.delete(waiter);
+    };
+    for (const one of steps) {
+      if (one.kind === "enter") {
+        const before = line.size;
+        const waiter = enter(one.rank, one.capacity);
+        if (waiter.why === undefined) inside.add(waiter);
+        assert.ok(line.size <= Math.max(before, one.capacity));
+      } else if (one.kind === "next") {
+        const waiter = next() as Waiting | undefined;
+        if (waiter !== undefined) assert.ok(inside.delete(waiter));
+        else assert.equal(line.size, 0);
+      } else if (one.kind === "leave") {
+        const waiter = [...inside][one.which];
+        if (waiter !== undefined && waiter.why === undefined) {
+          line.leave(waiter);
+          inside.delete(waiter);
+        }
+      } else {
+        clock.advance(one.ms);
+      }
+      settle();
+      assert.equal(line.size, inside.size);
+    }
+  }), property);
+});
+
+test("impossible options are refused by name", () => {
+  assert.throws(() => setUp({ intervalMs: 0 }), /intervalMs is 0/);
+  assert.throws(() => setUp({ intervalMs: 10, targetMs: 6 }), /targetMs is 6: .*at most half of intervalMs/);
+  assert.throws(() => setUp({ targetMs: -1 }), /targetMs is -1/);
+});
