@@ -106,7 +106,10 @@ export class Balancer implements EndpointOwner, Watcher {
         ? this.#everybody ??= this.endpoints
         : this.#candidates ?? this.#select();
       const endpoint = picker(candidates, context);
-      if (endpoint !== undefined) return endpoint.call(request, context);
+      if (endpoint !== undefined) {
+        context.picked = endpoint;
+        return endpoint.call(request, context);
+      }
       return this.#withoutEndpoint(service, request, context);
     };
     return service;

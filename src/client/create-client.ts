@@ -22,7 +22,7 @@ import { byAttribute, type ConnectorOptions, type Protocol } from "../protocol/p
 import type { Compression } from "../wire/compression.ts";
 import { preferRegion, type RegionPreferenceOptions } from "../region/index.ts";
 import type { LoadThresholds, OutlierOptions } from "../health/index.ts";
-import type { RetryOptions } from "../resilience/index.ts";
+import type { AdaptiveThrottleOptions, RetryOptions } from "../resilience/index.ts";
 import { Balancer } from "./balancer.ts";
 import { callMethods } from "./client.ts";
 import { connectProbe } from "./connect-probe.ts";
@@ -32,6 +32,7 @@ import { pooled } from "./pool.ts";
 import { probeOf, type ProbeSettings } from "./probes.ts";
 import { Shared } from "./shared.ts";
 import { defaultStack } from "./stack.ts";
+import { checkHedged, type ClientHedgeOptions, createTuning, type TuningOptions } from "./tuning.ts";
 
 export interface ClientOptions extends EndpointOptions {
   /** Who serves what. Either this or `address`. */
@@ -56,6 +57,17 @@ export interface ClientOptions extends EndpointOptions {
   readonly timeoutMs?: number | undefined;
   /** Default: 3 attempts, 20 % budget. `false` for single attempts. */
   readonly retry?: RetryOptions | false | undefined;
+  /**
+   * Calls that are late are sent a second time, elsewhere. Default: those of methods with `idempotent: true` or `safe`,
+   * by the live quantile of their latency, 2 % of them at most (docs/resilience.md). `false` for none.
+   */
+  readonly hedge?: ClientHedgeOptions | false | undefined;
+  /** How calls are turned away here while servers turn many away. Default: from twice as many as they accept on. */
+  readonly throttle?: AdaptiveThrottleOptions | false | undefined;
+  /** What is kept of the time that attempts take, by which delays are set. `false` for nothing: then delays are fixed. */
+  readonly tuning?: TuningOptions | false | undefined;
+  /** Lets identical calls that are under way share one attempt: `collapse(...)`. Default none. */
+  readonly collapse?: LayerMaker | undefined;
   /** Answers calls from what was answered before: `responseCache(...)` of `meridian-rpc/cache`. Default none. */
   readonly cache?: LayerMaker | undefined;
   /** Passive outlier detection. `false` for none. */
@@ -126,6 +138,7 @@ export type ClientOf<S extends AnyContract> = Client<S> & { readonly $: ClientCo
 export function createClientOn<S extends AnyContract>(
   runtime: Runtime, contract: S, options: ClientOptions,
 ): ClientOf<S> {
+  checkHedged(contract.methods, options.hedge ?? false);
   const calling = createCaller(runtime, { ...options, name: options.name ?? contract.name });
   const methodsOver = (service: Service) =>
     callMethods(contract, { clock: runtime.clock, service, timeoutMs: options.timeoutMs ?? 15_000 });
@@ -183,6 +196,7 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
     return picker;
   };
   const picker = options.routing?.(makePicker) ?? makePicker();
+  const tuning = createTuning(runtime, observer, options);
   const connect = options.connect ?? connectorFor(options);
   // Whoever is connected and well is asked by its connection; a new one is made to those who are not.
   const probe: Probe = connectProbe(runtime, connect.alone);
@@ -192,12 +206,17 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
   const probes = options.probes && {
     ...options.probes, probe: probeOf(runtime, options.probes.probe ?? "ping", own),
   };
-  const balancer: Balancer = new Balancer(runtime, { ...options, picker, observer, discovery: view, connect, probes });
-  const defaults = defaultStack(runtime, { observer, retry: options.retry, cache: options.cache });
+  const balancer: Balancer = new Balancer(runtime, {
+    ...options, picker: tuning.guarded(picker), observer: tuning.observer, discovery: view, connect, probes,
+  });
+  const defaults = defaultStack(runtime, {
+    observer, cache: options.cache, collapse: options.collapse, hedges: (budget) => tuning.hedges(budget),
+    retry: options.retry === false ? false : { attemptMs: (method) => tuning.attemptMs(method), ...options.retry },
+  });
   const stack = options.stack?.(defaults) ?? defaults;
   return {
     service: compose(stack, balancer.service),
-    serviceBy: (other) => compose(stack, balancer.serviceBy(other)),
+    serviceBy: (other) => compose(stack, balancer.serviceBy(tuning.guarded(other))),
     picker, makePicker,
     close: (graceMs) => balancer.close(graceMs),
     endpoints: () => balancer.endpoints,

@@ -180,7 +180,12 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
     // How long a stream lasts is its users' affair.
     const isUnary = context.method.kind === "unary";
     if (isUnary) load.outstanding.end(startedMs);
-    recordAttempt(load, startedMs, endedMs, failed);
+    // An attempt that we gave up ourselves tells how long it has taken at least, and nothing if that is not long.
+    if (error?.code !== "cancelled" || endedMs - startedMs >= load.peakEwmaMs) {
+      recordAttempt(load, startedMs, endedMs, failed);
+    } else {
+      load.ended++;
+    }
     if (error !== undefined) this.#label(error);
     this.outlier?.attemptEnded(failed, endedMs, isUnary ? endedMs - startedMs : -1);
     context.onAttemptEnded?.(error);

@@ -26,6 +26,8 @@ export interface ContextFields {
   readonly attempt?: number;
   /** Endpoints that earlier attempts of this call used, which a balancer avoids while it has others. */
   readonly avoid?: readonly unknown[];
+  /** Whether this attempt is made while an earlier one of the same call is still out (a hedge). */
+  readonly hedged?: boolean;
   /** How many gateways the call has passed. */
   readonly hops?: number;
   /** Keeps response metadata for the caller; called at most once for each kind. */
@@ -42,6 +44,18 @@ export interface ReplyMetadata {
 
 export type AttemptListener = (error: RpcError | undefined) => void;
 
+/**
+ * Who decides between several attempts of one call that are out at once. A call that has one asks it what becomes of a
+ * failed attempt, instead of failing or repeating it.
+ */
+export interface Contenders {
+  /** The first attempt failed: what the call ends with, once that is known. Rejects when no attempt is out any more. */
+  failed(error: unknown): Promise<unknown>;
+  /** Attempts made, the first included, and the endpoints they went to. */
+  readonly attempts: number;
+  tried(): readonly unknown[];
+}
+
 export type MetadataListener = (kind: "header" | "trailer", metadata: Metadata) => void;
 
 export class Context {
@@ -54,6 +68,7 @@ export class Context {
   readonly routeKey: string | undefined;
   readonly attempt: number;
   readonly avoid: readonly unknown[];
+  readonly hedged: boolean;
   readonly hops: number;
   readonly onMetadata: MetadataListener | undefined;
   readonly onAttemptEnded: AttemptListener | undefined;
@@ -65,6 +80,9 @@ export class Context {
   #listeners: Set<Cancellable> | undefined = undefined;
   #controller: AbortController | undefined = undefined;
   #reply: ReplyMetadata | undefined = undefined;
+  #picked: unknown = undefined;
+  #attemptEnded = false;
+  #contenders: Contenders | undefined = undefined;
 
   constructor(method: MethodInfo, startedMs: number, deadline = Infinity, fields?: ContextFields, parent?: Context) {
     this.method = method;
@@ -76,6 +94,7 @@ export class Context {
       this.routeKey = undefined;
       this.attempt = 0;
       this.avoid = nothingAvoided;
+      this.hedged = false;
       this.hops = 0;
       this.onMetadata = undefined;
       this.onAttemptEnded = undefined;
@@ -85,6 +104,7 @@ export class Context {
       this.routeKey = fields.routeKey;
       this.attempt = fields.attempt ?? 0;
       this.avoid = fields.avoid ?? nothingAvoided;
+      this.hedged = fields.hedged ?? false;
       this.hops = fields.hops ?? 0;
       this.onMetadata = fields.onMetadata;
       this.onAttemptEnded = fields.onAttemptEnded;
@@ -100,6 +120,7 @@ export class Context {
       routeKey: fields.routeKey ?? this.routeKey,
       attempt: fields.attempt ?? this.attempt,
       avoid: fields.avoid ?? this.avoid,
+      hedged: fields.hedged ?? this.hedged,
       hops: fields.hops ?? this.hops,
       onMetadata: "onMetadata" in fields ? fields.onMetadata : this.onMetadata,
       onAttemptEnded: fields.onAttemptEnded ?? this.onAttemptEnded,
@@ -110,10 +131,38 @@ export class Context {
   fork(fields: ContextFields = {}): Context {
     const child = new Context(this.method, fields.startedMs ?? this.startedMs, fields.deadline ?? this.deadline, {
       metadata: this.metadata, idempotencyKey: this.idempotencyKey, routeKey: this.routeKey,
-      attempt: this.attempt, avoid: this.avoid, hops: this.hops, onMetadata: this.onMetadata, ...fields,
+      attempt: this.attempt, avoid: this.avoid, hedged: this.hedged, hops: this.hops, onMetadata: this.onMetadata,
+      ...fields,
     });
     this.onCancel({ cancelled: (reason) => child.cancel(reason) });
     return child;
+  }
+
+  /** The endpoint that the last attempt of this call went to; undefined while none has been picked. */
+  get picked(): unknown {
+    return this.#origin.#picked;
+  }
+
+  set picked(endpoint: unknown) {
+    this.#origin.#picked = endpoint;
+  }
+
+  /** Whether an attempt of this call has ended, well or not: what is still out then is a repeat. */
+  get attemptEnded(): boolean {
+    return this.#origin.#attemptEnded;
+  }
+
+  set attemptEnded(ended: boolean) {
+    this.#origin.#attemptEnded = ended;
+  }
+
+  /** Set once several attempts of this call are out. */
+  get contenders(): Contenders | undefined {
+    return this.#origin.#contenders;
+  }
+
+  set contenders(contenders: Contenders | undefined) {
+    this.#origin.#contenders = contenders;
   }
 
   /** Why the call was cancelled, if it was. */

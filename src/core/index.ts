@@ -4,7 +4,9 @@ export { type Code, codeFromNumber, codeNumber } from "./code.ts";
 export type {
   Accept, Accepted, AcceptOwner, AttemptObserver, Connect, Connection, ConnectionEvents, ServedConnection,
 } from "./connection.ts";
-export { type Cancellable, Context, type ContextFields, type MetadataListener, type ReplyMetadata } from "./context.ts";
+export {
+  type Cancellable, type Contenders, Context, type ContextFields, type MetadataListener, type ReplyMetadata,
+} from "./context.ts";
 export type { Discovery, Registrar, Registration, Watcher } from "./discovery.ts";
 export {
   type Candidate, describeEndpoint, type Endpoint, type EndpointAddress, endpointAddress, type EndpointFields,
@@ -12,6 +14,7 @@ export {
 } from "./endpoint.ts";
 export { type ErrorDetail, expected, expectedErrors, type Phase, RpcError, type RpcErrorOptions } from "./error.ts";
 export type { FileSource } from "./file-source.ts";
+export { automaticKey, createIdempotencyKey, type KeyStamp, stampedKey, stampOf } from "./idempotency-key.ts";
 export { createLoad, type Load, type LoadReport, recordAttempt } from "./load.ts";
 export { Outstanding } from "./outstanding.ts";
 export { createMetadata, emptyMetadata, type Metadata, metadataLimits } from "./metadata.ts";

@@ -1,9 +1,14 @@
 /** Resilience is layers that act when an attempt fails: retry within a budget, breaker, per-attempt deadline. */
+export {
+  adaptiveThrottle, type AdaptiveThrottle, adaptiveThrottleLayer, type AdaptiveThrottleOptions, isServerRejection,
+} from "./adaptive-throttle.ts";
 export { attemptTimeout } from "./attempt-timeout.ts";
 export { backoff, type BackoffOptions } from "./backoff.ts";
 export {
   circuitBreaker, type CircuitBreaker, type CircuitBreakerOptions, type CircuitState, speaksAgainstCallee,
 } from "./circuit-breaker.ts";
+export { bearsHedges, hedge, type HedgeLayer, type HedgeOptions } from "./hedge.ts";
+export { type LiveLatency, liveLatency, type LiveLatencyOptions, type MethodLatency } from "./live-latency.ts";
 export { pause } from "./pause.ts";
 export {
   decideRate, memoryRateLimitStore, type MemoryRateLimitOptions, type Rate, type RateDecision, type RateLimitStore,

@@ -40,6 +40,8 @@ export interface RetryBudget {
   retryFailed(key: string): void;
   /** Retries that `key` could make right now. */
   balance(key: string): number;
+  /** Whether half or less is left of what `key` may save up: then nothing is repeated that need not be (a hedge). */
+  isLow?(key: string): boolean;
 }
 
 /** Time constant of the estimate of calls a second, in milliseconds. */
@@ -108,6 +110,17 @@ class Budget implements RetryBudget {
     return Math.max(0, Math.floor(Math.min(this.#whole.tokens, account.tokens)));
   }
 
+  isLow(key: string): boolean {
+    const account = this.#settled(key);
+    return this.#whole.tokens <= this.#most(1) / 2 || account.tokens <= this.#most(this.#settings.keyShare) / 2;
+  }
+
+  /** What may be saved up. */
+  #most(share: number): number {
+    const { minPerSecond, burstMs } = this.#settings;
+    return Math.max(minPerSecond, (this.#callsPerSecond * burstMs * share) / 1_000);
+  }
+
   #settled(key: string): Account {
     const now = this.#clock.now();
     this.#measureRate(now);
@@ -128,8 +141,8 @@ class Budget implements RetryBudget {
 
   /** Brings an account up to date. Nothing is done per call: the count of calls since is enough. */
   #settle(account: Account, share: number, now: number): void {
-    const { ratio, minPerSecond, burstMs } = this.#settings;
-    const most = Math.max(minPerSecond, (this.#callsPerSecond * burstMs * share) / 1_000);
+    const { ratio, minPerSecond } = this.#settings;
+    const most = this.#most(share);
     const earned = (this.calls - account.settledCalls) * ratio * share;
     const least = ((now - account.settledAtMs) * minPerSecond) / 1_000;
     // Debt is bounded as well, so that recovery never waits longer than a burst takes to earn.

@@ -6,7 +6,8 @@
  * A call that succeeds pays a counter and one `then`.
  */
 import {
-  type Clock, type Code, type Context, type Layer, type Observer, RpcError, type Runtime, type Service, isPromise,
+  type Clock, type Code, type Context, isPromise, type Layer, type MethodInfo, numberOption, type Observer, RpcError,
+  type Runtime, type Service,
 } from "../core/index.ts";
 import { backoff, type BackoffOptions } from "./backoff.ts";
 import { pause } from "./pause.ts";
@@ -22,6 +23,8 @@ export interface RetryOptions {
   readonly backoff?: BackoffOptions;
   /** A retry is not begun with less time left than this, in milliseconds. Default 1. */
   readonly minAttemptMs?: number;
+  /** The same by method, for a client that knows how long an attempt takes. Default: `minAttemptMs` for all. */
+  readonly attemptMs?: ((method: MethodInfo) => number) | undefined;
   /** Settings of the layer's own budget, or a budget shared with other layers. */
   readonly budget?: RetryBudgetOptions | RetryBudget;
   /** Whose budget a failure draws on. Default: the region of the endpoint that failed. */
@@ -45,7 +48,7 @@ interface Policy {
   readonly runtime: Pick<Runtime, "clock" | "random">;
   readonly maxAttempts: number;
   readonly codes: readonly Code[];
-  readonly minAttemptMs: number;
+  readonly leastMs: (method: MethodInfo) => number;
   readonly waitMs: (retry: number) => number;
   readonly budget: RetryBudget;
   readonly budgetKey: (error: RpcError) => string;
@@ -59,7 +62,7 @@ export function retry(runtime: Pick<Runtime, "clock" | "random">, options: Retry
     runtime,
     maxAttempts: Math.min(attemptLimit, Math.max(1, options.maxAttempts ?? 3)),
     codes: options.codes ?? [],
-    minAttemptMs: options.minAttemptMs ?? 1,
+    leastMs: leastTime(options),
     waitMs: backoff(runtime.random, options.backoff),
     budget: isBudget(options.budget) ? options.budget : retryBudget(runtime.clock, options.budget),
     budgetKey: options.budgetKey ?? ((error) => error.region ?? ""),
@@ -68,6 +71,8 @@ export function retry(runtime: Pick<Runtime, "clock" | "random">, options: Retry
   };
   const { budget } = policy;
   const layer: Layer = (next) => (request, context) => {
+    // A further attempt of a call that is out already is neither a call of its own nor repeated by itself.
+    if (context.hedged) return next(request, context);
     budget.began(context.startedMs);
     if (context.method.kind !== "unary") return streamed(policy, next, request, context);
     let answer: unknown;
@@ -91,18 +96,40 @@ export function retry(runtime: Pick<Runtime, "clock" | "random">, options: Retry
   return Object.assign(layer, { budget });
 }
 
+function leastTime({ attemptMs, minAttemptMs }: RetryOptions): (method: MethodInfo) => number {
+  const leastMs = numberOption("minAttemptMs", minAttemptMs ?? 1, { least: 0, unit: "milliseconds" });
+  return attemptMs === undefined ? () => leastMs : (method) => Math.max(leastMs, attemptMs(method));
+}
+
 /** Goes on after a first failure until an attempt succeeds or none may follow. */
 async function again(
   policy: Policy, next: Service, request: unknown, context: Context, failure: unknown,
 ): Promise<unknown> {
   try {
-    const answer = await repeat(policy, next, request, context, failure);
+    const answer = await (context.contenders === undefined
+      ? repeat(policy, next, request, context, failure)
+      : decided(policy, next, request, context, failure));
     policy.ended?.(context, undefined);
     return answer;
   } catch (error) {
     policy.ended?.(context, error);
     throw error;
   }
+}
+
+/** Several attempts are out: once all have failed, the call goes on as after so many in turn. */
+async function decided(
+  policy: Policy, next: Service, request: unknown, context: Context, failure: unknown,
+): Promise<unknown> {
+  const contenders = context.contenders as NonNullable<Context["contenders"]>;
+  let error: unknown;
+  try {
+    return await contenders.failed(failure);
+  } catch (last) {
+    error = last;
+  }
+  const attempt = context.attempt + contenders.attempts - 1;
+  return repeat(policy, next, request, context.with({ attempt, avoid: contenders.tried() }), error);
 }
 
 async function repeat(
@@ -137,7 +164,7 @@ function nextAttempt(
   const { clock } = policy.runtime;
   const retryNumber = context.attempt + 1;
   const waitMs = error.retryAfterMs ?? (retryNumber === 1 ? 0 : policy.waitMs(retryNumber - 1));
-  if (context.deadline - clock.now() - waitMs < policy.minAttemptMs) return undefined;
+  if (context.deadline - clock.now() - waitMs < policy.leastMs(context.method)) return undefined;
   if (!isTransparent(error, retryNumber) && !policy.budget.withdraw(key)) {
     policy.observer?.event?.("retry.budget.empty", { method: context.method.path, key, code: error.code });
     return undefined;
@@ -164,7 +191,8 @@ function mayRepeat(policy: Policy, context: Context, error: RpcError): boolean {
   if (context.attempt + 1 >= policy.maxAttempts || context.cancelReason !== undefined) return false;
   // Push-back: a server that says "never" is obeyed (gRFC A6); one that talks nonsense said "never".
   if (error.retryAfterMs !== undefined && !(error.retryAfterMs >= 0)) return false;
-  if (error.neverStarted) return true;
+  // What never started may be repeated, unless it was refused here because no attempt is worth making.
+  if (error.neverStarted) return error.retryable || error.remote;
   if (!error.retryable && !policy.codes.includes(error.code)) return false;
   const { idempotent } = context.method;
   return idempotent === true || (idempotent === "keyed" && context.idempotencyKey !== undefined);
