@@ -117,7 +117,10 @@ interface ClaimRow {
   readonly outcome: Uint8Array | null;
 }
 
-/** Fences are times, so that they rise also over a row that was dropped and made again. */
+/**
+ * Fences are times, so that they rise also over a row that was dropped and made again. A claim looks before it inserts:
+ * an insert would wait for a transaction that is just recording.
+ */
 function statements(table: string) {
   const stillOpen = "key = $1 AND fence = $2 AND outcome IS NULL";
   return {
@@ -125,7 +128,8 @@ function statements(table: string) {
   INSERT INTO ${table} AS held (key, method, fingerprint, fence, lease_ends_ms, expires_ms)
   SELECT $1, $2, $3, now, now + $6::bigint,
     coalesce($4::bigint + $5::bigint + ${slackMs} + $7::bigint, now + $5::bigint)
-  FROM time WHERE $4::bigint IS NULL OR ($4::bigint >= now - $5::bigint AND $4::bigint <= now + $7::bigint)
+  FROM time WHERE NOT EXISTS (SELECT FROM ${table} WHERE key = $1)
+    AND ($4::bigint IS NULL OR ($4::bigint >= now - $5::bigint AND $4::bigint <= now + $7::bigint))
   ON CONFLICT (key) DO NOTHING RETURNING fence
 )
 SELECT time.now, made.fence AS made, found.fence, found.method, found.fingerprint, found.lease_ends_ms,

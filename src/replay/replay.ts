@@ -86,7 +86,7 @@ export interface Replay<Effect> extends LayerMaker {
 
 /** The options, checked, and what all calls share. */
 export interface Settings {
-  readonly store: ReplayStore;
+  readonly store: ReplayStore<unknown>;
   readonly leaseMs: number;
   readonly waitMs: number;
   readonly storeTimeoutMs: number;
@@ -107,7 +107,7 @@ export function replay<Effect = () => unknown>(options: ReplayOptions<Effect> = 
   if (clockSkewMs * 2 > retentionMs) {
     throw badOption("clockSkewMs", clockSkewMs, `expected at most half of retentionMs, ${retentionMs}`);
   }
-  const store: ReplayStore<Effect> = options.store ?? memoryReplayStore();
+  const store: ReplayStore<unknown> = (options as ReplayOptions<unknown>).store ?? memoryReplayStore();
   const settings: Settings = {
     store, leaseMs,
     waitMs: ms("waitMs", options.waitMs ?? 10_000, 0),
