@@ -12,3 +12,19 @@ export {
   eachEndpoint, eachRegion, eachShard, fixedTargets, type Governed, type Place, replicas, type ReplicaOptions,
   type ShardTargetOptions, type Target, type Targets,
 } from "./target.ts";
+export {
+  ownerOf, planMoves, readShardMap, type ShardMap, shardMap, type ShardMove, shardOf, type ShardOwners, withOwner,
+  writeShardMap,
+} from "./shard-map.ts";
+export { reshard, type Resharded, type ReshardOptions, shardPeers } from "./reshard.ts";
+export { authorityHandlers, memoryAuthority, remoteAuthority, type ShardAuthority } from "./shard-authority.ts";
+export { ShardHosts, ShardMaps } from "./shard-contract.ts";
+export {
+  type ShardHandler, type ShardHandlers, type ShardHost, shardHost, type ShardHostOptions,
+} from "./shard-host.ts";
+export type { MoveSettings } from "./shard-move.ts";
+export { type ShardMoved, shardMoved } from "./shard-moved.ts";
+export type { RouterOptions } from "./shard-router.ts";
+export type { Change, ShardLog } from "./shard-slot.ts";
+export type { ShardState } from "./shard-state.ts";
+export { type ShardedClient, shardedClient, type ShardedControl, type ShardedOptions } from "./sharded-client.ts";
