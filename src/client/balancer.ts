@@ -211,7 +211,7 @@ export class Balancer implements EndpointOwner, Watcher {
     const endpoint = new ClientEndpoint(this.#runtime, this.#options.connect, address, this, this.#options);
     endpoint.snapshot = snapshot;
     endpoint.outlier = this.#outliers?.member(address.id, address.region);
-    endpoint.loadMember = this.#loads?.member(address.id);
+    endpoint.loadMember = this.#loads?.member(address.id, address.region);
     this.#endpoints.set(address.id, endpoint);
     if (this.#drained.has(address.id)) endpoint.drained(true);
     this.#prober?.watch(endpoint);

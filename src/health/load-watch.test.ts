@@ -68,7 +68,7 @@ test("a mark does not outlive its reports", () => {
 });
 
 test("when more than half is full nobody is spared, whatever order they fill up in", () => {
-  const { marks, tell } = setUp(4);
+  const { marks, tell } = setUp(5);
   for (const server of [0, 1]) tell(server, { cpu: 1 }, 600);
   assert.deepEqual([...marks.keys()], ["s0", "s1"]);
   tell(2, { cpu: 1 }, 600);
@@ -78,6 +78,31 @@ test("when more than half is full nobody is spared, whatever order they fill up 
   const lonely = setUp(1);
   lonely.tell(0, { cpu: 1, memory: 1 }, 5_000);
   assert.equal(lonely.marks.size, 0, "the only one is nobody's second choice");
+});
+
+test("nobody is spared whose load the others have no room for: they would fill up one after another", () => {
+  const { marks, tell } = setUp(10);
+  for (let server = 1; server < 10; server++) tell(server, { cpu: 0.9 }, 0);
+  tell(0, { cpu: 0.97 }, 600);
+  assert.equal(marks.size, 0, "nine that are nine tenths full");
+  for (let server = 1; server < 10; server++) tell(server, { cpu: 0.6 }, 0);
+  tell(0, { cpu: 0.8 }, 0);
+  tell(0, { cpu: 0.97 }, 600);
+  assert.deepEqual([...marks.keys()], ["s0"]);
+});
+
+test("each group takes over from its own", () => {
+  const marked = (groups: readonly string[]): number => {
+    const { clock, watch, marks } = setUp(0);
+    const members = groups.map((group, i) => watch.member(`s${i}`, group));
+    for (let atMs = 0; atMs <= 600; atMs += 100) {
+      members.forEach((member, i) => member.reported({ ...calm, cpu: i < 2 ? 0.99 : 0.1 }));
+      clock.advance(100);
+    }
+    return marks.size;
+  };
+  assert.equal(marked(["east", "east", "east", "east", "east", "east"]), 2);
+  assert.equal(marked(["east", "east", "west", "west", "west", "west"]), 0);
 });
 
 test("never more than half is marked, and who has left or begun anew is not", () => {

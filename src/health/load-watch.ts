@@ -2,8 +2,9 @@
  * A load watch marks the servers that say of themselves that they are full, so that others are picked before them.
  *
  * A mark takes a while over a threshold to get and a lower one to lose, and does not outlive the reports it rests on:
- * a server that is not called says nothing, so after a time it is tried again. Full is meant beside others: when more
- * than half of a set is over its thresholds, the set is too small for its load and nobody is marked.
+ * a server that is not called says nothing, so after a time it is tried again. Full is meant beside others: where
+ * more than half of a group is over its thresholds, or the rest could not carry the load of those who are, sparing them
+ * would fill up one after another, and nobody is marked.
  */
 import { Alarm, type Clock, type LoadReport, type Runtime } from "../core/index.ts";
 
@@ -29,7 +30,7 @@ export interface LoadThresholds {
   readonly sustainMs?: number;
   /** A mark falls when no report came for so long, in milliseconds. Default 3,000. */
   readonly staleMs?: number;
-  /** Part of the set that may be marked; when more is over, nobody is. Default, and at most, 0.5. */
+  /** Part of a group that may be marked; when more is over, nobody is. Default, and at most, 0.5. */
   readonly maxMarkedShare?: number;
 }
 
@@ -46,8 +47,8 @@ export interface LoadMember {
 }
 
 export interface LoadWatch {
-  /** The record of an endpoint, made on first sight. */
-  member(id: string): LoadMember;
+  /** The record of an endpoint, made on first sight. Those of one group take over from each other: a region's. */
+  member(id: string, group?: string): LoadMember;
   /** Forgets one. */
   forget(id: string): void;
   /** Stops the timer. */
@@ -94,6 +95,16 @@ function rulesOf(thresholds: LoadThresholds): Rule[] {
 
 type Rules = readonly Rule[];
 
+/** Who takes over from each other. */
+interface Group {
+  readonly name: string;
+  readonly members: Set<Member>;
+  isMarking: boolean;
+}
+
+/** Beyond this processor use the others count as full themselves. */
+const fullShare = 0.85;
+
 interface Limits {
   readonly sustainMs: number;
   readonly staleMs: number;
@@ -106,9 +117,9 @@ class Watch extends Alarm implements LoadWatch {
   readonly #limits: Limits;
   readonly #changed: MarkChanged;
   readonly #members = new Map<string, Member>();
+  readonly #groups = new Map<string, Group>();
   /** Those over a threshold for long enough, whether or not they are so many that nobody is marked. */
   readonly #full = new Set<Member>();
-  #marking = true;
 
   constructor(clock: Clock, rules: Rules, limits: Limits, changed: MarkChanged) {
     super();
@@ -119,18 +130,25 @@ class Watch extends Alarm implements LoadWatch {
     this.#changed = changed;
   }
 
-  member(id: string): LoadMember {
+  member(id: string, groupName = ""): LoadMember {
     let member = this.#members.get(id);
-    if (member === undefined) this.#members.set(id, member = new Member(id, this));
+    if (member !== undefined) return member;
+    let group = this.#groups.get(groupName);
+    if (group === undefined) this.#groups.set(groupName, group = { name: groupName, members: new Set(), isMarking: true });
+    this.#members.set(id, member = new Member(id, group, this));
+    group.members.add(member);
     return member;
   }
 
   forget(id: string): void {
     const member = this.#members.get(id);
     if (member === undefined) return;
+    const { group } = member;
     this.#members.delete(id);
     this.#full.delete(member);
-    this.#settle();
+    group.members.delete(member);
+    if (group.members.size === 0) this.#groups.delete(group.name);
+    this.#settle(group);
   }
 
   close(): void {
@@ -146,6 +164,7 @@ class Watch extends Alarm implements LoadWatch {
     });
     if (nowMs - member.reportedMs > this.#limits.staleMs) member.overSinceMs = Infinity;
     member.reportedMs = nowMs;
+    member.cpu = report.cpu;
     if (rule === undefined) {
       member.overSinceMs = Infinity;
       this.#clear(member, "has room again");
@@ -157,7 +176,7 @@ class Watch extends Alarm implements LoadWatch {
       member.rule = rule;
       member.why = rule.say(rule.figure(report));
       this.#full.add(member);
-      this.#settle();
+      this.#settle(member.group);
       if (!this.isSet) this.#clock.set(this, nowMs + this.#limits.staleMs);
     }
   }
@@ -188,19 +207,29 @@ class Watch extends Alarm implements LoadWatch {
     member.rule = undefined;
     this.#full.delete(member);
     this.#tell(member, undefined, why);
-    this.#settle();
+    this.#settle(member.group);
   }
 
-  /** Brings the marks in line with how many are full. */
-  #settle(): void {
-    const marking = this.#full.size <= this.#members.size * this.#limits.maxMarkedShare;
-    const turned = marking !== this.#marking;
-    this.#marking = marking;
-    if (!marking && !turned) return;
-    for (const member of this.#full) {
-      if (marking) this.#tell(member, member.rule?.mark, member.why);
-      else this.#tell(member, undefined, "most servers are full: nobody is spared");
+  /** Brings the marks of a group in line with how many are full, and with what the others have room for. */
+  #settle(group: Group): void {
+    const full = [...group.members].filter((member) => this.#full.has(member));
+    const isMarking = full.length <= this.#mostMarked(group);
+    const turned = isMarking !== group.isMarking;
+    group.isMarking = isMarking;
+    if (!isMarking && !turned) return;
+    for (const member of full) {
+      if (isMarking) this.#tell(member, member.rule?.mark, member.why);
+      else this.#tell(member, undefined, "the others have no room for its load: nobody is spared");
     }
+  }
+
+  /** Without `k` of `n` the others have `n / (n - k)` times the load: as many as keep them below `fullShare`. */
+  #mostMarked({ members }: Group): number {
+    const oldestMs = this.#clock.now() - this.#limits.staleMs;
+    let used = 0;
+    for (const { cpu, reportedMs } of members) if (reportedMs >= oldestMs) used += cpu;
+    const share = Math.min(this.#limits.maxMarkedShare, 1 - used / members.size / fullShare);
+    return Math.max(0, members.size * share);
   }
 
   #tell(member: Member, mark: LoadMark | undefined, why: string): void {
@@ -212,8 +241,11 @@ class Watch extends Alarm implements LoadWatch {
 
 class Member implements LoadMember {
   readonly id: string;
+  readonly group: Group;
   readonly #watch: Watch;
   reportedMs = -Infinity;
+  /** As last reported. */
+  cpu = 0;
   /** Since when every report was over a threshold. */
   overSinceMs = Infinity;
   /** The threshold it has been over for long enough. */
@@ -221,8 +253,9 @@ class Member implements LoadMember {
   why = "";
   told: LoadMark | undefined = undefined;
 
-  constructor(id: string, watch: Watch) {
+  constructor(id: string, group: Group, watch: Watch) {
     this.id = id;
+    this.group = group;
     this.#watch = watch;
   }
 
