@@ -25,6 +25,21 @@ export interface FigureOptions {
   readonly maxBuckets?: number | undefined;
 }
 
+export interface FigureSummary {
+  readonly offered: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly successShare: number;
+  readonly byCode: Readonly<Record<string, number>>;
+  /** Of all calls, failures at their deadline. */
+  readonly meanMs: number;
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+  readonly p99Ms: number;
+  readonly p999Ms: number;
+  readonly maxMs: number;
+}
+
 export class Figures {
   readonly bucketMs: number;
   readonly fromMs: number;
@@ -87,6 +102,16 @@ export class Figures {
   get successShare(): number {
     const ended = this.succeeded + this.failed;
     return ended === 0 ? 1 : this.succeeded / ended;
+  }
+
+  /** The figures that everybody asks for, as plain data. */
+  summary(): FigureSummary {
+    const { offered, succeeded, failed, latency } = this;
+    return {
+      offered, succeeded, failed, successShare: this.successShare, byCode: Object.fromEntries(this.byCode),
+      meanMs: latency.mean, p50Ms: latency.quantile(0.5), p90Ms: latency.quantile(0.9), p99Ms: latency.quantile(0.99),
+      p999Ms: latency.quantile(0.999), maxMs: latency.max,
+    };
   }
 
   /** Calls a second that ended well between two times, which are rounded to spans. */

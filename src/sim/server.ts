@@ -77,8 +77,12 @@ export interface SimulatedServer {
   readonly runtime: Runtime;
   readonly inFlight: number;
   readonly figures: ServerFigures;
-  /** Works at another speed from now on, e.g. 0.1 for ten times slower. */
+  /** Works at another speed from now on, e.g. 0.1 for ten times slower. Outlives restarts. */
   setSpeed(speed: number): void;
+  /** Has so many workers, or cores, from now on. Outlives restarts. */
+  setWorkers(workers: number): void;
+  /** Works at another speed for a time, and then as before. */
+  slow(speed: number, forMs: number): void;
   /** Fails a share of its calls from now on: after their work, or `fast`, without any. 0 ends it. */
   setErrors(share: number, options?: { readonly code?: Code; readonly fast?: boolean }): void;
   /** The whole program stands still for so long, as in a collection of garbage: no work, no answers, no pings. */
@@ -120,6 +124,7 @@ class ModelledServer implements SimulatedServer {
   #registration: Registration | undefined = undefined;
   #errors: { share: number; code: Code; fast: boolean };
   #speed: number | undefined = undefined;
+  #workers: number | undefined = undefined;
 
   constructor(world: SimulatedWorld, contract: AnyContract, options: SimulatedServerOptions) {
     this.#world = world;
@@ -143,6 +148,7 @@ class ModelledServer implements SimulatedServer {
     this.runtime = runtime;
     const station = this.station = new Station(program, options);
     if (this.#speed !== undefined) station.tune({ speed: this.#speed });
+    if (this.#workers !== undefined) station.tune({ workers: this.#workers });
     const maxInFlight = numberOption("maxInFlight", options.maxInFlight ?? 10_000, { least: 1, unit: "calls" });
     const admission = { inFlight: 0, maxInFlight };
     const load = options.reports === false ? undefined : loadOf(runtime.clock, station);
@@ -240,6 +246,18 @@ class ModelledServer implements SimulatedServer {
   setSpeed(speed: number): void {
     this.#speed = numberOption("speed", speed, { least: 0 });
     this.station.tune({ speed });
+  }
+
+  setWorkers(workers: number): void {
+    this.station.tune({ workers });
+    this.#workers = workers;
+  }
+
+  slow(speed: number, forMs: number): void {
+    numberOption("forMs", forMs, { least: 0, unit: "milliseconds" });
+    const before = this.station.speed;
+    this.setSpeed(speed);
+    this.#world.at(this.#world.nowMs + forMs, () => this.setSpeed(before));
   }
 
   setErrors(share: number, { code, fast = false }: { readonly code?: Code; readonly fast?: boolean } = {}): void {

@@ -104,7 +104,7 @@ export class ModelledConnection implements Connection {
   /** Hears anything at all from the server. */
   heard(): boolean {
     if (this.#state === "closed") return false;
-    this.lastReceivedMs = this.program.clock.now();
+    this.lastReceivedMs = this.runtime.clock.now();
     return true;
   }
 
@@ -116,7 +116,7 @@ export class ModelledConnection implements Connection {
 
   ping(): boolean {
     if (this.#state !== "open" && this.#state !== "closing") return true;
-    const nowMs = this.program.clock.now();
+    const nowMs = this.runtime.clock.now();
     if (nowMs - this.#pingedMs < leastPingGapMs) return true;
     this.#pingedMs = nowMs;
     trafficOf(this.#world, this.program.host).pings++;
@@ -126,7 +126,7 @@ export class ModelledConnection implements Connection {
 
   askLoad(): boolean {
     if (this.#state !== "open") return false;
-    const nowMs = this.program.clock.now();
+    const nowMs = this.runtime.clock.now();
     const sinceMs = nowMs - this.#askedMs;
     if (sinceMs < leastPingGapMs || this.#asked >= mostUntold && sinceMs < untoldGapMs) return false;
     this.#asked++;
@@ -266,7 +266,7 @@ class ModelledCall extends Alarm implements Cancellable {
 
   start(): Promise<unknown> {
     const context = this.#context;
-    if (context.deadline !== Infinity) this.#connection.program.clock.set(this, context.deadline);
+    if (context.deadline !== Infinity) this.#connection.runtime.clock.set(this, context.deadline);
     context.onCancel(this);
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -288,14 +288,14 @@ class ModelledCall extends Alarm implements Cancellable {
   fail(error: RpcError): void {
     if (this.#isOver) return;
     if (error.metadata !== undefined) this.#context.onMetadata?.("trailer", error.metadata);
-    this.#finish(this.#connection.program.clock.now(), error);
+    this.#finish(this.#connection.runtime.clock.now(), error);
     this.#reject(error);
   }
 
   #finish(endedMs: number, error: RpcError | undefined): void {
     this.#isOver = true;
     const connection = this.#connection;
-    if (this.isSet) connection.program.clock.clear(this);
+    if (this.isSet) connection.runtime.clock.clear(this);
     this.#context.offCancel(this);
     connection.release(this.#id);
     this.#observer.attemptEnded(this.#context, this.#context.startedMs, endedMs, error);
@@ -304,7 +304,7 @@ class ModelledCall extends Alarm implements Cancellable {
   ring(): void {
     const connection = this.#connection;
     connection.stop(this.#id, "deadline_exceeded");
-    const waitedMs = Math.round(connection.program.clock.now() - this.#context.startedMs);
+    const waitedMs = Math.round(connection.runtime.clock.now() - this.#context.startedMs);
     this.fail(expected("deadline_exceeded",
       `the deadline passed: no reply ${waitedMs} ms after the request was sent`, { phase: "network" }));
   }

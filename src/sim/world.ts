@@ -29,6 +29,8 @@ export interface SimulatedWorld extends Simulation {
   chance(name: string): Random;
   /** What the programs of a host have sent over the modelled wire so far; of all hosts without a name. */
   traffic(host?: string): Readonly<Traffic>;
+  /** The share of all handled calls that each server had, 0 to 1, by its host's name. */
+  shares(): ReadonlyMap<string, number>;
   /** Runs until `untilMs` in steps, telling how far it is after each. */
   runTelling(untilMs: number, everyMs: number, tell: (progress: Progress) => void): Promise<void>;
 }
@@ -62,6 +64,11 @@ export function createWorld(options: WorldOptions): SimulatedWorld {
         for (const key of Object.keys(sum) as (keyof Traffic)[]) sum[key] += traffic[key];
       }
       return sum;
+    },
+    shares(): ReadonlyMap<string, number> {
+      const handled = [...more.servers].map(([host, { figures }]) => [host, figures.handled] as const);
+      const sum = handled.reduce((total, [, count]) => total + count, 0);
+      return new Map(handled.map(([host, count]) => [host, sum === 0 ? 0 : count / sum]));
     },
     async runTelling(untilMs: number, everyMs: number, tell: (progress: Progress) => void): Promise<void> {
       while (simulation.nowMs < untilMs) {

@@ -3,6 +3,6 @@ export { withDistance } from "./distance.ts";
 export type { Drain } from "./drain.ts";
 export { createSeededRandom } from "./random.ts";
 export {
-  createSimulation, type HostOptions, type Simulation, type SimulationOptions,
+  createSimulation, type ClockOptions, type HostOptions, type Simulation, type SimulationOptions,
 } from "./simulation.ts";
 export type { DirectionOptions, LinkOptions, Selector } from "./topology.ts";

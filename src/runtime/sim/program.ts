@@ -74,6 +74,17 @@ export class SimulatedProgram implements Program {
     this.world.agenda.plan(new CatchingUp(this), this.world.agenda.nowMs);
   }
 
+  retimed(): void {
+    const { agenda } = this.world;
+    for (let ringing = this.firstAlarm; ringing !== undefined;) {
+      const { next, alarm } = ringing;
+      ringing.leave();
+      agenda.callOff(ringing);
+      this.clock.set(alarm, alarm.ringsAtMs);
+      ringing = next;
+    }
+  }
+
   /** Runs the oldest thing held back; returns whether there is more. */
   catchUp(): boolean {
     if (!this.isAlive || this.isSilent) return false;
@@ -167,11 +178,17 @@ class Ringing extends Happening {
 }
 
 function createClock(program: SimulatedProgram): Clock {
-  const { world } = program;
+  const { world, host } = program;
   const { agenda, settings } = world;
+  const time = host.clock;
+  const now = (): number =>
+    (time.rate === 1 && time.atMs === 0 ? agenda.nowMs : time.localMs + (agenda.nowMs - time.atMs) * time.rate);
+  /** The time of the simulation at which the host's clock shows `localMs`. */
+  const inWorld = (localMs: number): number =>
+    (time.rate === 1 && time.atMs === 0 ? localMs : time.atMs + (localMs - time.localMs) / time.rate);
   const clock: Clock = {
-    now: () => agenda.nowMs,
-    wallMs: () => settings.startWallMs + Math.floor(agenda.nowMs),
+    now,
+    wallMs: () => settings.startWallMs + Math.floor(now() + time.wallOffsetMs),
     set(alarm, atMs) {
       if (Number.isNaN(atMs)) {
         throw new RpcError("invalid_argument", "an alarm was set at NaN; give clock milliseconds");
@@ -181,7 +198,7 @@ function createClock(program: SimulatedProgram): Clock {
       const ringing = new Ringing(program, alarm);
       alarm.isSet = true;
       alarm.ringsAtMs = atMs;
-      agenda.plan(ringing, atMs);
+      agenda.plan(ringing, inWorld(atMs));
     },
     clear(alarm) {
       const ringing = Ringing.of(program, alarm);
@@ -191,7 +208,7 @@ function createClock(program: SimulatedProgram): Clock {
     },
     after(delayMs, callback) {
       const alarm = new CallbackAlarm(clock, callback);
-      clock.set(alarm, agenda.nowMs + delayMs);
+      clock.set(alarm, now() + delayMs);
       return alarm;
     },
     defer(callback) {

@@ -56,6 +56,13 @@ export interface HostOptions {
   readonly zone?: string;
 }
 
+/** How a host's clock differs from the simulation's. */
+export interface ClockOptions {
+  /** Above 0; 1 is right. */
+  readonly rate?: number;
+  readonly wallOffsetMs?: number;
+}
+
 export interface Simulation {
   readonly nowMs: number;
   /** Everything that has happened, in sixteen hexadecimal digits. */
@@ -83,6 +90,11 @@ export interface Simulation {
   silence(host: string): void;
   /** Lets a silenced program go on, with everything that came for it in the meantime. */
   wake(host: string): void;
+  /**
+   * Lets a host's clock run at another rate from now on (1.001: a second too fast in a thousand), or its wall clock be
+   * so far ahead (negative: behind) at once. The monotonic clock never jumps. What is not named stays.
+   */
+  setClock(host: string, options: ClockOptions): void;
   /** Runs a step of the scenario at `atMs`. */
   at(atMs: number, step: () => void): void;
   /** Folds a line of the scenario's own into the digest and the log. */
@@ -159,7 +171,7 @@ export function createSimulation(options: SimulationOptions): Simulation {
   return simulation;
 }
 
-type Faults = Pick<Simulation, "link" | "partition" | "heal" | "crash" | "restart" | "silence" | "wake">;
+type Faults = Pick<Simulation, "link" | "partition" | "heal" | "crash" | "restart" | "silence" | "wake" | "setClock">;
 
 function createFaults(world: World, start: (host: Host) => Runtime): Faults {
   const find = (name: string): Host => {
@@ -205,6 +217,21 @@ function createFaults(world: World, start: (host: Host) => Runtime): Faults {
       record(world, "wake", host);
       host.program.wake();
     },
+    setClock(name, { rate, wallOffsetMs }) {
+      const host = find(name);
+      record(world, "note", host, undefined, `clock ${rate} ${wallOffsetMs}`);
+      const time = host.clock;
+      if (wallOffsetMs !== undefined) time.wallOffsetMs = wallOffsetMs;
+      if (rate === undefined) return;
+      if (!(rate > 0 && Number.isFinite(rate))) {
+        throw new RpcError("invalid_argument", `rate is ${rate}: expected a number above 0, 1 for a right clock`);
+      }
+      const { nowMs } = world.agenda;
+      time.localMs = host.program.clock.now();
+      time.atMs = nowMs;
+      time.rate = rate;
+      host.program.retimed();
+    },
   };
 }
 
@@ -214,7 +241,10 @@ function createHost(world: World, name: string, { region = "", zone = "" }: Host
       "without spaces, colons, slashes or brackets");
   }
   const index = world.hosts.size;
-  const host = { name, region, zone, index, state: "up", nextPort: firstEphemeralPort - 1 } as Host;
+  const host = {
+    name, region, zone, index, state: "up", nextPort: firstEphemeralPort - 1,
+    clock: { rate: 1, atMs: 0, localMs: 0, wallOffsetMs: 0 },
+  } as Omit<Host, "program"> as Host;
   host.program = new SimulatedProgram(world, host, 1);
   world.hosts.set(name, host);
   return host;
@@ -246,13 +276,6 @@ function createDriver(world: World, options: SimulationOptions): Driver {
   let events = 0;
   let isRunning = false;
 
-  /** What was deferred; its promise jobs, and what it deferred itself, come after it. */
-  function runDeferred(): void {
-    const batch = world.deferred;
-    world.deferred = [];
-    for (const { program, callback } of batch) program.admit(undefined, callback);
-  }
-
   /** Runs events up to the next that leaves promise jobs behind, or until `isDone`, or none is left by `untilMs`. */
   function stepper(untilMs: number, isDone: () => boolean): () => "drain" | "done" {
     const count = livelockGuard(options);
@@ -260,7 +283,7 @@ function createDriver(world: World, options: SimulationOptions): Driver {
       for (;;) {
         // What was deferred comes after the promise jobs of its event, and before anything else.
         if (world.deferred.length > 0) {
-          runDeferred();
+          runDeferred(world);
           return "drain";
         }
         const happening = isDone() ? undefined : agenda.take(untilMs);
@@ -311,6 +334,13 @@ function createDriver(world: World, options: SimulationOptions): Driver {
       return (typeof condition === "function" ? undefined : condition) as Promise<T>;
     },
   };
+}
+
+/** Runs what was deferred; its promise jobs, and what it deferred itself, come after it. */
+function runDeferred(world: World): void {
+  const batch = world.deferred;
+  world.deferred = [];
+  for (const { program, callback } of batch) program.admit(undefined, callback);
 }
 
 /** Counts the events of one run, and throws when there is no end of them. */

@@ -44,6 +44,18 @@ export interface Host {
   state: "up" | "down" | "gone";
   program: Program;
   nextPort: number;
+  readonly clock: HostClock;
+}
+
+/** A host's own time: it may run fast or slow, and its wall clock may be wrong. */
+export interface HostClock {
+  /** Local milliseconds that pass in one of the simulation. */
+  rate: number;
+  /** A time of the simulation, and what the host's clock showed then. */
+  atMs: number;
+  localMs: number;
+  /** How far its wall clock is ahead. */
+  wallOffsetMs: number;
 }
 
 /** What accepts the connections that reach a listener. */
@@ -76,6 +88,8 @@ export interface Program {
   admit(happening: Happening | undefined, callback: () => void): void;
   /** Ends its silence. */
   wake(): void;
+  /** Its host's clock runs otherwise from now on: what is set rings when that clock shows its time. */
+  retimed(): void;
   /** Ends it, telling the peers or not. */
   die(isReset: boolean): void;
 }
