@@ -28,6 +28,11 @@ import { levelText, shed } from "./shed.ts";
 export interface AdmissionOptions extends LevelOptions {
   /** How many calls work at once; a maker, since each server has its own. Default {@link kneeLimit}. */
   readonly limit?: ((runtime: Runtime) => ConcurrencyLimit) | undefined;
+  /**
+   * So many calls may always be at work while no more comes than is done, whatever the limit says: so that no small
+   * service is ever shed by a mistaken limit. Default 20.
+   */
+  readonly room?: number | undefined;
   /** The line in front of the limit; `false` for none. */
   readonly line?: (LineOptions & {
     /** Room in it, in multiples of the limit. Default 2. */
@@ -59,6 +64,9 @@ const tickMs = 50;
 /** Late ticks in a row that are no single pause, and pressed ones that are no single burst. */
 const lateTicks = 3;
 const pressedTicks = 2;
+/** Time constant of what comes and what is completed, in milliseconds, and how much more than the other is too much. */
+const rateMs = 2_000;
+const overload = 1.1;
 /** Ticks of peace after which the door is opened. */
 const calmTicks = 10;
 
@@ -75,6 +83,7 @@ export function admission(options: AdmissionOptions = {}): LayerMaker {
 interface Resolved extends AdmissionOptions {
   readonly capacity: number;
   readonly lagMs: number;
+  readonly room: number;
 }
 
 /** Checks here what can be wrong, and not first when a server is made. */
@@ -82,10 +91,13 @@ function resolve(options: AdmissionOptions): Resolved {
   const { line } = options;
   const capacity = line === false ? 0 : numberOption("line.capacity", line?.capacity ?? 2, { least: 0, most: 100 });
   const lagMs = numberOption("maxLoopLagMs", options.maxLoopLagMs ?? 20, { least: 1, unit: "milliseconds" });
-  return { ...options, capacity, lagMs };
+  const room = numberOption("room", options.room ?? 20, { least: 1, most: 1_000_000, whole: true, unit: "calls" });
+  return { ...options, capacity, lagMs, room };
 }
 
 export class Admission extends Alarm implements AdmissionState {
+  /** Calls that may be at work now: by the limit, but for {@link AdmissionOptions.room}. */
+  limit = 0;
   inFlight = 0;
   shed = 0;
   /** Whether calls are looked at at the door. */
@@ -105,6 +117,9 @@ export class Admission extends Alarm implements AdmissionState {
   #turnedAway = 0;
   #tickedMs = 0;
   #late = 0;
+  /** Calls a millisecond that come, and that are completed. */
+  #arriving = 0;
+  #completing = 0;
   #pressed = 0;
   #calm = 0;
 
@@ -116,12 +131,17 @@ export class Admission extends Alarm implements AdmissionState {
     this.#limit = options.limit?.(runtime) ?? kneeLimit();
     this.#tell = pacedEvents(runtime.clock, observer);
     this.#line = waitingLine(runtime.clock, options.line === false ? {} : options.line);
+    this.#line.isOverloaded = false;
     this.#levelOf = levels(runtime, options);
+    this.#limited();
   }
 
-  get limit(): number {
-    return this.#limit.limit;
+  /** The limit, or whether it binds, may have changed. */
+  #limited(): void {
+    const { limit } = this.#limit;
+    this.limit = this.#line.isOverloaded ? limit : Math.max(limit, this.#options.room);
   }
+
 
   get waiting(): number {
     return this.#line.size;
@@ -138,7 +158,7 @@ export class Admission extends Alarm implements AdmissionState {
     }
     if (context.method.kind !== "unary") return next(request, context);
     if (!this.isSet) this.#watch(context.startedMs);
-    if (this.inFlight < this.#limit.limit && this.#line.size === 0) {
+    if (this.inFlight < this.limit && this.#line.size === 0) {
       this.#arrived++;
       return this.#work(next, request, context, context.startedMs);
     }
@@ -195,14 +215,17 @@ export class Admission extends Alarm implements AdmissionState {
       this.#limit.ended(sample);
       const after = this.#limit.limit;
       if (!lost) this.#times.ended(ordinal, latencyMs, { nowMs, isPressed: this.isShut || this.inFlight >= after });
-      if (after !== before) this.#tell("overload.limit", { from: before, to: after, why: this.#limit.why });
+      if (after !== before) {
+        this.#limited();
+        this.#tell("overload.limit", { from: before, to: after, why: this.#limit.why });
+      }
     }
     this.#left(nowMs);
   }
 
   /** Lets in who waits, as far as there is room. */
   #admit(nowMs: number): void {
-    while (this.inFlight < this.#limit.limit) {
+    while (this.inFlight < this.limit) {
       const waiter = this.#line.next(nowMs) as Caller | undefined;
       if (waiter === undefined) return;
       waiter.begin(nowMs);
@@ -220,7 +243,7 @@ export class Admission extends Alarm implements AdmissionState {
       const caller = new Caller({
         next, request, context, resolve, reject, work: this.#begin, refuse: this.#refuse, leave: this.#leave,
       }, rank, nowMs);
-      const capacity = Math.ceil(this.#options.capacity * this.#limit.limit);
+      const capacity = Math.ceil(this.#options.capacity * this.limit);
       if (!this.#line.enter(caller, capacity)) caller.turnedAway("the line is full");
       else context.onCancel(caller);
     });
@@ -281,7 +304,12 @@ export class Admission extends Alarm implements AdmissionState {
     this.#tickedMs = nowMs;
     const lagMs = elapsedMs - tickMs;
     this.#late = lagMs > this.#options.lagMs ? this.#late + 1 : 0;
-    const isPressed = this.#line.isStanding(nowMs) || happened.turnedAway > 0;
+    const keep = Math.exp(-elapsedMs / rateMs);
+    this.#arriving = this.#arriving * keep + happened.arrived * (1 - keep) / elapsedMs;
+    this.#completing = this.#completing * keep + happened.completed * (1 - keep) / elapsedMs;
+    const isOverloaded = this.#line.isOverloaded = this.#arriving > overload * this.#completing;
+    this.#limited();
+    const isPressed = isOverloaded && (this.#line.isStanding(nowMs) || happened.turnedAway > 0);
     this.#pressed = isPressed ? this.#pressed + 1 : 0;
     const isLate = this.#late >= lateTicks;
     if (this.#options.levels !== false) this.#place({ ...happened, elapsedMs, isPressed, isLate, lagMs });

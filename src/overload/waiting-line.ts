@@ -1,7 +1,7 @@
 /**
  * A WaitingLine is where calls wait for room: bounded, the most critical first, and never for long.
  *
- * Within one criticality first come, first served, with a bound of `intervalMs` on the wait. When calls have had to
+ * Within one criticality first come, first served, with a bound of `maxWaitMs` on the wait. When calls have had to
  * wait all through an interval, the line stands: then nobody waits longer than twice the target, and the last to come
  * is served first, since its caller is the likeliest to be there still (controlled delay and adaptive LIFO, as at
  * Facebook, "Fail at Scale", ACM Queue 2015, and in folly). A full line makes room for a call that is more critical
@@ -13,8 +13,10 @@ import { Alarm } from "../core/alarm.ts";
 export interface LineOptions {
   /** How long calls may wait without anything being wrong, in milliseconds. Default 5. */
   readonly targetMs?: number;
-  /** Longest wait, and how long calls must have waited until the line stands, in milliseconds. Default 100. */
+  /** How long calls must have waited until the line stands, in milliseconds. Default 100. */
   readonly intervalMs?: number;
+  /** Longest wait, in milliseconds, of the critical or in a line that does not stand. Default 500. */
+  readonly maxWaitMs?: number;
   /** Whether the last to come is first when the line stands. Default true. */
   readonly lifo?: boolean;
 }
@@ -41,12 +43,17 @@ export interface Row {
   filledMs: number;
   /** When somebody last had to wait longer than the target. */
   lateMs: number;
-  /** Longest wait, and how long calls must have waited until the row stands. */
+  /** How long calls must have waited until it stands. */
   readonly intervalMs: number;
 }
 
 export interface WaitingLine {
   readonly size: number;
+  /**
+   * Whether more comes than is done, if somebody knows: only then does a line stand. One that is long although less
+   * comes will grow shorter, and whoever has patience is served. Default true.
+   */
+  isOverloaded: boolean;
   /** Whether calls of some rank have waited longer than they should, all through an interval. */
   isStanding(nowMs: number): boolean;
   /** Takes somebody in, if need be in place of another. False: there is no room. */
@@ -58,7 +65,7 @@ export interface WaitingLine {
 }
 
 const ranks = 3;
-/** The critical wait so much longer, before they are turned away, while what was let in too much is worked off. */
+/** The critical wait so much longer before their row stands, while what was let in too much is worked off. */
 const criticalPatience = 5;
 
 /** Makes an empty line. */
@@ -68,8 +75,10 @@ export function waitingLine(clock: Clock, options: LineOptions = {}): WaitingLin
 
 class Line extends Alarm implements WaitingLine {
   size = 0;
+  isOverloaded = true;
   readonly #clock: Clock;
   readonly #targetMs: number;
+  readonly #maxWaitMs: number;
   readonly #intervalMs: number;
   readonly #lifo: boolean;
   readonly #rows: readonly Row[];
@@ -81,6 +90,8 @@ class Line extends Alarm implements WaitingLine {
     this.#intervalMs = numberOption("intervalMs", options.intervalMs ?? 100, { least: 1, unit: "milliseconds" });
     this.#targetMs = numberOption("targetMs", options.targetMs ?? Math.min(5, this.#intervalMs / 2),
       { least: 0, most: this.#intervalMs / 2, unit: "milliseconds, at most half of intervalMs" });
+    this.#maxWaitMs = numberOption("maxWaitMs", options.maxWaitMs ?? Math.max(500, this.#intervalMs),
+      { least: this.#intervalMs, unit: "milliseconds, at least intervalMs" });
     this.#lifo = options.lifo ?? true;
     this.#rows = Array.from({ length: ranks }, (_none, rank) => ({
       first: undefined, last: undefined, size: 0, isStanding: false, filledMs: 0, lateMs: -Infinity,
@@ -154,14 +165,14 @@ class Line extends Alarm implements WaitingLine {
 
   /** How long anybody of a row may wait now. */
   #patienceMs(row: Row): number {
-    return row.isStanding ? this.#targetMs * 2 : row.intervalMs;
+    return row.isStanding ? this.#targetMs * 2 : this.#maxWaitMs;
   }
 
   /** Whether a row stands now. */
   #look(row: Row, nowMs: number): void {
     if (row.isStanding) {
-      row.isStanding = nowMs - row.lateMs <= row.intervalMs;
-    } else if (row.size > 0 && nowMs - row.filledMs > row.intervalMs) {
+      row.isStanding = this.isOverloaded && nowMs - row.lateMs <= row.intervalMs;
+    } else if (this.isOverloaded && row.size > 0 && nowMs - row.filledMs > row.intervalMs) {
       row.isStanding = true;
       row.lateMs = nowMs;
     }
@@ -171,7 +182,7 @@ class Line extends Alarm implements WaitingLine {
   #slough(row: Row, nowMs: number): void {
     for (let waiter = row.first; waiter !== undefined; waiter = row.first) {
       const waitedMs = nowMs - waiter.enteredMs;
-      if (waitedMs <= this.#patienceMs(row) || (row.size === 1 && waitedMs <= row.intervalMs)) return;
+      if (waitedMs <= this.#patienceMs(row) || (row.size === 1 && waitedMs <= this.#maxWaitMs)) return;
       row.lateMs = nowMs;
       this.leave(waiter);
       waiter.turnedAway(`it waited ${waitedMs.toFixed(0)} ms`);
@@ -186,7 +197,7 @@ class Line extends Alarm implements WaitingLine {
       this.#look(row, nowMs);
       this.#slough(row, nowMs);
       if (row.first === undefined) continue;
-      const patienceMs = row.size === 1 ? row.intervalMs : this.#patienceMs(row);
+      const patienceMs = row.size === 1 ? this.#maxWaitMs : this.#patienceMs(row);
       dueMs = Math.min(dueMs, row.first.enteredMs + patienceMs);
     }
     // A little later than due, so that whoever is due is too late and not just in time.

@@ -14,7 +14,10 @@ import {
 export interface AdaptiveThrottleOptions {
   /** How many calls are made for each that is accepted before any is turned away here. Default 2, from 1.1. */
   readonly k?: number | undefined;
-  /** The window over which calls are counted, in milliseconds. Default 10,000 (the book's two minutes, for a fleet). */
+  /**
+   * The window over which calls are counted, in milliseconds. Default 2,000: a server sheds cheaply, and after it has
+   * recovered this layer lets everything through again within two windows (the book has two minutes, for a fleet).
+   */
   readonly windowMs?: number | undefined;
   /** Calls of the window below which none is turned away. Default 20. */
   readonly minCalls?: number | undefined;
@@ -57,7 +60,7 @@ export function adaptiveThrottle(
 ): AdaptiveThrottle {
   const settings = {
     k: numberOption("k", options.k ?? 2, { least: 1.1, most: 1_000 }),
-    windowMs: numberOption("windowMs", options.windowMs ?? 10_000,
+    windowMs: numberOption("windowMs", options.windowMs ?? 2_000,
       { least: 100, most: 3_600_000, unit: "milliseconds" }),
     minCalls: numberOption("minCalls", options.minCalls ?? 20, { least: 1, most: 1e6, unit: "calls" }),
     maxReject: numberOption("maxReject", options.maxReject ?? 0.95, { least: 0, most: 0.999 }),
