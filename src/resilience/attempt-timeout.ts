@@ -3,7 +3,7 @@
  *
  * It sets no timer: the attempt's context carries the nearer deadline, which whoever carries out the call keeps.
  */
-import { type Context, expected, isPromise, type Layer, RpcError, type Runtime } from "../core/index.ts";
+import { type Context, expected, isPromise, type Layer, numberOption, RpcError, type Runtime } from "../core/index.ts";
 
 /**
  * Makes the layer; place it below retry. Only unary calls: a stream may well last longer than its first answer. An
@@ -12,6 +12,7 @@ import { type Context, expected, isPromise, type Layer, RpcError, type Runtime }
  */
 export function attemptTimeout(runtime: Pick<Runtime, "clock">, timeoutMs: number): Layer {
   const { clock } = runtime;
+  numberOption("timeoutMs", timeoutMs, { least: 0.001, most: 86_400_000, unit: "milliseconds" });
   return (next) => (request, context) => {
     const deadline = context.startedMs + timeoutMs;
     if (deadline >= context.deadline || context.method.kind !== "unary") return next(request, context);

@@ -1,11 +1,12 @@
 /**
- * A circuit breaker stops calling what keeps failing, and finds out gently whether it works again.
+ * A circuit breaker stops calling what keeps failing, or has become slow, and finds out gently whether it works again.
  *
- * Closed, it counts; open, it lets nothing through for a while that doubles with each failure to recover;
- * half-open, every success lets one more call through at a time, and a failure opens it again.
+ * Closed, it counts failures and slow calls; open, it lets nothing through for a while that doubles with each failure to
+ * recover; half-open, every success lets one more call through at a time, so that the share of the traffic grows, and a
+ * failure opens it again.
  */
 import {
-  type Clock, expected, isPromise, type Layer, type Observer, RpcError, type Runtime,
+  badOption, type Clock, expected, isPromise, type Layer, numberOption, type Observer, RpcError, type Runtime,
 } from "../core/index.ts";
 
 export interface CircuitBreakerOptions {
@@ -13,6 +14,10 @@ export interface CircuitBreakerOptions {
   readonly consecutiveFailures?: number;
   /** Share of failures within the window that opens it. Default 0.5. */
   readonly failureRate?: number;
+  /** A call that took longer than this is slow, in milliseconds. Default none is. */
+  readonly slowCallMs?: number | undefined;
+  /** Share of slow calls within the window that opens it. Default 0.8; needs `slowCallMs`. */
+  readonly slowCallRate?: number | undefined;
   /** Calls within the window below which the share means nothing. Default 20. */
   readonly minCalls?: number;
   /** The sliding window, in milliseconds. Default 10,000. */
@@ -41,8 +46,8 @@ export interface CircuitBreaker {
   readonly state: CircuitState;
   /** Whether a call may go through now. A half-open breaker counts it as under way until it is recorded. */
   allows(nowMs: number): boolean;
-  /** Records the end of a call that was let through. */
-  record(failed: boolean, nowMs: number): void;
+  /** Records the end of a call that was let through, and if it is known how long it took. */
+  record(failed: boolean, nowMs: number, latencyMs?: number): void;
   /** Says that a call let through ended without telling anything (cancelled). */
   release(): void;
   /** The breaker as a layer. A call not let through ends with `unavailable`, never started. */
@@ -63,7 +68,10 @@ export function circuitBreaker(
   const { clock } = runtime;
   const { consecutiveFailures = 5, failureRate = 0.5, minCalls = 20, windowMs = 10_000 } = options;
   const { openMs = 1_000, maxOpenMs = 30_000, closeAfter = 10, name = "" } = options;
+  const { slowCallMs = Infinity, slowCallRate = 0.8 } = options;
+  check({ consecutiveFailures, failureRate, minCalls, windowMs, openMs, maxOpenMs, closeAfter }, options);
   const window = slidingCount(windowMs);
+  const slow = slidingCount(windowMs);
   let state: CircuitState = { kind: "closed", consecutive: 0 };
 
   function become(next: CircuitState, why: string): void {
@@ -73,6 +81,7 @@ export function circuitBreaker(
 
   function open(nowMs: number, opens: number, why: string): void {
     window.clear();
+    slow.clear();
     become({ kind: "open", untilMs: nowMs + Math.min(maxOpenMs, openMs * 2 ** (opens - 1)), opens }, why);
   }
 
@@ -92,10 +101,18 @@ export function circuitBreaker(
     return true;
   }
 
-  function record(failed: boolean, nowMs: number): void {
+  function record(failed: boolean, nowMs: number, latencyMs = 0): void {
+    const isSlow = latencyMs > slowCallMs;
     switch (state.kind) {
       case "closed": {
         window.add(failed, nowMs);
+        if (slowCallMs !== Infinity) {
+          slow.add(isSlow, nowMs);
+          if (isSlow && slow.total >= minCalls && slow.failed >= slow.total * slowCallRate) {
+            open(nowMs, 1, `${slow.failed} of ${slow.total} calls took longer than ${slowCallMs} ms`);
+            return;
+          }
+        }
         state.consecutive = failed ? state.consecutive + 1 : 0;
         if (!failed) return;
         if (state.consecutive >= consecutiveFailures) open(nowMs, 1, `${state.consecutive} failures in a row`);
@@ -106,7 +123,7 @@ export function circuitBreaker(
       }
       case "half_open":
         state.admitted = Math.max(0, state.admitted - 1);
-        if (failed) open(nowMs, state.opens + 1, "failed again");
+        if (failed || isSlow) open(nowMs, state.opens + 1, failed ? "failed again" : "slow again");
         else if (++state.succeeded >= closeAfter) become({ kind: "closed", consecutive: 0 }, "recovered");
         return;
       case "open":
@@ -129,20 +146,39 @@ export function circuitBreaker(
   });
 }
 
+function check(
+  numbers: Readonly<Record<string, number>>, { slowCallMs, slowCallRate }: CircuitBreakerOptions,
+): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    if (name === "failureRate") numberOption(name, value, { least: 0.001, most: 1 });
+    else if (name.endsWith("Ms")) numberOption(name, value, { least: 1, most: 86_400_000, unit: "milliseconds" });
+    else numberOption(name, value, { least: 1, most: 1e9, unit: "calls" });
+  }
+  const { openMs = 0, maxOpenMs = 0 } = numbers;
+  if (openMs > maxOpenMs) throw badOption("openMs", openMs, `it is above maxOpenMs, which is ${maxOpenMs}`);
+  if (slowCallMs !== undefined) numberOption("slowCallMs", slowCallMs, { least: 0, unit: "milliseconds" });
+  if (slowCallRate === undefined) return;
+  numberOption("slowCallRate", slowCallRate, { least: 0.001, most: 1 });
+  if (slowCallMs === undefined) throw badOption("slowCallRate", slowCallRate, "it needs slowCallMs: what is slow?");
+}
+
 function breakerLayer(
   clock: Clock, breaker: Omit<CircuitBreaker, "layer">, name: string, isFailure: (error: unknown) => boolean,
 ): Layer {
-  const ended = (error: unknown): never => {
-    if (RpcError.is(error) && error.code === "cancelled") breaker.release();
-    else breaker.record(isFailure(error), clock.now());
-    throw error;
-  };
-  const succeeded = <T>(value: T): T => {
-    breaker.record(false, clock.now());
-    return value;
-  };
   return (next) => (request, context) => {
-    if (!breaker.allows(clock.now())) {
+    const beganMs = clock.now();
+    const ended = (error: unknown): never => {
+      const nowMs = clock.now();
+      if (RpcError.is(error) && error.code === "cancelled") breaker.release();
+      else breaker.record(isFailure(error), nowMs, nowMs - beganMs);
+      throw error;
+    };
+    const succeeded = <T>(value: T): T => {
+      const nowMs = clock.now();
+      breaker.record(false, nowMs, nowMs - beganMs);
+      return value;
+    };
+    if (!breaker.allows(beganMs)) {
       throw expected("unavailable", `the circuit breaker${name === "" ? "" : ` of ${name}`} is open`,
         { neverStarted: true, phase: "pick" });
     }

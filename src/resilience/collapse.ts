@@ -2,11 +2,12 @@
  * Collapsing lets identical calls that are under way at the same time share one attempt.
  *
  * Calls are identical if they are of one method, with equal requests, route keys and the metadata that matters. Each
- * caller keeps his own deadline and his own cancellation; the shared call lives as long as anybody waits for it, under
- * the latest of their deadlines, and is cancelled, at the server too, when the last has gone.
+ * caller keeps his own deadline and his own cancellation; the shared call lives as long as anybody waits for it, and is
+ * cancelled, at the server too, when the last has gone. It is given twice the time that the first caller has, so that
+ * those who come later may share it; who has more time than that goes alone.
  */
 import {
-  Alarm, type Cancellable, type Clock, type Context, expected, isPromise, type Layer, type LayerMaker, type MethodInfo,
+  Alarm, type Cancellable, type Clock, Context, expected, isPromise, type Layer, type LayerMaker, type MethodInfo,
   numberOption, type RpcError, type Runtime, type Service,
 } from "../core/index.ts";
 
@@ -49,7 +50,7 @@ export function collapseLayer(runtime: Pick<Runtime, "clock">, options: Collapse
     // Whoever wants to see response metadata wants that of his own call.
     if (!isShared(context.method) || context.onMetadata !== undefined) return next(request, context);
     const own = keyOf(request, context);
-    if (own === undefined || own.length > maxKeyChars || context.cancelReason !== undefined) return next(request, context);
+    if (own === undefined || own.length > maxKeyChars) return next(request, context);
     const key = `${context.method.ordinal} ${context.routeKey ?? ""} ${canonicalMetadata(context, metadata)} ${own}`;
     let call = shared.get(key);
     if (call !== undefined && call.mayJoin(context)) {
@@ -87,7 +88,7 @@ function canonicalMetadata({ metadata }: Context, names: readonly string[] | "al
   return entries.length === 0 ? "" : JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** One attempt for all who wait. */
+/** One call for all who wait. */
 class Shared {
   readonly #clock: Clock;
   readonly #over: () => void;
@@ -106,7 +107,10 @@ class Shared {
   }
 
   begin(next: Service, request: unknown, context: Context): unknown {
-    const own = this.#context = context.fork();
+    const { method, startedMs, deadline, metadata, routeKey, idempotencyKey, hops } = context;
+    // Not the first caller's child: the others go on waiting when he has left.
+    const own = this.#context = new Context(method, startedMs, deadline + (deadline - startedMs),
+      { metadata, routeKey, idempotencyKey, hops });
     const first = this.#wait(context);
     let answer: unknown;
     try {
@@ -116,7 +120,8 @@ class Shared {
       return first;
     }
     if (isPromise(answer)) {
-      answer.then((value) => this.#end((one) => one.succeed(value)), (error: unknown) => this.#end((one) => one.fail(error)));
+      answer.then((value) => this.#end((one) => one.succeed(value)),
+        (error: unknown) => this.#end((one) => one.fail(error)));
     } else {
       this.#end((one) => one.succeed(answer));
     }

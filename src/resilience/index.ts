@@ -4,16 +4,22 @@ export {
 } from "./adaptive-throttle.ts";
 export { attemptTimeout } from "./attempt-timeout.ts";
 export { backoff, type BackoffOptions } from "./backoff.ts";
+export { bulkhead, type Bulkhead, type BulkheadOptions } from "./bulkhead.ts";
 export {
   circuitBreaker, type CircuitBreaker, type CircuitBreakerOptions, type CircuitState, speaksAgainstCallee,
 } from "./circuit-breaker.ts";
+export { collapse, type Collapse, collapseLayer, type CollapseOptions } from "./collapse.ts";
+export { fallback, type FallbackOptions } from "./fallback.ts";
 export { bearsHedges, hedge, type HedgeLayer, type HedgeOptions } from "./hedge.ts";
+export { keyedBreakers, type KeyedBreakers, type KeyedBreakersOptions } from "./keyed-breakers.ts";
 export { type LiveLatency, liveLatency, type LiveLatencyOptions, type MethodLatency } from "./live-latency.ts";
 export { pause } from "./pause.ts";
+export { rateLimit, type RateLimitOptions } from "./rate-limit.ts";
 export {
   decideRate, memoryRateLimitStore, type MemoryRateLimitOptions, type Rate, type RateDecision, type RateLimitStore,
   resolveRate, type ResolvedRate,
 } from "./rate-limit-store.ts";
 export { retry, type RetryLayer, type RetryOptions } from "./retry.ts";
 export { retryBudget, type RetryBudget, type RetryBudgetOptions } from "./retry-budget.ts";
+export { retryThrottling, type RetryThrottlingOptions } from "./retry-throttling.ts";
 export { tokenBucket, type TokenBucket, type TokenBucketOptions } from "./token-bucket.ts";

@@ -7,7 +7,7 @@
  * any second. And every key (a pair of regions) may spend only most of the whole, so that one region in
  * trouble never takes the retries of the others.
  */
-import type { Clock } from "../core/index.ts";
+import { type Clock, numberOption } from "../core/index.ts";
 
 export interface RetryBudgetOptions {
   /** Retries allowed per call, on average. Default 0.2. */
@@ -40,6 +40,10 @@ export interface RetryBudget {
   retryFailed(key: string): void;
   /** Retries that `key` could make right now. */
   balance(key: string): number;
+  /** Hears of every failed attempt that could be repeated, the first of a call included; of a push-back that says no. */
+  attemptFailed?(key: string): void;
+  /** Hears of every call that succeeded. Calls pay for a promise handler then. */
+  succeeded?(): void;
   /** Whether half or less is left of what `key` may save up: then nothing is repeated that need not be (a hedge). */
   isLow?(key: string): boolean;
 }
@@ -55,6 +59,15 @@ interface Account {
 
 /** Makes a budget; share one among the layers that retry the same calls. */
 export function retryBudget(clock: Clock, options: RetryBudgetOptions = {}): RetryBudget {
+  const number = (name: string, value: number | undefined, least: number, most?: number): void => {
+    if (value !== undefined) numberOption(name, value, most === undefined ? { least } : { least, most });
+  };
+  number("ratio", options.ratio, 0, 10);
+  number("minPerSecond", options.minPerSecond, 0);
+  number("burstMs", options.burstMs, 0);
+  number("failedRetryCost", options.failedRetryCost, 1);
+  number("keyShare", options.keyShare, 0, 1);
+  number("maxKeys", options.maxKeys, 1);
   return new Budget(clock, {
     ratio: options.ratio ?? 0.2,
     minPerSecond: options.minPerSecond ?? 10,

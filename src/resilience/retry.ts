@@ -53,14 +53,16 @@ interface Policy {
   readonly budget: RetryBudget;
   readonly budgetKey: (error: RpcError) => string;
   readonly observer: Observer | undefined;
-  readonly ended: ((context: Context, error: unknown) => void) | undefined;
+  ended: ((context: Context, error: unknown) => void) | undefined;
 }
 
 /** Makes the retry layer. The error that ends a call is that of its last attempt. */
 export function retry(runtime: Pick<Runtime, "clock" | "random">, options: RetryOptions = {}): RetryLayer {
   const policy: Policy = {
     runtime,
-    maxAttempts: Math.min(attemptLimit, Math.max(1, options.maxAttempts ?? 3)),
+    // More than five are read as five, as gRPC reads them.
+    maxAttempts: Math.min(attemptLimit, numberOption("maxAttempts", options.maxAttempts ?? 3,
+      { least: 1, whole: true, unit: "attempts" })),
     codes: options.codes ?? [],
     leastMs: leastTime(options),
     waitMs: backoff(runtime.random, options.backoff),
@@ -70,6 +72,7 @@ export function retry(runtime: Pick<Runtime, "clock" | "random">, options: Retry
     ended: reporting(runtime.clock, options.observer),
   };
   const { budget } = policy;
+  if (budget.succeeded !== undefined) policy.ended = paying(budget, policy.ended);
   const layer: Layer = (next) => (request, context) => {
     // A further attempt of a call that is out already is neither a call of its own nor repeated by itself.
     if (context.hedged) return next(request, context);
@@ -160,7 +163,9 @@ async function repeat(
 function nextAttempt(
   policy: Policy, context: Context, error: unknown, key: string,
 ): Context | undefined | Promise<Context | undefined> {
-  if (!RpcError.is(error) || !mayRepeat(policy, context, error)) return undefined;
+  if (!RpcError.is(error)) return undefined;
+  if (isRepeatable(policy, error)) policy.budget.attemptFailed?.(key);
+  if (!mayRepeat(policy, context, error)) return undefined;
   const { clock } = policy.runtime;
   const retryNumber = context.attempt + 1;
   const waitMs = error.retryAfterMs ?? (retryNumber === 1 ? 0 : policy.waitMs(retryNumber - 1));
@@ -185,6 +190,11 @@ function nextAttempt(
  */
 function isTransparent(error: RpcError, retryNumber: number): boolean {
   return retryNumber === 1 && error.neverStarted && error.remote && error.phase !== "server";
+}
+
+/** Whether the error is of a kind that is repeated, whatever the call. */
+function isRepeatable(policy: Policy, error: RpcError): boolean {
+  return error.retryable || error.neverStarted || policy.codes.includes(error.code);
 }
 
 function mayRepeat(policy: Policy, context: Context, error: RpcError): boolean {
@@ -215,6 +225,14 @@ function streamed(policy: Policy, next: Service, request: unknown, context: Cont
   return retriedStream(next, items ?? request, context, decide, {
     keyOf: key, ended: ended === undefined ? undefined : (error) => ended(context, error),
   });
+}
+
+/** Tells a budget that wants to know of calls that succeed. */
+function paying(budget: RetryBudget, ended: Policy["ended"]): Policy["ended"] {
+  return (context, error) => {
+    if (error === undefined) budget.succeeded?.();
+    ended?.(context, error);
+  };
 }
 
 function reporting(clock: Clock, observer: Observer | undefined): Policy["ended"] {

@@ -1,5 +1,5 @@
 /** A token bucket lets a rate through on average and a burst at once. */
-import type { Clock } from "../core/index.ts";
+import { type Clock, numberOption } from "../core/index.ts";
 
 export interface TokenBucketOptions {
   /** Tokens that come back each second. */
@@ -19,8 +19,8 @@ export interface TokenBucket {
 
 /** Refills continuously, without a timer: what has come back is reckoned when somebody asks. */
 export function tokenBucket(clock: Clock, options: TokenBucketOptions): TokenBucket {
-  const perMs = options.perSecond / 1_000;
-  const burst = options.burst ?? options.perSecond;
+  const perMs = numberOption("perSecond", options.perSecond, { least: 0, unit: "tokens" }) / 1_000;
+  const burst = numberOption("burst", options.burst ?? options.perSecond, { least: 0, unit: "tokens" });
   let tokens = burst;
   let reckonedAtMs = clock.now();
   const available = (): number => {
