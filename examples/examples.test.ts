@@ -14,7 +14,7 @@ function promised(example: string): string {
 }
 
 describe("examples", { concurrency: 2 }, () => {
-  for (const example of ["two-regions", "weighted-and-backup", "health"]) {
+  for (const example of ["two-regions", "weighted-and-backup", "health", "warm-standby"]) {
     test(example, { timeout: limitMs }, async () => {
       const program = spawn(process.execPath, [join(import.meta.dirname, example, "start.ts")], {
         stdio: ["ignore", "pipe", "pipe"],

@@ -6,7 +6,9 @@ import type { Clock, Runtime } from "../core/runtime.ts";
 import { createSimulation } from "../runtime/sim/index.ts";
 import { electionCases } from "../testing/election.ts";
 import { nodeRuntime } from "../runtime/node/index.ts";
-import { createArbiter, createFence, electionOver, memoryElectionOn, requireToken, type Term } from "./index.ts";
+import {
+  arbiterElectionOn, createArbiter, createFence, electionOver, hostArbiterOn, memoryElectionOn, requireToken, type Term,
+} from "./index.ts";
 
 describe("elections in memory", () => {
   const suite = electionCases(() => {
@@ -18,6 +20,37 @@ describe("elections in memory", () => {
     };
   }, { failures: true });
   for (const { name, run } of suite) test(name, { timeout: 30_000 }, run);
+});
+
+describe("elections by an arbiter over the wire", () => {
+  const suite = electionCases(async () => {
+    const arbiter = await hostArbiterOn(nodeRuntime, { quietMs: 0 });
+    return {
+      clock: nodeRuntime.clock,
+      elections: () => arbiterElectionOn(nodeRuntime, { address: arbiter.address, ttlMs: 500 }),
+      close: () => arbiter.close(),
+    };
+  });
+  for (const { name, run } of suite) test(name, { timeout: 30_000 }, run);
+
+  test("an arbiter that was started again grants nothing while a lease may last, and greater tokens then", async () => {
+    const simulation = createSimulation({ seed: 1 });
+    const first = simulation.host("arbiter");
+    await simulation.runUntil(hostArbiterOn(first, { host: "arbiter", port: 1, quietMs: 0 }), 1_000);
+    const terms: { atMs: number; term: Term }[] = [];
+    const elections = arbiterElectionOn(simulation.host("one"), { address: "arbiter:1", ttlMs: 1_000 });
+    elections.campaign("seat", { id: "one" }, { elected: (term) => void terms.push({ atMs: simulation.nowMs, term }) });
+    await simulation.run(1_000);
+    assert.ok(terms[0]?.term.holds());
+    simulation.crash("arbiter");
+    await simulation.run(1_100);
+    void hostArbiterOn(simulation.restart("arbiter"), { host: "arbiter", port: 1, quietMs: 3_000 });
+    await simulation.run(10_000);
+    const [before, after] = terms;
+    assert.ok(before !== undefined && after !== undefined && terms.length === 2);
+    assert.ok(!before.term.holds() && after.term.token > before.term.token);
+    assert.ok(after.atMs >= 4_100, `${after.atMs}`);
+  });
 });
 
 test("a stopped leader that wakes knows at once that it is none, before any timer has rung", async () => {

@@ -1,11 +1,17 @@
 /** Leadership by lease and fencing token, and a warm standby for who leads: `meridian-rpc/leadership`. */
 import { nodeRuntime } from "../runtime/node/index.ts";
+import {
+  type ArbiterElectionOptions, arbiterElectionOn, type ArbiterOptions, type HostedArbiter, hostArbiterOn,
+} from "./arbiter.ts";
 import type { Election } from "./election.ts";
 import { memoryElectionOn, type MemoryElectionOptions } from "./memory.ts";
 import type { StandbyOptions } from "./settings.ts";
 import { createStandbyOn, type Standby } from "./standby.ts";
 import { type ToPrimary, toPrimaryOn, type ToPrimaryOptions } from "./to-primary.ts";
 
+export {
+  type ArbiterElectionOptions, arbiterElectionOn, type ArbiterOptions, Arbitration, type HostedArbiter, hostArbiterOn,
+} from "./arbiter.ts";
 export { type Candidate, type CandidateFields, electionLimits } from "./candidate.ts";
 export {
   type Candidacy, type CandidacyListener, type Election, type ElectionOptions, electionOver, type Leader, type Term,
@@ -23,6 +29,16 @@ export { type ToPrimary, toPrimaryOn, type ToPrimaryOptions } from "./to-primary
 /** Elections within this process, for tests and for one machine: candidates share `arbiter`. */
 export function memoryElection(options: MemoryElectionOptions): Election {
   return memoryElectionOn(nodeRuntime, options);
+}
+
+/** Serves an arbiter: elections for the processes of one machine, where no engine is installed. */
+export function hostArbiter(options: ArbiterOptions = {}): Promise<HostedArbiter> {
+  return hostArbiterOn(nodeRuntime, options);
+}
+
+/** Elections held by an arbiter that another process serves ({@link hostArbiter}). */
+export function arbiterElection(options: ArbiterElectionOptions): Election {
+  return arbiterElectionOn(nodeRuntime, options);
 }
 
 /** Makes a member of a group that keeps its state warm in several processes, on Node's clock, chance and network. */
