@@ -1,12 +1,13 @@
 /** `createClient` turns a contract into an object whose methods call whoever serves it. */
 import { Context } from "../core/context.ts";
 import { RpcError } from "../core/error.ts";
-import { createMetadata } from "../core/metadata.ts";
+import { createMetadata, type Metadata } from "../core/metadata.ts";
 import type { MethodInfo } from "../core/method.ts";
 import type { Clock } from "../core/runtime.ts";
 import { isPromise, type Service } from "../core/service.ts";
 import type { AnyContract } from "../contract/service.ts";
 import type { CallOptions, Client } from "../contract/types.ts";
+import { inherited } from "../overload/priority.ts";
 import { follow, forget } from "./cancellation.ts";
 
 /** How calls leave: a stack over a balancer, ready to be given requests. */
@@ -106,13 +107,23 @@ function contextOf(
   const nowMs = clock.now();
   deadline = Math.min(deadline, nowMs + ownMs);
   const context = new Context(method, nowMs, deadline, {
-    ...(options.metadata === undefined ? undefined : { metadata: createMetadata(options.metadata) }),
+    ...metadataOf(options, method),
+    caller: parent?.method,
     idempotencyKey: checkedKey("idempotencyKey", options.idempotencyKey),
     routeKey: checkedKey("routeKey", options.routeKey ??
       (method.routeKey as ((request: unknown) => string) | undefined)?.(request)),
     onMetadata: options.onMetadata,
   });
   return context;
+}
+
+/** What the user says, and beneath it, how important the call is on whose behalf this one is made. */
+function metadataOf(
+  { metadata, context: parent }: CallOptions, method: MethodInfo,
+): { metadata: Metadata } | undefined {
+  const said = parent === undefined ? undefined : inherited(parent, method);
+  if (said === undefined) return metadata === undefined ? undefined : { metadata: createMetadata(metadata) };
+  return { metadata: createMetadata({ ...said, ...metadata }) };
 }
 
 /** Lets the caller's signal and parent call cancel this one. What it returns undoes that when the call is over. */

@@ -28,6 +28,8 @@ export interface ContextFields {
   readonly avoid?: readonly unknown[];
   /** Whether this attempt is made while an earlier one of the same call is still out (a hedge). */
   readonly hedged?: boolean;
+  /** The method whose handler makes this call, where it handed its context on. Local. */
+  readonly caller?: MethodInfo | undefined;
   /** How many gateways the call has passed. */
   readonly hops?: number;
   /** Keeps response metadata for the caller; called at most once for each kind. */
@@ -69,6 +71,7 @@ export class Context {
   readonly attempt: number;
   readonly avoid: readonly unknown[];
   readonly hedged: boolean;
+  readonly caller: MethodInfo | undefined;
   readonly hops: number;
   readonly onMetadata: MetadataListener | undefined;
   readonly onAttemptEnded: AttemptListener | undefined;
@@ -95,6 +98,7 @@ export class Context {
       this.attempt = 0;
       this.avoid = nothingAvoided;
       this.hedged = false;
+      this.caller = undefined;
       this.hops = 0;
       this.onMetadata = undefined;
       this.onAttemptEnded = undefined;
@@ -105,6 +109,7 @@ export class Context {
       this.attempt = fields.attempt ?? 0;
       this.avoid = fields.avoid ?? nothingAvoided;
       this.hedged = fields.hedged ?? false;
+      this.caller = fields.caller;
       this.hops = fields.hops ?? 0;
       this.onMetadata = fields.onMetadata;
       this.onAttemptEnded = fields.onAttemptEnded;
@@ -121,6 +126,7 @@ export class Context {
       attempt: fields.attempt ?? this.attempt,
       avoid: fields.avoid ?? this.avoid,
       hedged: fields.hedged ?? this.hedged,
+      caller: fields.caller ?? this.caller,
       hops: fields.hops ?? this.hops,
       onMetadata: "onMetadata" in fields ? fields.onMetadata : this.onMetadata,
       onAttemptEnded: fields.onAttemptEnded ?? this.onAttemptEnded,
@@ -131,7 +137,8 @@ export class Context {
   fork(fields: ContextFields = {}): Context {
     const child = new Context(this.method, fields.startedMs ?? this.startedMs, fields.deadline ?? this.deadline, {
       metadata: this.metadata, idempotencyKey: this.idempotencyKey, routeKey: this.routeKey,
-      attempt: this.attempt, avoid: this.avoid, hedged: this.hedged, hops: this.hops, onMetadata: this.onMetadata,
+      attempt: this.attempt, avoid: this.avoid, hedged: this.hedged, caller: this.caller,
+      hops: this.hops, onMetadata: this.onMetadata,
       ...fields,
     });
     this.onCancel({ cancelled: (reason) => child.cancel(reason) });

@@ -53,7 +53,7 @@ test("a full line takes a call that is more critical in place of the least, and 
 });
 
 test("nobody waits longer than the interval, whether or not there is ever room", () => {
-  const { clock, enter, line } = setUp({ intervalMs: 50 });
+  const { clock, enter, line } = setUp({ intervalMs: 50, maxWaitMs: 50 });
   const waiter = enter();
   clock.advance(50);
   assert.equal(waiter.why, undefined);
@@ -62,13 +62,26 @@ test("nobody waits longer than the interval, whether or not there is ever room",
   assert.equal(line.size, 0);
 });
 
-test("the critical wait five times as long", () => {
-  const { clock, enter } = setUp({ intervalMs: 50 });
-  const waiter = enter(0);
-  clock.advance(249);
-  assert.equal(waiter.why, undefined);
-  clock.advance(3);
-  assert.match(waiter.why ?? "", /waited/);
+test("the critical are patient five times as long as others before their row stands", () => {
+  const { clock, enter } = setUp();
+  const critical = [enter(0), enter(0)];
+  const others = [enter(1), enter(1)];
+  clock.advance(100);
+  enter(1);
+  clock.advance(405);
+  assert.deepEqual([...critical, ...others].map(({ why }) => why === undefined), [false, false, false, false]);
+  assert.match(critical[0]?.why ?? "", /waited 50[12] ms/);
+});
+
+test("a line that is long although less comes than is done does not stand", () => {
+  const { clock, enter, next, line } = setUp();
+  line.isOverloaded = false;
+  const all = Array.from({ length: 10 }, () => enter());
+  clock.advance(300);
+  assert.equal(line.isStanding(clock.now()), false);
+  assert.equal(next(), all[0]);
+  line.isOverloaded = true;
+  assert.equal(next(), all[9]);
 });
 
 test("a line that has not been empty for an interval stands: the last first, and twice the target at most", () => {

@@ -37,21 +37,26 @@ export function criticalityAt(level: number): Criticality {
  */
 export function criticalityOf(context: Context, trusted = false): Criticality {
   const own = context.method.criticality;
-  const told = ranks[context.metadata[criticalityName] as Criticality] as number | undefined;
-  if (told === undefined || (!trusted && told <= ranks[own])) return own;
+  const said = context.metadata[criticalityName];
+  if (said === undefined) return own;
+  const told = byRank.indexOf(said as Criticality);
+  if (told === -1 || (!trusted && told <= ranks[own])) return own;
   return byRank[told] as Criticality;
 }
 
 /**
- * What a call made on behalf of `parent` says of its priority: whom it is for, and how critical the parent is if that
- * is not what the method called says itself. Undefined where there is nothing to say.
+ * What a call made on behalf of `parent` says of its priority: whom it is for, and how critical the parent is where
+ * somebody said so and the method called says otherwise. Undefined where there is nothing to say. That a method is of
+ * `default` criticality says nothing: it lowers no critical method that it calls.
  */
 export function inherited(parent: Context, method: MethodInfo): Record<string, string> | undefined {
   const criticality = criticalityOf(parent, true);
+  const isSaid = criticality !== "default" || parent.metadata[criticalityName] !== undefined;
+  const passesOn = isSaid && criticality !== method.criticality;
   const user = parent.metadata[userName] ?? parent.routeKey;
-  if (criticality === method.criticality && user === undefined) return undefined;
+  if (!passesOn && user === undefined) return undefined;
   const entries: Record<string, string> = {};
-  if (criticality !== method.criticality) entries[criticalityName] = criticality;
+  if (passesOn) entries[criticalityName] = criticality;
   if (user !== undefined) entries[userName] = user;
   return entries;
 }
