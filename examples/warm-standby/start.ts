@@ -53,12 +53,12 @@ async function untilWarm(): Promise<readonly [Member, Member]> {
   }
 }
 
-let acknowledged = 0;
+const counted = { acknowledged: 0 };
 async function count(until: number): Promise<void> {
   const callers = Array.from({ length: 8 }, async () => {
-    for (let begun = acknowledged; begun < until; begun = acknowledged) {
+    while (counted.acknowledged < until) {
       await counter.add({ by: 1 });
-      acknowledged++;
+      counted.acknowledged++;
     }
   });
   await Promise.all(callers);
@@ -69,14 +69,14 @@ await count(500);
 console.log("counted to 500 on the primary, with a warm standby in another process");
 
 const counting = count(2_000);
-while (acknowledged < 1_000) await sleep(1);
+while (counted.acknowledged < 1_000) await sleep(1);
 primary.child.kill("SIGKILL");
 console.log("killed the primary while eight callers counted on");
 await counting;
 
 const { value } = await counter.read({});
-const isExact = value === acknowledged;
-console.log(`every acknowledged call counted once: ${isExact ? "yes" : `no, ${value} of ${acknowledged}`}`);
+const isExact = value === counted.acknowledged;
+console.log(`every acknowledged call counted once: ${isExact ? "yes" : `no, ${value} of ${counted.acknowledged}`}`);
 const { recovery, role } = await statusOf(backup);
 console.log(`the standby is the primary now: ${role === "primary" ? "yes" : "no"}`);
 console.log(`recovery point: ${recovery?.missedChanges} changes missed`);

@@ -77,19 +77,19 @@ class Search {
     return picked;
   };
 
-  readonly layer: Layer = (next) => (request, context) => {
-    if (context.method.kind !== "unary") return next(request, context);
+  readonly layer: Layer = (inner) => (request, context) => {
+    if (context.method.kind !== "unary") return inner(request, context);
     if (this.#isSought && this.#waiting.size < this.#settings.maxWaiting) {
-      return this.#found(context).then(() => this.#repeat(next, request, context, undefined));
+      return this.#found(context).then(() => this.#repeat(inner, request, context, undefined));
     }
     let answer: unknown;
     try {
-      answer = next(request, this.#attempt(context, 0));
+      answer = inner(request, this.#attempt(context, 0));
     } catch (error) {
-      return this.#repeat(next, request, context, error);
+      return this.#repeat(inner, request, context, error);
     }
     if (!isPromise(answer)) return answer;
-    return answer.then(undefined, (error: unknown) => this.#repeat(next, request, context, error));
+    return answer.then(undefined, (error: unknown) => this.#repeat(inner, request, context, error));
   };
 
   #attempt(context: Context, number: number): Context {
@@ -101,7 +101,7 @@ class Search {
   }
 
   /** Goes on after a failure, or for the first time after having waited. */
-  async #repeat(next: Service, request: unknown, context: Context, failure: unknown): Promise<unknown> {
+  async #repeat(inner: Service, request: unknown, context: Context, failure: unknown): Promise<unknown> {
     const { minPauseMs, maxPauseMs, maxWaiting } = this.#settings;
     const { clock, random } = this.#runtime;
     let error = failure;
@@ -123,7 +123,7 @@ class Search {
         if (clock.now() >= context.deadline) throw error ?? outOfTime();
         try {
           this.#picked = "";
-          const answer = next(request, this.#attempt(context, number));
+          const answer = inner(request, this.#attempt(context, number));
           const where = this.#picked;
           const value = await answer;
           if (isSeeker && where !== "") this.#primary = where;

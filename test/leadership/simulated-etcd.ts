@@ -119,7 +119,7 @@ export class SimulatedEtcd {
   async *#watch(requests: AsyncIterable<unknown>) {
     const queue: WatchResponse[] = [];
     let wake: (() => void) | undefined;
-    let isOver = false;
+    const over = new AbortController();
     const watched = new Map<bigint, string>();
     const tell = (fields: Partial<WatchResponse> & { watchId: bigint }): void => {
       queue.push({
@@ -146,11 +146,11 @@ export class SimulatedEtcd {
         if (events.length > 0) tell({ watchId, events });
       }
     })().catch(() => undefined).finally(() => {
-      isOver = true;
+      over.abort();
       wake?.();
     });
     try {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         const next = queue.shift();
         if (next !== undefined) yield next;
         else {
