@@ -20,7 +20,7 @@ test("all answers when all have, in the order of the targets; merge makes one of
   assert.equal(await run(joined({ key: "k" })) satisfies string, "abc");
 });
 
-test("all fails with the first failure and cancels the others at their servers; its error names who and why", async () => {
+test("all fails with the first failure and cancels the others at their servers; it names who and why", async () => {
   const { client, run, at, asked, simulation } = await createFleet(three);
   at("a").delayMs = at("c").delayMs = 1_000;
   at("b").failure = broken();

@@ -28,3 +28,12 @@ export type { RouterOptions } from "./shard-router.ts";
 export type { Change, ShardLog } from "./shard-slot.ts";
 export type { ShardState } from "./shard-state.ts";
 export { type ShardedClient, shardedClient, type ShardedControl, type ShardedOptions } from "./sharded-client.ts";
+export { type HybridClock, hybridClock, type HybridClockOptions } from "./hybrid-clock.ts";
+export { type LiveMapOptions, liveShardMap } from "./live-map.ts";
+export { mergeOrdered, mergeUnordered } from "./merge.ts";
+export { type ReplicaVersions, replicaVersions, type ReplicaVersionsOptions } from "./replica-versions.ts";
+export { session, type SessionOf, type SessionOptions } from "./session.ts";
+export {
+  type Part, type Split, split, type SplitOptions, splitStream, type SplitStreamOptions, type StreamName,
+} from "./split.ts";
+export { covers, joined, readVector, type VersionVector, writeVector } from "./version-vector.ts";

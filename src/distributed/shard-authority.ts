@@ -6,7 +6,7 @@
  */
 import type { Client, Handlers } from "../contract/index.ts";
 import { RpcError } from "../core/index.ts";
-import { ShardMaps } from "./shard-contract.ts";
+import type { ShardMaps } from "./shard-contract.ts";
 import { readShardMap, type ShardMap, writeShardMap } from "./shard-map.ts";
 
 export interface ShardAuthority {
@@ -18,9 +18,9 @@ export interface ShardAuthority {
   replace(epoch: number, next: ShardMap): Promise<{ readonly replaced: boolean; readonly map: ShardMap }>;
 }
 
-/** Keeps the map in this process; `keep` may write each new one down before it is in force. */
+/** Keeps the map in this process; `write` may write each new one down before it is in force. */
 export function memoryAuthority(
-  initial: ShardMap, keep: (map: ShardMap) => Promise<void> | void = () => undefined,
+  initial: ShardMap, write: (map: ShardMap) => Promise<void> | void = () => undefined,
 ): ShardAuthority {
   let map = initial;
   let last: Promise<unknown> = Promise.resolve();
@@ -32,7 +32,7 @@ export function memoryAuthority(
         if (next.epoch !== epoch + 1) {
           throw new RpcError("invalid_argument", `epoch ${next.epoch} does not follow epoch ${epoch}`);
         }
-        await keep(next);
+        await write(next);
         map = next;
         return { replaced: true, map };
       });

@@ -288,7 +288,8 @@ class Host<S extends AnyContract> implements ShardHost<S> {
       if (state.kind === "owned" && !isOurs) {
         // No move of ours did this: whoever changed the map by hand has taken it away.
         slot.become({ kind: "away", arriving: undefined });
-        this.#observer.event?.("shard.taken", { shard, at: this.#options.id, epoch: map.epoch, to: ownerOf(map, shard) });
+        const to = ownerOf(map, shard);
+        this.#observer.event?.("shard.taken", { shard, at: this.#options.id, epoch: map.epoch, to });
       }
       if (!isOurs || state.kind !== "away" || state.arriving?.complete !== true) continue;
       slot.become({ kind: "owned", moving: undefined });
@@ -303,8 +304,8 @@ class Host<S extends AnyContract> implements ShardHost<S> {
     let unlock: (() => void) | undefined;
     try {
       if (slots.length > 1 && method.idempotent !== true) {
-        throw new RpcError("invalid_argument", `the keys of this call lie in ${slots.length} shards; ${method.path} is ` +
-          "not idempotent, so call it for each shard by itself", { neverStarted: true });
+        throw new RpcError("invalid_argument", `the keys of this call lie in ${slots.length} shards; ${method.path} ` +
+          "is not idempotent, so call it for each shard by itself", { neverStarted: true });
       }
       const state = new ShardTransaction(this.#map as ShardMap, slots);
       if (method.safe === true) return await handler(input, state, context);
@@ -372,6 +373,8 @@ class Host<S extends AnyContract> implements ShardHost<S> {
   async #move(shard: number, to: string): Promise<ShardMap> {
     const { id, authority, log } = this.#options;
     const slot = this.#slot(shard);
+    // It may have come so lately that nobody has told us.
+    if (slot.state.kind === "away" && slot.state.arriving?.complete === true) await this.#refresh();
     const map = this.#map;
     if (map === undefined || !this.#started) throw unclaimed();
     const owner = ownerOf(map, shard);

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ownerOf, planMoves, readShardMap, type ShardMap, shardMap, shardOf, withOwner, writeShardMap } from "./index.ts";
+import {
+  ownerOf, planMoves, readShardMap, type ShardMap, shardMap, shardOf, withOwner, writeShardMap,
+} from "./index.ts";
 
 const numRuns = Number(process.env["MERIDIAN_FUZZ_RUNS"] ?? 150);
 const owners = fc.uniqueArray(fc.integer({ min: 0, max: 60 }).map((n) => `s${n}`), { minLength: 1, maxLength: 24 });
@@ -59,7 +61,10 @@ test("a change of owners moves as few shards as balance allows", () => {
 test("keys spread evenly over shards, and stay where they are", () => {
   const map = shardMap(["a", "b", "c"], 64);
   const perShard = new Map<number, number>();
-  for (let i = 0; i < 64_000; i++) perShard.set(shardOf(map, `key ${i}`), (perShard.get(shardOf(map, `key ${i}`)) ?? 0) + 1);
+  for (let i = 0; i < 64_000; i++) {
+    const shard = shardOf(map, `key ${i}`);
+    perShard.set(shard, (perShard.get(shard) ?? 0) + 1);
+  }
   assert.equal(perShard.size, 64);
   for (const count of perShard.values()) assert.ok(count > 800 && count < 1_200, `${count} of 1,000`);
   assert.equal(shardOf(map, "tenant 7"), shardOf(moved(map, planMoves(map, ["x"])), "tenant 7"));
@@ -72,7 +77,9 @@ test("a map survives being written, and nothing else is read as one", () => {
   }), { seed: 4, numRuns });
   const wrong = ["", ";;", "1;a;", "0;a;0", "1;a;1", "1;a;0*0", "1;a;0*99999", "1;a,a;0,1", "1;a;0;x", "x;a;0", "1;%;0",
     "1;a;0*1.5", "1;a;-1", "1;a;0,,0"];
-  for (const text of wrong) assert.throws(() => readShardMap(text), { code: "invalid_argument", message: /is no shard map/ });
+  for (const text of wrong) {
+    assert.throws(() => readShardMap(text), { code: "invalid_argument", message: /is no shard map/ });
+  }
   fc.assert(fc.property(fc.string({ maxLength: 40 }), (text) => {
     try {
       readShardMap(text);

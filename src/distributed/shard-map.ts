@@ -85,7 +85,9 @@ function weightsOf(owners: ShardOwners): Map<string, number> {
     ? (owners as readonly string[]).map((owner) => [owner, 1])
     : Object.entries(owners as Readonly<Record<string, number>>);
   const weights = new Map(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
-  if (weights.size !== entries.length) throw badOption("owners", entries.map(([owner]) => owner).join(), "one is twice");
+  if (weights.size !== entries.length) {
+    throw badOption("owners", entries.map(([owner]) => owner).join(), "one is twice");
+  }
   if (weights.size === 0 || weights.size > maxOwners) {
     throw badOption("owners", `${weights.size} names`, `expected 1 to ${maxOwners}`);
   }

@@ -2,8 +2,8 @@
  * Moving a shard out: copy while calls go on, send what changed meanwhile, fence, send the rest, switch the map.
  *
  * The source drives it, since all there is of the shard is there. Until the map's epoch is changed it can be given up
- * without a trace; while nobody knows whether it was changed, neither side serves. Nothing is lost: what is acknowledged
- * before the fence is sent before the switch. Nothing is doubled: completion records move with the entries.
+ * without a trace; while nobody knows whether it was changed, neither side serves. Nothing is lost: what was
+ * acknowledged before the fence is sent before the switch. Nothing is doubled: completion records move along.
  * (Pre-copy migration, Clark et al., NSDI 2005; fencing by epoch.)
  */
 import type { Client } from "../contract/index.ts";

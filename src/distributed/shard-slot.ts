@@ -3,7 +3,7 @@
  *
  * Entries and records are changed by the same commit, move with the shard, and are copied in the same rounds.
  */
-import { type Awaitable, type Context, expected, isPromise, RpcError, type Runtime } from "../core/index.ts";
+import { type Awaitable, type Context, expected, isPromise, type RpcError, type Runtime } from "../core/index.ts";
 
 /** An entry that was written, or removed where the value is undefined. Keys begin with their kind: `d` or `r`. */
 export type Change = readonly [key: string, value: string | undefined];

@@ -1,4 +1,4 @@
-/** What a handler of a sharded method reads and writes: the entries of its keys' shards, changed when it has answered. */
+/** What a handler of a sharded method reads and writes: entries of its keys' shards. Writes count when it is done. */
 import { RpcError } from "../core/index.ts";
 import { type ShardMap, shardOf } from "./shard-map.ts";
 import type { Change, Slot } from "./shard-slot.ts";
@@ -13,12 +13,14 @@ export interface ShardState {
   entries(): Iterable<readonly [key: string, value: string]>;
 }
 
+type Slots = readonly Slot[];
+
 export class ShardTransaction implements ShardState {
   readonly #map: ShardMap;
   readonly #slots: readonly Slot[];
   readonly #writes = new Map<Slot, Map<string, string | undefined>>();
 
-  constructor(map: ShardMap, slots: readonly Slot[]) {
+  constructor(map: ShardMap, slots: Slots) {
     this.#map = map;
     this.#slots = slots;
   }
@@ -61,7 +63,7 @@ export class ShardTransaction implements ShardState {
     const shard = shardOf(this.#map, key);
     const slot = this.#slots.find((one) => one.shard === shard);
     if (slot !== undefined) return slot;
-    throw new RpcError("internal",
-      `the key ${JSON.stringify(key.slice(0, 64))} lies in shard ${shard}, which this call did not name (routeKey, keys)`);
+    throw new RpcError("internal", `the key ${JSON.stringify(key.slice(0, 64))} lies in shard ${shard}, which this ` +
+      "call did not name: see the method's routeKey and the host's keys");
   }
 }

@@ -129,8 +129,8 @@ async function* streamed<S extends AnyContract>(
 function routeKeyOf(method: AnyMethod, input: unknown, options: CallOptions): string {
   const key = options.routeKey ?? (method.routeKey as ((input: unknown) => string) | undefined)?.(input);
   if (typeof key === "string" && key !== "") return key;
-  throw expected("invalid_argument", `${method.path} has no route key: declare routeKey in the contract, or name it in ` +
-    "the call's options", { phase: "encode" });
+  throw expected("invalid_argument", `${method.path} has no route key: declare routeKey in the contract, or name it ` +
+    "in the call's options", { phase: "encode" });
 }
 
 function ownersOf<S extends AnyContract>(router: ShardRouter<S>): Targets<S> {

@@ -19,7 +19,8 @@ export const Lists = service("test.v1.Lists", {
     idempotent: "keyed", routeKey: ({ key }) => key,
   }),
   count: rpc({
-    input: z.object({ key: z.string() }), output: z.object({ count: z.int32() }), safe: true, routeKey: ({ key }) => key,
+    input: z.object({ key: z.string() }), output: z.object({ count: z.int32() }),
+    safe: true, routeKey: ({ key }) => key,
   }),
   counts: rpc({
     input: z.object({ keys: z.array(z.string()) }), output: z.object({ counts: z.record(z.string(), z.int32()) }),
@@ -117,8 +118,8 @@ export async function createShardWorld(options: ShardWorldOptions): Promise<Shar
       keys: { counts: ({ keys }) => keys, ids: ({ keys }) => keys },
       move: { batchEntries: options.batchEntries ?? 8, fenceTimeoutMs: 500 },
     });
-    const work = () => new Promise<void>((resolve) => void runtime.clock.after(handleMs * (0.5 + runtime.random.next()),
-      resolve));
+    const work = () => new Promise<void>((resolve) =>
+      void runtime.clock.after(handleMs * (0.5 + runtime.random.next()), resolve));
     const handlers = host.handlers({
       append: async ({ key, id }, state) => {
         const before = state.get(key);
@@ -182,7 +183,8 @@ export async function createShardWorld(options: ShardWorldOptions): Promise<Shar
     }
     const endedMs = runtime.clock.now();
     calls.push({
-      id, method: "append", caller, dueMs: startedMs, endedMs, deadlineMs: startedMs + timeoutMs, outcome, key: id, code,
+      id, method: "append", caller, key: id, outcome, code,
+      dueMs: startedMs, endedMs, deadlineMs: startedMs + timeoutMs,
     });
     // What was refused in the last of several attempts may have happened in one before.
     operations.push({
