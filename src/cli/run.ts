@@ -6,6 +6,7 @@ import { endpointsCommand } from "./endpoints.ts";
 import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
 import { simCommand } from "./sim.ts";
+import { swarmCommand } from "./swarm.ts";
 
 /** Of the package this file lies in, as source or built. */
 function packageVersion(): string {
@@ -27,6 +28,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   program.addCommand(endpointsCommand((said) => void (code = said)));
   program.addCommand(exportCommand()).addCommand(importCommand());
   program.addCommand(simCommand((said) => void (code = said)));
+  program.addCommand(swarmCommand((said) => void (code = said)));
   // Settings of the program do not reach commands that were made elsewhere.
   for (const command of program.commands) {
     command.exitOverride().showHelpAfterError(`(meridian ${command.name()} --help)`);

@@ -7,7 +7,9 @@ import { RpcError } from "../core/index.ts";
 import { chartPng, chartSvg } from "../sim/plot.ts";
 import { parseRehearsal, readRehearsal, type RehearsalPlan } from "../sim/rehearsal-file.ts";
 import type { RehearsalRecord } from "../sim/rehearsal-record.ts";
-import { type GoalResult, judgeGoals, rehearsalCharts, type RehearsalRow, rehearsalRows } from "../sim/rehearsal-report.ts";
+import {
+  type GoalResult, judgeGoals, rehearsalCharts, type RehearsalRow, rehearsalRows,
+} from "../sim/rehearsal-report.ts";
 import { runRehearsal } from "../sim/rehearsal-run.ts";
 import { type Column, columns } from "./columns.ts";
 import { readTextIfThere, writeBytes, writeText } from "./files.ts";
@@ -36,8 +38,8 @@ export function simCommand(ended: (code: number) => void): Command {
       (file: string, files: readonly string[]) => [...files, pictureName(file)], [] as readonly string[])
     .option("--check", "read the file, say what is wrong with it, and run nothing")
     .option("--quiet", "do not tell how far it is")
-    .addHelpText("after", "\nExit code 0 if every goal was met by every seed, 3 if not. docs/simulator.md says what a " +
-      "file\nmay hold; examples/rehearsal has some.")
+    .addHelpText("after", "\nExit code 0 if every goal was met by every seed, 3 if not. docs/simulator.md says what " +
+      "a file\nmay hold; examples/rehearsal has some.")
     .action(async (file: string, flags: Flags) => {
       const plan = await load(file);
       ended(flags.check === true ? checked(file, plan) : await rehearse(file, plan, flags));
@@ -168,7 +170,8 @@ function print(
   file: string, plan: RehearsalPlan, rows: readonly RehearsalRow[], goals: readonly GoalResult[],
   records: readonly RehearsalRecord[],
 ): void {
-  const seeds = records.length === 1 ? `seed ${records[0]?.seed}` : `${records.length} seeds from ${records[0]?.seed} on`;
+  const [seed, count] = [records[0]?.seed, records.length];
+  const seeds = count === 1 ? `seed ${seed}` : `${count} seeds from ${seed} on`;
   const title = `${file}: ${plan.durationMs / 1_000} s, ${seeds}${plan.about === "" ? "" : `: ${plan.about}`}`;
   // Events are told once, beside the first region.
   const first = rows[0]?.region;

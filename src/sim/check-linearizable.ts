@@ -102,6 +102,11 @@ interface Entry {
   /** The end that belongs to this beginning; undefined for an end, and where nobody learnt the outcome. */
   readonly end: Entry | undefined;
   readonly isEnd: boolean;
+  /**
+   * Of a beginning without an end, the one before it that does the same. Nobody learnt of either, and whatever the
+   * later one explains the earlier one explains as well: it is placed first, and n of them are tried n ways, not 2^n.
+   */
+  twin: Entry | undefined;
   previous: Entry | undefined;
   next: Entry | undefined;
 }
@@ -125,7 +130,7 @@ function linearize<State>(model: SequentialModel<State>, operations: readonly Op
   while (pending > 0) {
     if (++steps > maxSteps) return { result: "undecided", steps };
     if (entry !== undefined && !entry.isEnd) {
-      const next = model.step(state, entry.operation);
+      const next = isDue(entry) ? model.step(state, entry.operation) : undefined;
       if (next !== undefined && isNew(entry.index, next)) {
         placed.push({ entry, stateBefore: state });
         state = next;
@@ -150,6 +155,10 @@ function linearize<State>(model: SequentialModel<State>, operations: readonly Op
   }
   return { result: "yes", steps };
 
+  function isDue({ twin }: Entry): boolean {
+    return twin === undefined || ((done[twin.index >> 5] as number) & (1 << (twin.index & 31))) !== 0;
+  }
+
   function flip(index: number): void {
     done[index >> 5] = (done[index >> 5] as number) ^ (1 << (index & 31));
   }
@@ -168,7 +177,7 @@ function linearize<State>(model: SequentialModel<State>, operations: readonly Op
 /** Beginnings and ends in order of time; at equal times beginnings first, so that these operations overlap. */
 function historyOf(operations: readonly Operation[]): Entry {
   const entries = operations.flatMap((operation, index): Entry[] => {
-    const links = { operation, index, previous: undefined, next: undefined };
+    const links = { operation, index, twin: undefined, previous: undefined, next: undefined };
     if (operation.endedMs === Infinity) return [{ ...links, end: undefined, isEnd: false }];
     const end: Entry = { ...links, end: undefined, isEnd: true };
     return [{ ...links, end, isEnd: false }, end];
@@ -177,10 +186,16 @@ function historyOf(operations: readonly Operation[]): Entry {
   entries.sort((a, b) => timeOf(a) - timeOf(b) || Number(a.isEnd) - Number(b.isEnd));
   const head: Entry = {
     operation: { object: "", name: "", startedMs: 0, endedMs: 0 }, index: -1, end: undefined, isEnd: false,
-    previous: undefined, next: undefined,
+    twin: undefined, previous: undefined, next: undefined,
   };
+  const lastLike = new Map<string, Entry>();
   let last = head;
   for (const entry of entries) {
+    if (entry.end === undefined && !entry.isEnd && entry.operation.answer === undefined) {
+      const like = JSON.stringify([entry.operation.name, entry.operation.argument]);
+      entry.twin = lastLike.get(like);
+      lastLike.set(like, entry);
+    }
     last.next = entry;
     entry.previous = last;
     last = entry;

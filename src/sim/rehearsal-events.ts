@@ -27,7 +27,10 @@ export type EventAction =
   | { readonly kind: "partition"; readonly left: string; readonly right: string; readonly isOneWay: boolean }
   | { readonly kind: "heal"; readonly left: string; readonly right: string }
   /** What the link between two regions is like: share of lost transmissions, milliseconds added to each way. */
-  | { readonly kind: "link"; readonly left: string; readonly right: string; readonly loss: number; readonly delayMs: number }
+  | {
+    readonly kind: "link"; readonly left: string; readonly right: string; readonly loss: number;
+    readonly delayMs: number;
+  }
   /** A client calls so many times more. */
   | { readonly kind: "surge"; readonly client: string; readonly factor: number; readonly untilMs: number }
   | { readonly kind: "registry"; readonly what: "stop" | "resume" | "empty" };
@@ -45,7 +48,8 @@ const eventShape = shape("an event", {
   at: duration(), for: duration(1),
   kill: text, blackHole: text, restore: text, slow: text, errors: text, stall: text, drain: text,
   partition: pair, heal: pair, link: pair, surge: text, registry: oneOf(["stop", "resume", "empty"] as const),
-  factor: number(0, 1_000), share: number(0, 1), fast: flag, oneWay: flag, loss: number(0, 1), delay: duration(0, 60_000),
+  factor: number(0, 1_000), share: number(0, 1), fast: flag, oneWay: flag, loss: number(0, 1),
+  delay: duration(0, 60_000),
 }, ["at"]);
 
 type Read = ReturnType<typeof eventShape>;
@@ -77,7 +81,8 @@ function readEvent(value: unknown, known: KnownNames, place: Place, refuse: Refu
   }
   for (const key of Object.keys(read) as (keyof Read)[]) {
     if (key === "at" || key === name || fields[name].includes(key)) continue;
-    refuse([...place, key], `${key} does not belong to ${name}, which has ${fields[name].join(", ") || "no more keys"}`, "key");
+    const own = fields[name].join(", ") || "no more keys";
+    refuse([...place, key], `${key} does not belong to ${name}, which has ${own}`, "key");
   }
   const atMs = read.at ?? 0;
   if (atMs > known.durationMs) refuse([...place, "at"], `the rehearsal ends at ${known.durationMs} ms, before this`);
@@ -114,7 +119,8 @@ function readAction(name: ActionName, read: Read, { known, place, refuse, untilM
     case "errors": return { kind: "errors", target: target(), share: needs("share"), isFast: read.fast ?? false };
     case "stall": return { kind: "stall", target: target(), forMs: needs("for") };
     case "drain": {
-      return { kind: "drain", target: mustKnow(read.drain ?? "", known.regions.keys(), "region", [...place, "drain"], refuse) };
+      const region = mustKnow(read.drain ?? "", known.regions.keys(), "region", [...place, "drain"], refuse);
+      return { kind: "drain", target: region };
     }
     case "partition": return { kind: "partition", ...two(), isOneWay: read.oneWay ?? false };
     case "heal": return { kind: "heal", ...two() };

@@ -7,7 +7,9 @@ import {
 } from "./distributions.ts";
 import { type EventPlan, readEvents } from "./rehearsal-events.ts";
 import { type GoalPlan, readGoals } from "./rehearsal-goals.ts";
-import { type ClientPolicies, clientPolicies, merged, type ServerPolicies, serverPolicies } from "./rehearsal-policies.ts";
+import {
+  type ClientPolicies, clientPolicies, merged, type ServerPolicies, serverPolicies,
+} from "./rehearsal-policies.ts";
 import {
   duration, listOf, made, mapOf, members, mustKnow, nameText, number, oneOf, type Reader, type ReadOf, shape, text,
 } from "./rehearsal-readers.ts";
@@ -175,7 +177,8 @@ function readRoundTrips(
       const here = [...place, left, right];
       mustKnow(right, regions.keys(), "region", here, refuse);
       if (left === right) refuse(here, "within a region the distance is localRoundTrip");
-      if (trips.some(([a, b]) => a === right && b === left)) refuse(here, `it is given already, from ${right} to ${left}`);
+      const isGiven = trips.some(([a, b]) => a === right && b === left);
+      if (isGiven) refuse(here, `it is given already, from ${right} to ${left}`);
       trips.push([left, right, duration(0, 60_000)(one, here, refuse)]);
     }
   }

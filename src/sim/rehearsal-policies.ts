@@ -76,7 +76,7 @@ export function clientOptions(runtime: Runtime, region: string, policies: NonNul
   const { picker, regions: preference, ...given } = policies;
   return {
     ...given as Pick<ClientOptions, "retry" | "outliers" | "loadThresholds" | "slowStart" | "eagerConnections">,
-    ...(preference === false ? {} : { region, regions: preference as NonNullable<ClientOptions["regions"]> ?? {} }),
+    ...(preference === false ? {} : { region, regions: preference ?? {} }),
     ...(picker === undefined ? {} : { picker: pickers[picker]?.(runtime) }),
   };
 }

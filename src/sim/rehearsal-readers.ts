@@ -1,4 +1,4 @@
-/** Readers check what a file says, value by value: each complaint names the place, what was expected and what was found. */
+/** Readers check what a file says, value by value: complaints name the place, what was expected and what was found. */
 import { RpcError } from "../core/error.ts";
 import { didYouMean } from "../discovery/nearest.ts";
 import { describe, type Place, type Refuse } from "../discovery/services.ts";
@@ -18,7 +18,8 @@ export function number(least: number, most: number, { whole = false } = {}): Rea
   return (value, place, refuse) => {
     const fits = typeof value === "number" && value >= least && value <= most && (!whole || Number.isInteger(value));
     if (fits) return value;
-    return refuse(place, `expected a ${whole ? "whole " : ""}number from ${least} to ${most}, found ${describe(value)}`);
+    const kind = whole ? "a whole number" : "a number";
+    return refuse(place, `expected ${kind} from ${least} to ${most}, found ${describe(value)}`);
   };
 }
 
@@ -31,7 +32,8 @@ export function duration(leastMs = 0, mostMs = 86_400_000): Reader<number> {
     const match = typeof value === "string" ? /^(\d+(?:\.\d+)?)\s*(ms|s|min|h)$/.exec(value.trim()) : null;
     if (match === null) {
       const hint = typeof value === "number" ? `; write the unit: ${value}s or ${value}ms` : "";
-      return refuse(place, `expected a duration such as 20s or 250ms (units ms, s, min, h), found ${describe(value)}${hint}`);
+      const expected = "expected a duration such as 20s or 250ms (units ms, s, min, h)";
+      return refuse(place, `${expected}, found ${describe(value)}${hint}`);
     }
     const ms = Number(match[1]) * (units[match[2] as string] as number);
     if (ms >= leastMs && ms <= mostMs) return ms;
@@ -121,7 +123,9 @@ export function mustKnow(name: string, known: Iterable<string>, what: string, pl
   return refuse(place, `there is no ${what} ${JSON.stringify(name)}${meant}`);
 }
 
-export function members(value: unknown, place: Place, expected: string, refuse: Refuse): (readonly [string, unknown])[] {
+export function members(
+  value: unknown, place: Place, expected: string, refuse: Refuse,
+): (readonly [string, unknown])[] {
   if (value instanceof Map) {
     return [...(value as Map<unknown, unknown>)].map(([key, one]) =>
       (typeof key === "string" ? [key, one] as const : refuse(place, `the key ${describe(key)} is not text`)));

@@ -3,7 +3,9 @@ import type { Chart, ChartPoint } from "./plot.ts";
 import { niceStep } from "./plot-scale.ts";
 import type { GoalPlan } from "./rehearsal-goals.ts";
 import type { RehearsalPlan } from "./rehearsal-file.ts";
-import { meanUtilisation, type RehearsalCell, type RehearsalRecord, summed, worstAmplification } from "./rehearsal-record.ts";
+import {
+  meanUtilisation, type RehearsalCell, type RehearsalRecord, summed, worstAmplification,
+} from "./rehearsal-record.ts";
 import { checkRamp } from "./check-shares.ts";
 
 /** What the calls of one region's clients saw in a stretch of time; of several seeds, all together. */
@@ -27,7 +29,7 @@ export interface RehearsalRow {
   readonly events: readonly string[];
 }
 
-/** Rows by time, then by region. A stretch ends at every event, and lasts `everyMs` at most; default a twelfth of all. */
+/** Rows by time, then by region. A stretch ends at every event, and after `everyMs`; default a twelfth of all. */
 export function rehearsalRows(
   plan: RehearsalPlan, records: readonly RehearsalRecord[], everyMs = niceStep(plan.durationMs, 12),
 ): RehearsalRow[] {
@@ -151,7 +153,7 @@ export function rehearsalCharts(name: string, plan: RehearsalPlan, records: read
   const at = (region: string, ms: number): RehearsalCell => summed(records, region, ms, ms + spanMs);
   const perSecond = 1_000 / spanMs / records.length;
   const markers = markersOf(plan);
-  const x = { label: "seconds", from: times[0], to: plan.durationMs / 1_000 };
+  const x = { label: "seconds", from: (times[0] ?? 0) / 1_000, to: plan.durationMs / 1_000 };
   const seeds = records.length === 1 ? `seed ${first.seed}` : `${records.length} seeds`;
   const common = { x, markers, height: 320 };
   const charts: Chart[] = [
@@ -160,9 +162,15 @@ export function rehearsalCharts(name: string, plan: RehearsalPlan, records: read
     { ...common, title: "99th percentile of latency, by the callers' region", y: { label: "ms", isLog: true },
       series: series(callers, (region, ms) => at(region, ms).latency.quantile(0.99)) },
     { ...common, title: "Busy workers, by region", y: { label: "%" },
-      series: series([...plan.regions.keys()], (region, ms) => 100 * meanUtilisation(records, region, ms, ms + spanMs)) },
+      series: series([...plan.regions.keys()],
+        (region, ms) => 100 * meanUtilisation(records, region, ms, ms + spanMs)) },
   ];
-  for (const region of callers.slice(0, 6)) {
+  // Where nobody ever left home there is nothing to see.
+  const travelled = callers.filter((region) => {
+    const { good, servedIn } = summed(records, region, 0, Infinity);
+    return (servedIn.get(region) ?? 0) < good * 0.995;
+  });
+  for (const region of travelled.slice(0, 6)) {
     const share = (where: string, ms: number): number => {
       const { good, servedIn } = at(region, ms);
       return good === 0 ? 0 : 100 * (servedIn.get(where) ?? 0) / good;

@@ -1,4 +1,4 @@
-/** `runRehearsal` plays a rehearsal once: the production client and server in a world of its regions, under its events. */
+/** `runRehearsal` plays a rehearsal once: production clients and servers in a world of its regions and events. */
 import { createClientOn } from "../client/create-client.ts";
 import { service as contractOf } from "../contract/service.ts";
 import { rpc } from "../contract/rpc.ts";
