@@ -28,7 +28,8 @@ export interface ToPrimaryOptions {
 }
 
 /** Options of a client, to be spread into them. */
-export type ToPrimary = Required<Pick<ClientOptions, "picker" | "stack" | "retry" | "outliers">>;
+export type ToPrimary = Required<Pick<ClientOptions,
+  "picker" | "stack" | "retry" | "hedge" | "throttle" | "slowStart" | "outliers">>;
 
 /** The same as `toPrimary` on another runtime. */
 export function toPrimaryOn(runtime: Pick<Runtime, "clock" | "random">, options: ToPrimaryOptions = {}): ToPrimary {
@@ -38,9 +39,10 @@ export function toPrimaryOn(runtime: Pick<Runtime, "clock" | "random">, options:
   const maxWaiting = numberOption("maxWaiting", options.maxWaiting ?? 10_000, { least: 0, whole: true, unit: "calls" });
   const search = new Search(runtime, { minPauseMs, maxPauseMs, attemptMs, maxWaiting });
   return {
-    picker: search.picker, retry: false,
-    // A backup that says it is none is well.
-    outliers: false,
+    // Only the primary can answer, so that there is nobody to hedge to, and whoever comes back is needed at once.
+    picker: search.picker, retry: false, hedge: false, slowStart: false,
+    // A backup that says it is none is well, and not overloaded.
+    outliers: false, throttle: false,
     // Below the keys: every attempt carries the same one.
     stack: ({ telemetry, idempotency, ...rest }) => ({ telemetry, idempotency, toPrimary: search.layer, ...rest }),
   };

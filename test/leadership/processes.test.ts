@@ -80,17 +80,21 @@ test("the primary is killed under load: 0 acknowledged lost, 0 doubled, recovery
     const failures: unknown[] = [];
     const under: Promise<void>[] = [];
     let count = 0;
+    let fromMs = 0;
+    let load: NodeJS.Timeout | undefined;
     // Open-loop: calls are due whether or not those before have ended.
-    const fromMs = performance.now();
-    const load = setInterval(() => {
+    const tick = (): void => {
       for (const due = (performance.now() - fromMs) / 1_000 * perSecond; count < due;) {
         const id = `call ${count++}`;
         under.push(ledger.add({ id })
           .then(() => void acknowledged.add(id), (error: unknown) => void failures.push(error)));
       }
-    }, 5);
+    };
     try {
       await Promise.all(members.map((one) => one.start()));
+      await untilWarm(members);
+      fromMs = performance.now();
+      load = setInterval(tick, 5);
       for (let round = 0; round < 3; round++) {
         const primary = await untilWarm(members);
         const before = acknowledged.size;
