@@ -103,7 +103,7 @@ for (const stopAt of ["before", "after"] as const) {
     assert.equal(balance, 5);
   });
 
-  test(`killed ${stopAt} an effect without a record: the outcome is unknown, and stays as it was`, { skip }, async () => {
+  test(`killed ${stopAt} an effect without a record: the outcome is unknown and stays`, { skip }, async () => {
     const { repeat, balance } = await crashAndRepeat({ method: "depositAlone", stopAt });
     assert.ok(isOutcomeUnknown(repeat), String(repeat));
     assert.equal(balance, stopAt === "after" ? 5 : undefined);

@@ -58,7 +58,8 @@ test("an effect gives its answer, and one that refuses leaves no record", { skip
   await assert.rejects(store.record(claim, Uint8Array.of(1),
     { script: "if #KEYS ~= 1 or #ARGV ~= 1 then return redis.error_reply('SEEN') end\n" +
       "return redis.error_reply('POOR ' .. ARGV[1]) -- nothing was written", keys, args: ["9"] }), /POOR 9/);
-  await assert.rejects(store.record(claim, Uint8Array.of(1), { script: "return redis.call('INCRBY', KEYS[1], 'x')", keys }));
+  const broken = { script: "return redis.call('INCRBY', KEYS[1], 'x')", keys };
+  await assert.rejects(store.record(claim, Uint8Array.of(1), broken));
   assert.equal((await store.claim(mine)).kind, "running");
   assert.equal(await store.record(claim, Uint8Array.of(1), { ...counting, keys }), 1);
   assert.equal((await store.claim(mine)).kind, "done");
@@ -83,7 +84,8 @@ test("records expire by themselves, a while after they are judged expired", { sk
   const store = redisReplayStore(client, { prefix });
   await store.claim(call());
   await store.claim(call({ key: "foreign", stampMs: undefined }));
-  const left = async (key: string): Promise<number> => Number(await client.sendCommand(["PTTL", `${prefix}key:${key}`]));
+  const left = async (key: string): Promise<number> =>
+    Number(await client.sendCommand(["PTTL", `${prefix}key:${key}`]));
   const stamped = await left("k");
   assert.ok(stamped > 600_000 && stamped <= 661_100, `${stamped}`);
   const foreign = await left("foreign");

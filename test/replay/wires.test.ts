@@ -56,7 +56,9 @@ for (const [name, protocol] of Object.entries(protocols)) {
       async function exercise(): Promise<void> {
         const key = createIdempotencyKey(nodeRuntime);
         const trailers: Metadata[] = [];
-        const onMetadata = (kind: string, metadata: Metadata): void => void (kind === "trailer" && trailers.push(metadata));
+        const onMetadata = (kind: string, metadata: Metadata): void => {
+          if (kind === "trailer") trailers.push(metadata);
+        };
         for (let i = 0; i < 3; i++) {
           assert.deepEqual(await bank.pay({ cents: 5 }, { idempotencyKey: key, onMetadata }), { serial: 1 });
         }
