@@ -335,6 +335,51 @@ test("load spills to the next region, settles at the target, and returns without
   back.slice(1).forEach((share, i) => assert.ok(share >= (back[i] as number) - 0.01, "the return is monotone"));
 });
 
+/** Every region reports that it is so busy. */
+function used(all: readonly TestCandidate[], nowMs: number, cpu: Readonly<Record<string, number>>): void {
+  for (const each of all) {
+    const its = cpu[each.address.region];
+    if (its === undefined) continue;
+    each.load.report = { cpu: its, memory: 0, inFlight: 0, callsPerSecond: 0, errorsPerSecond: 0, loopLagMs: 0 };
+    each.load.reportAtMs = nowMs;
+  }
+}
+
+test("when a region falls, each of the others takes at once what it has room for", () => {
+  for (const [cpu, near] of [
+    // Room for 0.9 - 0.6 each: beyond the threshold all shall be as busy as all are on the whole.
+    [{ home: 0.6, near: 0.6, far: 0.6 }, 500],
+    [{ home: 0.3, near: 0.6, far: 0.6 }, 500],
+    // The nearer one has room for everything.
+    [{ home: 0.3, near: 0.4, far: 0.4 }, 1_000],
+    // Nobody has told anything of the others: they are taken to be as busy as the fallen one was.
+    [{ home: 0.6 }, 500],
+    // Nothing is known at all: nearest first.
+    [{}, 1_000],
+  ] as const) {
+    const { all, clock, count, pick, set } = world();
+    pick();
+    used(all, clock.now(), cpu);
+    clock.advance(150);
+    used(all, clock.now(), cpu);
+    assert.deepEqual(count(), { home: 1_000 });
+    set("home", 0, "suspect");
+    const counts = count();
+    assert.ok(Math.abs((counts["near"] ?? 0) - near) <= 2, `${JSON.stringify(cpu)}: ${JSON.stringify(counts)}`);
+    assert.equal((counts["near"] ?? 0) + (counts["far"] ?? 0), 1_000);
+  }
+});
+
+test("where all are beyond the threshold they are held to what all are on the whole, and its own callers stay", () => {
+  const { all, clock, pick, picker } = world();
+  for (let i = 0; i < 100; i++) {
+    pick();
+    clock.advance(100);
+    used(all, clock.now(), { home: 0.9, near: 0.9, far: 0.9 });
+  }
+  assert.equal(picker.regionShares()["home"], 1);
+});
+
 test("the observer hears of shares that moved", () => {
   const heard: string[] = [];
   const { set, count } = world({

@@ -8,6 +8,11 @@ import { RegionState } from "./region-state.ts";
 export const maxRegions = 40;
 /** Time constant of the load controller, in milliseconds. */
 const loadWindowMs = 1_000;
+/**
+ * Callers from elsewhere leave a region so much sooner than its own, as utilisation: or what one region sends to the
+ * next, that sends on, and calls cross each other for nothing.
+ */
+const ownersMargin = 0.03;
 /** So long are limits not raised after a region fell: the load that it lost has to show in the others' reports first. */
 const settleMs = 2 * loadWindowMs;
 /** Share below which load alone never pushes a region: it must be seen to be measured. */
@@ -112,7 +117,8 @@ export class RegionMap {
     for (let i = 0; i < this.regions.length; i++) {
       const region = this.regions[i] as RegionState;
       const share = shares?.[i] ?? 0;
-      if (elapsed > 0) steerByLoad(region, target, elapsed, share, now >= this.#settledAtMs);
+      const goal = region.name === this.#settings.region ? target : target - ownersMargin;
+      if (elapsed > 0) steerByLoad(region, goal, elapsed, share, now >= this.#settledAtMs);
       if (movedLoad === 0 || region.score === 0) continue;
       const room = Math.max(0, target - (region.used ?? assumed ?? 0)) * region.ableWeight;
       const most = Math.max(minLoadLimit, share + movedShare * room / movedLoad);

@@ -182,6 +182,8 @@ class Hedging extends Alarm {
       },
       forkFailed: (contest, error) => {
         if (!RpcError.is(error) || !(error.retryable || error.neverStarted)) return;
+        // Cut off by a suspicion, it tells what was not known when it was sent, not that repeats are in vain.
+        if ((error.candidate as Candidate | undefined)?.status === "suspect") return;
         this.#settings.budget?.retryFailed(regionOf(contest.context));
       },
       won: () => void this.wins++,
