@@ -16,9 +16,12 @@ export { type LiveLatency, liveLatency, type LiveLatencyOptions, type MethodLate
 export { pause } from "./pause.ts";
 export { rateLimit, type RateLimitOptions } from "./rate-limit.ts";
 export {
-  decideRate, memoryRateLimitStore, type MemoryRateLimitOptions, type Rate, type RateDecision, type RateLimitStore,
-  resolveRate, type ResolvedRate,
+  decideRate, memoryRateLimitStore, type MemoryRateLimitOptions, type MemoryRateLimitStore, type Rate, type RateDecision,
+  type RateLimitStore, resolveRate, type ResolvedRate,
 } from "./rate-limit-store.ts";
+export {
+  type RedisRateLimitClient, type RedisRateLimitOptions, redisRateLimitStore,
+} from "./redis-rate-limit.ts";
 export { retry, type RetryLayer, type RetryOptions } from "./retry.ts";
 export { retryBudget, type RetryBudget, type RetryBudgetOptions } from "./retry-budget.ts";
 export { retryThrottling, type RetryThrottlingOptions } from "./retry-throttling.ts";

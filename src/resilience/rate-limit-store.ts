@@ -77,10 +77,15 @@ export interface MemoryRateLimitOptions extends Rate {
   readonly maxKeys?: number | undefined;
 }
 
+/** A store that answers at once. */
+export interface MemoryRateLimitStore extends RateLimitStore {
+  take(key: string, tokens: number, nowMs: number): RateDecision;
+  /** Keys kept now. */
+  readonly size: number;
+}
+
 /** A store of this process alone: a Map of one number a key. */
-export function memoryRateLimitStore(
-  options: MemoryRateLimitOptions,
-): RateLimitStore & { take(key: string, tokens: number, nowMs: number): RateDecision; readonly size: number } {
+export function memoryRateLimitStore(options: MemoryRateLimitOptions): MemoryRateLimitStore {
   const rate = resolveRate(options);
   const maxKeys = numberOption("maxKeys", options.maxKeys ?? 10_000, { least: 1, most: 10_000_000, whole: true });
   /** Least recently used first. */
