@@ -11,8 +11,8 @@
  */
 import { parseArgs } from "node:util";
 import {
-  avoidTried, consistentHash, dynamicWeighted, errorAware, geographic, leastRequests, nearest, peakEwma, primaryBackup,
-  random, roundRobin, slowStart, smoothWeighted, weightedRandom,
+  avoidTried, c3, consistentHash, dynamicWeighted, errorAware, geographic, leastDelay, leastRequests, nearest, peakEwma,
+  prequal, primaryBackup, random, roundRobin, slowStart, smoothWeighted, weightedRandom,
 } from "../src/balance/index.ts";
 import { Balancer } from "../src/client/balancer.ts";
 import {
@@ -35,7 +35,11 @@ const pickers: Readonly<Record<string, () => Picker>> = {
   smoothWeighted: () => smoothWeighted(),
   dynamicWeighted: () => dynamicWeighted(runtime),
   leastRequests: () => leastRequests(dice),
+  leastDelay: () => leastDelay(dice),
+  "leastDelay, told": () => leastDelay(dice),
   peakEwma: () => peakEwma(runtime),
+  c3: () => c3(runtime),
+  "prequal, told": () => prequal(runtime),
   errorAware: () => errorAware(runtime),
   consistentHash: () => consistentHash(),
   geographic: () => geographic({ lat: 48, lon: 11 })(leastRequests(dice)),
@@ -56,15 +60,23 @@ interface Endpoint extends Candidate {
 }
 
 /** Five regions, three zones, weights 1 to 4, measured; a fifth of the home region is away if it is to spill. */
-function endpoints(n: number, spilling: boolean): Endpoint[] {
+function endpoints(n: number, spilling: boolean, told = false): Endpoint[] {
   return Array.from({ length: n }, (_, i) => {
     const region = Math.floor((i * 5) / n);
     const load = { ...createLoad(), peakEwmaMs: 5, latencyMs: 5, leastRoundTripMs: 1 + region * 20 };
+    const rates = { callsPerSecond: 0, errorsPerSecond: 0, loopLagMs: 0 };
+    const report = { cpu: 0, memory: 0, inFlight: i % 3, latencyMs: 5, ...rates };
+    if (told) Object.assign(load, { report, reportAtMs: clock.now() });
+    const askLoad = (): boolean => {
+      load.reportAtMs = clock.now();
+      return true;
+    };
     const address = endpointAddress({
       address: `10.${region}.${i >> 8}.${i & 255}:443`, region: `r${region}`, zone: `z${i % 3}`, weight: 1 + (i % 4),
       attributes: { lat: String(region * 10), lon: "11" },
     });
-    return { address, load, status: spilling && region === 0 && i % 2 === 0 ? "connecting" : "ready" };
+    const status = spilling && region === 0 && i % 2 === 0 ? "connecting" : "ready";
+    return { address, load, status, ...told && { askLoad } };
   });
 }
 
@@ -178,7 +190,7 @@ const show = (row: { case: string; picker: string; value: number; unit: string }
 };
 for (const size of sizes) {
   for (const name of names) {
-    const all = endpoints(size, name.includes("spilling"));
+    const all = endpoints(size, name.includes("spilling"), name.includes("told"));
     const picker = (pickers[name] as () => Picker)();
     time(picker, all, 100_000);
     const best = Math.min(...Array.from({ length: 5 }, () => time(picker, all, 400_000)));

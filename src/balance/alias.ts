@@ -38,6 +38,19 @@ export function draw(table: AliasTable, n: number, random: Random): number {
   return point - column < (table.keep[column] as number) ? column : ((table.instead as Int32Array)[column] as number);
 }
 
+/** A draw that differs from `taken`; by weight it may take a few tries, after which the same one is fine. */
+export function drawOther(table: AliasTable, n: number, random: Random, taken: number): number {
+  if (table.keep === undefined) {
+    const other = Math.floor(random.next() * (n - 1));
+    return other >= taken ? other + 1 : other;
+  }
+  for (let tries = 0; tries < 3; tries++) {
+    const other = draw(table, n, random);
+    if (other !== taken) return other;
+  }
+  return taken;
+}
+
 function fill(candidates: readonly Candidate[], scale: number): { keep: Float64Array; instead: Int32Array } {
   const n = candidates.length;
   const keep = new Float64Array(n);

@@ -6,8 +6,9 @@ import {
 } from "../../test/policies/support.ts";
 import type { Candidate, Load, Picker } from "../core/index.ts";
 import {
-  avoidTried, consistentHash, distanceKm, dynamicWeighted, errorAware, geographic, hash32, leastRequests, maglevTable,
-  nearest, peakEwma, primaryBackup, random, roundRobin, slowStart, smoothWeighted, warmth, weightedRandom,
+  avoidTried, c3, consistentHash, distanceKm, dynamicWeighted, errorAware, geographic, hash32, leastDelay,
+  leastRequests, maglevTable, nearest, peakEwma, prequal, primaryBackup, random, roundRobin, slowStart, smoothWeighted,
+  warmth, weightedRandom,
 } from "./index.ts";
 
 function tally(picker: Picker, all: readonly Candidate[], calls: number, call = context()): number[] {
@@ -29,6 +30,7 @@ function everyPicker(): Record<string, Picker> {
     geographic: geographic({ lat: 0, lon: 0 })(roundRobin()), nearest: nearest(runtime)(roundRobin()),
     primaryBackup: primaryBackup(roundRobin()), slowStart: slowStart(runtime)(leastRequests(dice)),
     avoidTried: avoidTried(leastRequests(dice)),
+    leastDelay: leastDelay(dice), c3: c3(runtime), prequal: prequal(runtime),
   };
 }
 

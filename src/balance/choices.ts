@@ -4,8 +4,8 @@
  * Mitzenmacher's result: with d = 2 the longest queue grows as log log n instead of log n. The cost of a pick
  * does not depend on the number of candidates.
  */
-import type { Candidate, Load, Picker, Random, Runtime } from "../core/index.ts";
-import { type AliasTable, aliasTable, draw } from "./alias.ts";
+import { type Candidate, type Load, numberOption, type Picker, type Random, type Runtime } from "../core/index.ts";
+import { aliasTable, draw, drawOther } from "./alias.ts";
 import { derived } from "./derived.ts";
 
 export interface ChoicesOptions {
@@ -37,7 +37,7 @@ export interface PeakEwmaOptions extends ChoicesOptions {
  */
 export function peakEwma(runtime: Pick<Runtime, "clock" | "random">, options: PeakEwmaOptions = {}): Picker {
   const { clock } = runtime;
-  const decayMs = options.decayMs ?? 10_000;
+  const decayMs = decayOption(options);
   return powerOfChoices(runtime.random, options, (other, best, meanWeight) => {
     const otherBusy = 1 + (other.load.inFlight * meanWeight) / other.address.weight;
     const bestBusy = 1 + (best.load.inFlight * meanWeight) / best.address.weight;
@@ -59,8 +59,8 @@ export interface ErrorAwareOptions extends PeakEwmaOptions {
  */
 export function errorAware(runtime: Pick<Runtime, "clock" | "random">, options: ErrorAwareOptions = {}): Picker {
   const { clock } = runtime;
-  const decayMs = options.decayMs ?? 10_000;
-  const power = options.power ?? 3;
+  const decayMs = decayOption(options);
+  const power = numberOption("power", options.power ?? 3, { least: 0, most: 100 });
   return powerOfChoices(runtime.random, options, (other, best, meanWeight) => {
     const now = clock.now();
     const measured = other.load.peakEwmaMs > 0 && best.load.peakEwmaMs > 0;
@@ -71,7 +71,7 @@ export function errorAware(runtime: Pick<Runtime, "clock" | "random">, options: 
 
 /** Of two draws by weight, whichever `prefers` says: the base of a load-aware picker of one's own. */
 export function powerOfChoices(random: Random, options: ChoicesOptions, prefers: Prefers): Picker {
-  const choices = Math.max(1, Math.floor(options.choices ?? 2));
+  const choices = numberOption("choices", options.choices ?? 2, { least: 1, most: 10_000, whole: true });
   const tables = derived(aliasTable);
   return (candidates) => {
     const n = candidates.length;
@@ -92,17 +92,8 @@ export function powerOfChoices(random: Random, options: ChoicesOptions, prefers:
   };
 }
 
-/** A draw that differs from `taken`; by weight it may take a few tries, after which the same one is fine. */
-function drawOther(table: AliasTable, n: number, random: Random, taken: number): number {
-  if (table.keep === undefined) {
-    const other = Math.floor(random.next() * (n - 1));
-    return other >= taken ? other + 1 : other;
-  }
-  for (let tries = 0; tries < 3; tries++) {
-    const other = draw(table, n, random);
-    if (other !== taken) return other;
-  }
-  return taken;
+function decayOption({ decayMs }: PeakEwmaOptions): number {
+  return numberOption("decayMs", decayMs ?? 10_000, { least: 1, unit: "milliseconds" });
 }
 
 function errorAwareScore(

@@ -3,7 +3,7 @@
  *
  * gRFC A58, weighted_round_robin: https://github.com/grpc/proposal (A58-client-side-weighted-round-robin-lb-policy).
  */
-import type { Candidate, Clock, Load, Picker, Runtime } from "../core/index.ts";
+import { type Candidate, type Clock, type Load, numberOption, type Picker, type Runtime } from "../core/index.ts";
 import { derived } from "./derived.ts";
 import { Schedule } from "./schedule.ts";
 
@@ -24,7 +24,7 @@ export interface DynamicWeightedOptions {
  */
 export function dynamicWeighted(runtime: Pick<Runtime, "clock">, options: DynamicWeightedOptions = {}): Picker {
   const { clock } = runtime;
-  const updateMs = Math.max(100, options.updateMs ?? 1_000);
+  const updateMs = numberOption("updateMs", options.updateMs ?? 1_000, { least: 100, unit: "milliseconds" });
   const weightOf = reportedWeight(clock, options);
   let virtualNow = 0;
   const reckon = (candidates: readonly Candidate[]) => ({
@@ -46,7 +46,10 @@ export function dynamicWeighted(runtime: Pick<Runtime, "clock">, options: Dynami
 
 /** A weight from a server's report, or 0 if it has none that may be used. */
 function reportedWeight(clock: Clock, options: DynamicWeightedOptions): (load: Load) => number {
-  const { errorUtilisationPenalty = 1, blackoutMs = 10_000, expiryMs = 180_000 } = options;
+  const errorUtilisationPenalty =
+    numberOption("errorUtilisationPenalty", options.errorUtilisationPenalty ?? 1, { least: 0 });
+  const blackoutMs = numberOption("blackoutMs", options.blackoutMs ?? 10_000, { least: 0, unit: "milliseconds" });
+  const expiryMs = numberOption("expiryMs", options.expiryMs ?? 180_000, { least: 1, unit: "milliseconds" });
   /** Since when each server has been reporting without a gap. */
   const since = new WeakMap<Load, number>();
   return (load) => {
