@@ -164,7 +164,7 @@ test("who may lack acknowledged changes is not promoted, unless that is wanted",
   }
 });
 
-test("without waiting for backups what had not arrived is lost, and is reported when the primary comes back", async () => {
+test("without waiting for backups what had not arrived is lost, and that is reported afterwards", async () => {
   const { append, primary, members, texts, run, simulation, events } = await group(["a", "b"],
     { mode: { kind: "asynchronous" }, dropAfterMs: 60_000 });
   await append("both");

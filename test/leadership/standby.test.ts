@@ -53,6 +53,13 @@ const faults: Readonly<Record<string, { readonly fault: Fault; readonly options?
       simulation.at(14_000, () => simulation.heal());
     },
   },
+  "callers hear nothing of the primary, which hears them, and then it dies": {
+    fault: ({ simulation }, primary) => {
+      simulation.partition(primary, "caller", { isOneWay: true });
+      simulation.at(8_000, () => simulation.crash(primary));
+      simulation.at(8_100, () => simulation.heal());
+    },
+  },
   "a backup is cut off from the primary": {
     fault: ({ simulation }, primary, [first]) => {
       simulation.partition(primary, first as string);
