@@ -16,6 +16,7 @@ import {
   type Observer, RpcError, type Runtime, type Service,
 } from "../core/index.ts";
 import type { GatedLayer } from "../core/gate.ts";
+import type { BackPressure } from "./back-pressure.ts";
 import { admissionLevel } from "./admission-level.ts";
 import { kneeLimit } from "./knee-limit.ts";
 import type { ConcurrencyLimit, LimitSample } from "./limit.ts";
@@ -23,14 +24,14 @@ import { pacedEvents, type PacedEvents } from "./paced.ts";
 import { allLevels, criticalityAt, criticalityOf, levels, type LevelOptions, rankOf } from "./priority.ts";
 import { serviceTimes } from "./service-times.ts";
 import { type LineOptions, type Row, type Waiter, waitingLine } from "./waiting-line.ts";
-import { levelText, shed } from "./shed.ts";
+import { admissionName, levelText, shed } from "./shed.ts";
 
 export interface AdmissionOptions extends LevelOptions {
   /** How many calls work at once; a maker, since each server has its own. Default {@link kneeLimit}. */
   readonly limit?: ((runtime: Runtime) => ConcurrencyLimit) | undefined;
   /**
    * So many calls may always be at work while no more comes than is done, whatever the limit says: so that no small
-   * service is ever shed by a mistaken limit. Default 20.
+   * service is ever shed by a mistaken limit. Default 32.
    */
   readonly room?: number | undefined;
   /** The line in front of the limit; `false` for none. */
@@ -40,6 +41,8 @@ export interface AdmissionOptions extends LevelOptions {
   }) | false | undefined;
   /** Turning away at the door by criticality and user. Default true. */
   readonly levels?: boolean | undefined;
+  /** Prices of what handlers call, so that who cannot pay for it is turned away here. Default none. */
+  readonly backPressure?: BackPressure | undefined;
   /** How late the event loop may run before that counts as calls waiting, in milliseconds. Default 20. */
   readonly maxLoopLagMs?: number | undefined;
 }
@@ -67,6 +70,8 @@ const pressedTicks = 2;
 /** Time constant of what comes and what is completed, in milliseconds, and how much more than the other is too much. */
 const rateMs = 2_000;
 const overload = 1.1;
+/** So many of those who cannot pay for what is called go there all the same, to learn its price. */
+const probeShare = 0.01;
 /** Ticks of peace after which the door is opened. */
 const calmTicks = 10;
 
@@ -91,7 +96,7 @@ function resolve(options: AdmissionOptions): Resolved {
   const { line } = options;
   const capacity = line === false ? 0 : numberOption("line.capacity", line?.capacity ?? 2, { least: 0, most: 100 });
   const lagMs = numberOption("maxLoopLagMs", options.maxLoopLagMs ?? 20, { least: 1, unit: "milliseconds" });
-  const room = numberOption("room", options.room ?? 20, { least: 1, most: 1_000_000, whole: true, unit: "calls" });
+  const room = numberOption("room", options.room ?? 32, { least: 1, most: 1_000_000, whole: true, unit: "calls" });
   return { ...options, capacity, lagMs, room };
 }
 
@@ -156,6 +161,7 @@ export class Admission extends Alarm implements AdmissionState {
       const refusal = this.refuse(context);
       if (refusal !== undefined) throw refusal;
     }
+    if (this.#options.backPressure !== undefined) this.#askPrice(this.#options.backPressure, context);
     if (context.method.kind !== "unary") return next(request, context);
     if (!this.isSet) this.#watch(context.startedMs);
     if (this.inFlight < this.limit && this.#line.size === 0) {
@@ -163,6 +169,20 @@ export class Admission extends Alarm implements AdmissionState {
       return this.#work(next, request, context, context.startedMs);
     }
     return this.#wait(next, request, context);
+  }
+
+  /** Turns away who could not pay for what the handler calls, and tells callers what it costs. */
+  #askPrice(backPressure: BackPressure, context: Context): void {
+    const below = backPressure.cursorOf(context.method.path, context.startedMs);
+    const cursor = this.isShut ? Math.min(below, this.#level.cursor) : below;
+    if (cursor < allLevels) context.setTrailer(admissionName, levelText(cursor));
+    if (below === allLevels) return;
+    const level = this.#levelOf(context);
+    if (level < below || this.#runtime.random.next() < probeShare) return;
+    this.shed++;
+    throw shed("what this call needs lets in only what is more important", {
+      criticality: criticalityAt(level), level: levelText(below), retryAfterMs: 100,
+    });
   }
 
   #watch(nowMs: number): void {
@@ -307,7 +327,10 @@ export class Admission extends Alarm implements AdmissionState {
     const keep = Math.exp(-elapsedMs / rateMs);
     this.#arriving = this.#arriving * keep + happened.arrived * (1 - keep) / elapsedMs;
     this.#completing = this.#completing * keep + happened.completed * (1 - keep) / elapsedMs;
-    const isOverloaded = this.#line.isOverloaded = this.#arriving > overload * this.#completing;
+    this.#line.servedPerMs = this.#completing;
+    // Those that are at work now came, too, and are not completed.
+    const isOverloaded = this.#line.isOverloaded = this.#arriving > overload * this.#completing &&
+      (this.#arriving - this.#completing) * rateMs > this.#options.room;
     this.#limited();
     const isPressed = isOverloaded && (this.#line.isStanding(nowMs) || happened.turnedAway > 0);
     this.#pressed = isPressed ? this.#pressed + 1 : 0;
@@ -340,6 +363,8 @@ export class Admission extends Alarm implements AdmissionState {
     this.isShut = false;
     this.#levelText = undefined;
     this.#level.open();
+    // What was not completed before tells nothing of what will be.
+    this.#completing = this.#arriving;
     this.#tell("overload.ends", { limit: this.#limit.limit, shed: this.shed, why: "nobody had to wait" });
   }
 }

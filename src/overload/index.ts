@@ -4,6 +4,7 @@ export {
 } from "./admission.ts";
 export { admissionLevel, type AdmissionLevel, type Happened } from "./admission-level.ts";
 export { aimdLimit, type AimdOptions } from "./aimd-limit.ts";
+export { backPressure, type BackPressure, type BackPressureOptions } from "./back-pressure.ts";
 export { gradientLimit, type GradientOptions } from "./gradient-limit.ts";
 export { kneeLimit, type KneeOptions } from "./knee-limit.ts";
 export { type ConcurrencyLimit, fixedLimit, type LimitBounds, type LimitSample } from "./limit.ts";

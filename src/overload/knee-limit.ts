@@ -35,7 +35,7 @@ const patience = 10;
 /** So much less must be at work before a trial says anything. */
 const fallenTo = 0.85;
 /** Share of the fall of concurrency that latency must follow to prove that calls wait. */
-const follows = 0.4;
+const follows = 0.3;
 /** How soon a new normal is forgotten that the expected latencies do not follow, in milliseconds. */
 const normalMs = 20_000;
 /** Windows without use or stretch after which nothing is proven any more. */
@@ -101,7 +101,7 @@ class KneeLimit implements ConcurrencyLimit {
     if (inFlight > this.#mostInFlight) this.#mostInFlight = inFlight;
     const elapsedMs = nowMs - this.#fromMs;
     if (elapsedMs < this.#windowMs || this.#calls < leastCalls) return;
-    const enough = this.#state.kind === "trial" ? 2 * windowCalls : windowCalls;
+    const enough = this.#state.kind === "trial" ? 4 * windowCalls : windowCalls;
     if (this.#calls < enough && elapsedMs < this.#windowMs * patience) return;
     const most = this.#mostInFlight;
     const stretch = this.#latencyMs / (this.#expectedMs * this.#normal);

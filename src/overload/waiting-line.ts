@@ -54,6 +54,11 @@ export interface WaitingLine {
    * comes will grow shorter, and whoever has patience is served. Default true.
    */
   isOverloaded: boolean;
+  /**
+   * Calls a millisecond that are taken out, if somebody knows. Of a line that stands, nobody is let in who would not be
+   * served in time: turned away at once rather than after a wait. Default Infinity.
+   */
+  servedPerMs: number;
   /** Whether calls of some rank have waited longer than they should, all through an interval. */
   isStanding(nowMs: number): boolean;
   /** Takes somebody in, if need be in place of another. False: there is no room. */
@@ -76,6 +81,7 @@ export function waitingLine(clock: Clock, options: LineOptions = {}): WaitingLin
 class Line extends Alarm implements WaitingLine {
   size = 0;
   isOverloaded = true;
+  servedPerMs = Infinity;
   readonly #clock: Clock;
   readonly #targetMs: number;
   readonly #maxWaitMs: number;
@@ -110,8 +116,9 @@ class Line extends Alarm implements WaitingLine {
 
   enter(waiter: Waiter, capacity: number): boolean {
     const nowMs = waiter.enteredMs;
-    if (this.size >= capacity && !this.#makeRoom(waiter)) return false;
     const row = this.#rows[waiter.rank] as Row;
+    if (row.isStanding && row.size >= Math.max(1, this.servedPerMs * this.#patienceMs(row))) return false;
+    if (this.size >= capacity && !this.#makeRoom(waiter)) return false;
     if (row.size === 0) row.filledMs = nowMs;
     waiter.row = row;
     waiter.before = row.last;
