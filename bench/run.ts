@@ -10,6 +10,7 @@ const benches: Readonly<Record<string, string>> = {
   stream: "messages of one stream, from the server and to it, beside grpc-js",
   grpc: "gRPC calls and streams, every pairing with grpc-js and connect-node, in the clear and over TLS",
   http: "Connect and plain JSON beside connect-node, fastify + undici and tRPC",
+  policies: "what each policy costs a call that it lets alone",
   stack: "what each part of the default stack costs over the bare wire",
   gateway: "calls through nginx, HAProxy and our gateway, beside the same calls without",
   codec: "encoding and decoding one record",

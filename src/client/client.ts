@@ -1,6 +1,6 @@
 /** `createClient` turns a contract into an object whose methods call whoever serves it. */
 import { Context } from "../core/context.ts";
-import { RpcError } from "../core/error.ts";
+import { expected, RpcError } from "../core/error.ts";
 import { createMetadata, type Metadata } from "../core/metadata.ts";
 import type { MethodInfo } from "../core/method.ts";
 import type { Clock } from "../core/runtime.ts";
@@ -16,6 +16,8 @@ export interface Caller {
   readonly service: Service;
   /** Timeout of unary calls that say nothing, in milliseconds. */
   readonly timeoutMs: number;
+  /** What a call made for another (`{ context }`) leaves of that one's time, in milliseconds. Default by itself. */
+  readonly deadlineReserveMs?: number | undefined;
 }
 
 /** Makes the methods of `contract`, each bound to its own method: no proxy, no look-up on a call's way. */
@@ -42,7 +44,7 @@ function promised(method: MethodInfo, caller: Caller): Call<Promise<unknown>> {
         const answer = service(request, new Context(method, nowMs, nowMs + timeoutMs));
         return isPromise(answer) ? answer : Promise.resolve(answer);
       }
-      const context = contextOf(method, clock, timeoutMs, request, options);
+      const context = contextOf(method, caller, timeoutMs, request, options);
       const unlink = link(context, options);
       const answer = Promise.resolve(service(request, context));
       return unlink === undefined ? answer : answer.finally(unlink);
@@ -57,7 +59,7 @@ function streamed(method: MethodInfo, caller: Caller): Call<AsyncIterable<unknow
   const timeoutMs = method.timeoutMs ?? Infinity;
   return (request, options) => {
     try {
-      const context = contextOf(method, clock, timeoutMs, request, options);
+      const context = contextOf(method, caller, timeoutMs, request, options);
       const unlink = link(context, options);
       const answer = service(request, context);
       // A layer that could not begin at once (a retry after a connection was lost) answers with a promise.
@@ -95,16 +97,36 @@ async function* failing(error: RpcError): AsyncGenerator<never> {
   await Promise.reject(error);
 }
 
+/** What a call leaves of its parent's time where nobody says: a hundredth of what is left, within these bounds. */
+const reserveShare = 0.01;
+const [leastReserveMs, mostReserveMs] = [1, 20];
+
+/**
+ * The deadline of a call made on behalf of another: sooner than that one's, so that its answer, or its failure, comes
+ * while there is time to say so. Deadlines so shrink from hop to hop, and what cannot be done in time is not begun.
+ */
+function childDeadline(parent: Context, nowMs: number, reserveMs: number | undefined): number {
+  const { deadline } = parent;
+  if (deadline === Infinity) return Infinity;
+  const leftMs = deadline - nowMs;
+  const keptMs = reserveMs ?? Math.min(mostReserveMs, Math.max(leastReserveMs, leftMs * reserveShare));
+  if (leftMs > keptMs) return deadline - keptMs;
+  throw expected("deadline_exceeded",
+    `not sent: of the time of the call it is made for ${Math.max(0, leftMs).toFixed(1)} ms are left, and ` +
+    `${keptMs.toFixed(1)} ms are reserved for the answer`, { neverStarted: true, retryable: false, phase: "pick" });
+}
+
 function contextOf(
-  method: MethodInfo, clock: Clock, timeoutMs: number, request: unknown, options: CallOptions = {},
+  method: MethodInfo, caller: Caller, timeoutMs: number, request: unknown, options: CallOptions = {},
 ): Context {
   const { context: parent } = options;
-  let deadline = Math.min(options.deadline ?? Infinity, parent?.deadline ?? Infinity);
+  const nowMs = caller.clock.now();
+  const inheritedMs = parent === undefined ? Infinity : childDeadline(parent, nowMs, caller.deadlineReserveMs);
+  let deadline = Math.min(options.deadline ?? Infinity, inheritedMs);
   const ownMs = options.timeoutMs ?? timeoutMs;
   if (!(ownMs > 0)) {
     throw new RpcError("invalid_argument", `timeoutMs is ${ownMs}, expected milliseconds above 0`, { phase: "encode" });
   }
-  const nowMs = clock.now();
   deadline = Math.min(deadline, nowMs + ownMs);
   const context = new Context(method, nowMs, deadline, {
     ...metadataOf(options, method),

@@ -5,11 +5,12 @@ import { RpcError } from "../core/error.ts";
 import type { Connect } from "../core/connection.ts";
 import type { MethodInfo } from "../core/method.ts";
 import type { Observer } from "../core/observer.ts";
+import { numberOption } from "../core/option.ts";
 import type { Picker } from "../core/picker.ts";
 import type { Probe } from "../core/probe.ts";
 import type { Runtime, Security } from "../core/runtime.ts";
 import { compose, type LayerMaker, type Service, type Stack } from "../core/service.ts";
-import { avoidTried, leastRequests, slowStart } from "../balance/index.ts";
+import { avoidTried, leastDelay, slowStart } from "../balance/index.ts";
 import { codersOf, type MethodCoders } from "../contract/coders.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { AnyMethod } from "../contract/method.ts";
@@ -46,7 +47,7 @@ export interface ClientOptions extends EndpointOptions {
   readonly zone?: string | undefined;
   /** Regions: spillover, fail-back, residency, drain. */
   readonly regions?: Omit<RegionPreferenceOptions, "region" | "zone"> | undefined;
-  /** How one endpoint of a region is chosen. Default: the less loaded of two (least requests, P2C). */
+  /** How one endpoint of a region is chosen. Default: who is expected to answer soonest (`leastDelay`). */
   readonly picker?: Picker | undefined;
   /**
    * Wraps the choice of an endpoint: gets a maker of what is the choice otherwise, region preference over `picker`,
@@ -55,6 +56,11 @@ export interface ClientOptions extends EndpointOptions {
   readonly routing?: ((makePicker: () => Picker) => Picker) | undefined;
   /** Milliseconds for a unary call that says nothing and whose method says nothing. Default 15,000. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * What a call that is made for another one (`{ context }`) leaves of that one's time, in milliseconds, so that its
+   * outcome can still be told. Default a hundredth of what is left, 1 to 20.
+   */
+  readonly deadlineReserveMs?: number | undefined;
   /** Default: 3 attempts, 20 % budget. `false` for single attempts. */
   readonly retry?: RetryOptions | false | undefined;
   /**
@@ -140,8 +146,10 @@ export function createClientOn<S extends AnyContract>(
 ): ClientOf<S> {
   checkHedged(contract.methods, options.hedge ?? false);
   const calling = createCaller(runtime, { ...options, name: options.name ?? contract.name });
-  const methodsOver = (service: Service) =>
-    callMethods(contract, { clock: runtime.clock, service, timeoutMs: options.timeoutMs ?? 15_000 });
+  const caller = {
+    clock: runtime.clock, timeoutMs: options.timeoutMs ?? 15_000, deadlineReserveMs: reserveOf(options),
+  };
+  const methodsOver = (service: Service) => callMethods(contract, { ...caller, service });
   const methods = methodsOver(calling.service);
   const control: ClientControl<Client<S>, S> = {
     by: (picker) => methodsOver(calling.serviceBy(picker)),
@@ -185,7 +193,7 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
   // Of several pickers the first tells where regions stand: the observer has one story to follow.
   let regionObserver: Observer | undefined = observer;
   const makePicker = (): Picker => {
-    const tried = avoidTried(options.picker ?? leastRequests(runtime.random));
+    const tried = avoidTried(options.picker ?? leastDelay(runtime.random));
     const inner = options.slowStart === false
       ? tried
       : slowStart(runtime, { of: "returned", windowMs: 10_000, minShare: 0.02, ...options.slowStart })(tried);
@@ -223,6 +231,12 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
     drain: (id, isDrained) => balancer.drain(id, isDrained),
     confirm: () => view.confirm?.(options.name),
   };
+}
+
+function reserveOf({ deadlineReserveMs }: ClientOptions): number | undefined {
+  return deadlineReserveMs === undefined
+    ? undefined
+    : numberOption("deadlineReserveMs", deadlineReserveMs, { least: 0, most: 3_600_000, unit: "milliseconds" });
 }
 
 /** What the balancer is told; fixed addresses are as they are. */

@@ -35,9 +35,17 @@ export function forward(method: MethodInfo, { upstreams, rules, timedBy }: Forwa
 
 function onward(context: Context, metadata: Metadata = context.metadata): Context {
   return context.with({
-    hops: context.hops + 1, attempt: 0, metadata,
+    deadline: onwardDeadline(context), hops: context.hops + 1, attempt: 0, metadata,
     onMetadata: (kind, reply) => passOn(context, kind, reply),
   });
+}
+
+/** What a gateway keeps of a call's time, in milliseconds, and at most which share of it: to say that it failed. */
+const [reserveMs, reserveShare] = [1, 0.1];
+
+/** Deadlines shrink at every hop. A server behind is told whole milliseconds, so less would not show there. */
+function onwardDeadline({ deadline, startedMs }: Context): number {
+  return deadline === Infinity ? deadline : deadline - Math.min(reserveMs, (deadline - startedMs) * reserveShare);
 }
 
 function withRule(context: Context, rule: RoutingRule): Metadata {

@@ -34,8 +34,12 @@ export interface AdaptiveThrottleOptions {
 }
 
 export interface AdaptiveThrottle {
-  /** Counts a call about to be made, and says whether it may; what may not counts all the same, as the rule wants. */
-  admits(group: string, criticality: Criticality, nowMs: number): boolean;
+  /**
+   * Counts a call about to be made, and says whether it may; what may not counts all the same, as the rule wants.
+   * `draw`, 0 to 1, decides instead of chance: the same for all calls of one user, whose work is then done or not done
+   * as a whole.
+   */
+  admits(group: string, criticality: Criticality, nowMs: number, draw?: number): boolean;
   /** Takes in how an attempt failed; those that were accepted need not be told. */
   failed(group: string, error: RpcError, nowMs: number): void;
   /** The share of calls of default criticality that is turned away now, 0 to 1. */
@@ -85,14 +89,14 @@ export function adaptiveThrottle(
     return last = group;
   };
   return {
-    admits(name, criticality, nowMs) {
+    admits(name, criticality, nowMs, draw) {
       const group = groupOf(name, nowMs);
       group.count(nowMs);
       // Where nobody was refused within the window there is nothing to reckon.
       if (group.refused === 0) return true;
       const share = group.share(patience[criticality]);
       if (share > 0) tell(options.observer, name, group, nowMs);
-      if (share === 0 || random.next() >= share || nowMs - group.passedAtMs >= settings.probeMs) {
+      if (share === 0 || (draw ?? random.next()) < 1 - share || nowMs - group.passedAtMs >= settings.probeMs) {
         group.passedAtMs = nowMs;
         return true;
       }

@@ -8,6 +8,7 @@ import type { AnyMethod } from "../contract/method.ts";
 import type { AnyContract } from "../contract/service.ts";
 import { codecByName } from "../codec/choose.ts";
 import type { MethodShape, Route, Router } from "../protocol/router.ts";
+import { begun } from "./begun.ts";
 
 interface Served {
   readonly method: AnyMethod;
@@ -73,7 +74,7 @@ export class Routes {
         throw new RpcError("invalid_argument",
           `${method.path} has no handler: expected a function named ${name}, got ${typeof handler}`);
       }
-      const service = compose(this.#options.stack, handler.bind(handlers) as Service);
+      const service = compose(this.#options.stack, begun(handler.bind(handlers) as Service));
       const one: Served = { method, service, byCodec: new Map() };
       this.#served.set(method.path, one);
       this.#byWireName.set(`${method.service}/${method.wireName}`, one);
