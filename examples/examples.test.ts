@@ -14,7 +14,9 @@ function promised(example: string): string {
 }
 
 describe("examples", { concurrency: 2 }, () => {
-  for (const example of ["two-regions", "weighted-and-backup", "health", "warm-standby"]) {
+  for (const example of [
+    "two-regions", "weighted-and-backup", "health", "warm-standby", "sharded-store", "word-count",
+  ]) {
     test(example, { timeout: limitMs }, async () => {
       const program = spawn(process.execPath, [join(import.meta.dirname, example, "start.ts")], {
         stdio: ["ignore", "pipe", "pipe"],

@@ -51,6 +51,8 @@ export interface Found<T> {
   readonly count: number;
   readonly answered: number;
   readonly failed: number;
+  /** The answer that came last. */
+  readonly latest: Answer<T> | undefined;
 }
 
 /** When a gathering is over, and what it amounts to. */
@@ -139,6 +141,7 @@ class Gather<S extends AnyContract, T, R> implements Found<T>, Cancellable {
   readonly failures: (Failure | undefined)[];
   answered = 0;
   failed = 0;
+  latest: Answer<T> | undefined = undefined;
   readonly #plan: Plan<S>;
   readonly #targets: readonly Target<S>[];
   readonly #rule: Rule<T, R>;
@@ -257,7 +260,7 @@ class Gather<S extends AnyContract, T, R> implements Found<T>, Cancellable {
       if (this.#active.get(index) !== leaf) return;
       this.#active.delete(index);
       if (error === undefined) {
-        this.answers[index] = { target, value: value as T, latencyMs: leaf.elapsedMs() };
+        this.latest = this.answers[index] = { target, value: value as T, latencyMs: leaf.elapsedMs() };
         this.answered++;
       } else {
         this.#failed(index, error, leaf.elapsedMs());

@@ -81,6 +81,16 @@ test("by value, r must agree: one that is wrong is outvoted, and a split vote fa
   assert.equal(asked.length, 2);
 });
 
+test("a write that lingers reaches every replica; one that does not is cancelled at the last", async () => {
+  const { client, run, at, simulation } = await createFleet(three);
+  at("c").delayMs = 100;
+  const write = { key: "k", value: "new", version: 2 };
+  await run(quorum(eachEndpoint(client), "write", { r: 2, linger: true })(write));
+  assert.equal(at("c").version, 1);
+  await simulation.run(simulation.nowMs + 200);
+  assert.equal(at("c").version, 2);
+});
+
 test("options that contradict each other are refused by name", async () => {
   const { client } = await createFleet(three);
   const make = (options: object) => () => quorum(eachEndpoint(client), "read", { r: 2, ...options });
@@ -90,6 +100,8 @@ test("options that contradict each other are refused by name", async () => {
   assert.throws(make({ agree: "colour" }), invalid(/^agree is "colour"/));
   assert.throws(make({ agree: "value", version: () => 1 }), invalid(/^agree is "value": .* not both/));
   assert.throws(make({ repair: () => Promise.resolve() }), invalid(/^repair is "set"/));
+  const repair = () => Promise.resolve();
+  assert.throws(make({ version: () => 1, repair, linger: false }), invalid(/^linger is false/));
   assert.throws(make({ key: () => 1 }), invalid(/^key is "set"/));
   assert.throws(() => majority(0), invalid(/^n is 0/));
 });

@@ -31,6 +31,11 @@ export interface QuorumOptions<S extends AnyContract, Name extends keyof S["meth
   /** The version of an answer: the newest of r answers holds. */
   readonly version?: ((answer: Output<S, Name>) => Version) | undefined;
   /**
+   * Whether the calls of the others go on once the quorum is complete, so that a write reaches every replica that it
+   * can. Default: only with `repair`; otherwise they are cancelled.
+   */
+  readonly linger?: boolean | undefined;
+  /**
    * With `version`: brings a replica that answered an older one up to date. It hears of every replica that answers
    * before the deadline, also after the quorum was complete; what it throws is told by `repaired`.
    */
@@ -79,6 +84,9 @@ export function quorum<S extends AnyContract, Name extends UnaryName<S>>(
   if (options.repair !== undefined && options.version === undefined) {
     throw badOption("repair", "set", "without version nobody can tell which replica is behind");
   }
+  if (options.repair !== undefined && options.linger === false) {
+    throw badOption("linger", false, "repair hears of the replicas that answer late");
+  }
   if (options.key !== undefined && options.agree === undefined) {
     throw badOption("key", "set", `it says what answers agree in: set agree: "value"`);
   }
@@ -115,7 +123,7 @@ function quorumRule<S extends AnyContract, Name extends UnaryName<S>>(
       return { value: (winner as Answer<T>).value, target: (winner as Answer<T>).target, answers: made, failures,
         repaired: repairs.promise };
     },
-    lingers: repair !== undefined,
+    lingers: options.linger ?? repair !== undefined,
     ended: (found) => {
       // Not settled by a result: it failed, or was cancelled.
       if (winner === undefined || repair === undefined || version === undefined) repairs.resolve([]);
@@ -150,7 +158,6 @@ async function repairAll<T>(
 /** Answers by what they agree in. */
 class Votes<T> {
   readonly #key: (answer: T) => unknown;
-  readonly #seen = new Set<Answer<T>>();
   readonly #counts = new Map<string, number>();
   readonly #ballots = new Map<Answer<T>, string>();
   #leading = "";
@@ -161,16 +168,13 @@ class Votes<T> {
   }
 
   /** How many agree, of the largest party. */
-  count({ answers }: Found<T>): number {
-    for (const answer of answers) {
-      if (answer === undefined || this.#seen.has(answer)) continue;
-      this.#seen.add(answer);
-      const ballot = canonical(this.#key(answer.value));
-      const count = (this.#counts.get(ballot) ?? 0) + 1;
-      this.#counts.set(ballot, count);
-      this.#ballots.set(answer, ballot);
-      if (count > this.#most) [this.#most, this.#leading] = [count, ballot];
-    }
+  count({ latest }: Found<T>): number {
+    if (latest === undefined || this.#ballots.has(latest)) return this.#most;
+    const ballot = canonical(this.#key(latest.value));
+    const count = (this.#counts.get(ballot) ?? 0) + 1;
+    this.#counts.set(ballot, count);
+    this.#ballots.set(latest, ballot);
+    if (count > this.#most) [this.#most, this.#leading] = [count, ballot];
     return this.#most;
   }
 

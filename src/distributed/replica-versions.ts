@@ -42,86 +42,108 @@ export interface ReplicaVersions {
 
 /** Makes the server's half for one replica. */
 export function replicaVersions(runtime: Runtime, options: ReplicaVersionsOptions): ReplicaVersions {
-  const { origin, observer } = options;
-  if (origin === "" || origin.length > 128) throw badOption("origin", origin, "expected 1 to 128 characters");
-  const maxWaitMs = numberOption("maxWaitMs", options.maxWaitMs ?? 50, { least: 0, unit: "milliseconds" });
-  const maxWaiting = numberOption("maxWaiting", options.maxWaiting ?? 1_000, { least: 0, whole: true, unit: "calls" });
-  const vector: Record<string, number> = { ...options.initial };
-  const waiting = new Set<Wait>();
-  const writes = new WeakMap<Context, number>();
-  const advanced = (): void => {
-    for (const wait of waiting) if (covers(vector, wait.wanted)) wait.end(undefined);
-  };
-  const lagging = (wanted: VersionVector): RpcError => {
-    const behind = Object.keys(wanted).filter((one) => versionOf(vector, one) < (wanted[one] as number));
-    const why = behind.map((one) => `${versionOf(vector, one)} of ${wanted[one]} of ${one}`).join(", ");
-    observer?.event?.("session.lagging", { at: origin, why });
-    // Not `unavailable`: to be behind is no illness, for which a server would be left alone.
-    return expected("aborted", `this replica is behind what the session has seen: it has ${why}`,
-      { neverStarted: true, reason: "ReplicaLags" });
-  };
-  const caughtUp = (wanted: VersionVector, context: Context): Promise<void> => {
-    const limitMs = Math.min(maxWaitMs, context.deadline - runtime.clock.now());
-    if (limitMs <= 0 || waiting.size >= maxWaiting) return Promise.reject(lagging(wanted));
-    return new Promise((resolve, reject) => {
-      const wait = new Wait(wanted, context, (error) => {
-        waiting.delete(wait);
-        timer.cancel();
-        if (error === undefined) resolve();
-        else reject(error);
-      });
-      const timer = runtime.clock.after(limitMs, () => wait.end(lagging(wanted)));
-      waiting.add(wait);
-      context.onCancel(wait);
-    });
-  };
-  const tell = (context: Context): void => {
-    const own = writes.get(context);
-    // A write is all that its session must see again; a read may have shown anything that is here.
-    context.setTrailer(versionTrailer, writeVector(own === undefined ? vector : { [origin]: own }));
-  };
-  const layer: Layer = (next) => (request, context) => {
+  return new Replica(runtime, options);
+}
+
+class Replica implements ReplicaVersions {
+  readonly #runtime: Runtime;
+  readonly #origin: string;
+  readonly #observer: Observer | undefined;
+  readonly #maxWaitMs: number;
+  readonly #maxWaiting: number;
+  readonly #vector: Record<string, number>;
+  readonly #waiting = new Set<Wait>();
+  readonly #writes = new WeakMap<Context, number>();
+
+  constructor(runtime: Runtime, options: ReplicaVersionsOptions) {
+    const { origin, maxWaitMs = 50, maxWaiting = 1_000 } = options;
+    if (origin === "" || origin.length > 128) throw badOption("origin", origin, "expected 1 to 128 characters");
+    this.#runtime = runtime;
+    this.#origin = origin;
+    this.#observer = options.observer;
+    this.#maxWaitMs = numberOption("maxWaitMs", maxWaitMs, { least: 0, unit: "milliseconds" });
+    this.#maxWaiting = numberOption("maxWaiting", maxWaiting, { least: 0, whole: true, unit: "calls" });
+    this.#vector = { ...options.initial };
+  }
+
+  readonly layer: Layer = (next) => (request, context) => {
     const run = (): unknown => {
       const answer = next(request, context);
       if (!isPromise(answer)) {
-        tell(context);
+        this.#tell(context);
         return answer;
       }
       return answer.then((value) => {
-        tell(context);
+        this.#tell(context);
         return value;
       });
     };
     const token = context.metadata[sessionHeader];
     if (token === undefined || token === "") return run();
     const wanted = readVector(token);
-    return covers(vector, wanted) ? run() : caughtUp(wanted, context).then(run);
+    return covers(this.#vector, wanted) ? run() : this.#caughtUp(wanted, context).then(run);
   };
-  return {
-    layer,
-    wrote(context) {
-      const version = versionOf(vector, origin) + 1;
-      vector[origin] = version;
-      if (context !== undefined) writes.set(context, version);
-      advanced();
-      return version;
-    },
-    applied(from, version) {
-      numberOption("version", version, { least: 0, whole: true });
-      if (!Object.hasOwn(vector, from) && Object.keys(vector).length >= maxOrigins) {
-        throw new RpcError("resource_exhausted", `${maxOrigins} origins are known already; ${from} is one more`);
-      }
-      if (version <= versionOf(vector, from)) return;
-      vector[from] = version;
-      advanced();
-    },
-    get vector() {
-      return { ...vector };
-    },
-    get waiting() {
-      return waiting.size;
-    },
-  };
+
+  wrote(context?: Context): number {
+    const version = versionOf(this.#vector, this.#origin) + 1;
+    this.#vector[this.#origin] = version;
+    if (context !== undefined) this.#writes.set(context, version);
+    this.#advanced();
+    return version;
+  }
+
+  applied(origin: string, version: number): void {
+    numberOption("version", version, { least: 0, whole: true });
+    if (!Object.hasOwn(this.#vector, origin) && Object.keys(this.#vector).length >= maxOrigins) {
+      throw new RpcError("resource_exhausted", `${maxOrigins} origins are known already; ${origin} is one more`);
+    }
+    if (version <= versionOf(this.#vector, origin)) return;
+    this.#vector[origin] = version;
+    this.#advanced();
+  }
+
+  get vector(): VersionVector {
+    return { ...this.#vector };
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  #advanced(): void {
+    for (const wait of this.#waiting) if (covers(this.#vector, wait.wanted)) wait.end(undefined);
+  }
+
+  #tell(context: Context): void {
+    const own = this.#writes.get(context);
+    // A write is all that its session must see again; a read may have shown anything that is here.
+    context.setTrailer(versionTrailer, writeVector(own === undefined ? this.#vector : { [this.#origin]: own }));
+  }
+
+  #caughtUp(wanted: VersionVector, context: Context): Promise<void> {
+    const limitMs = Math.min(this.#maxWaitMs, context.deadline - this.#runtime.clock.now());
+    if (limitMs <= 0 || this.#waiting.size >= this.#maxWaiting) return Promise.reject(this.#lagging(wanted));
+    return new Promise((resolve, reject) => {
+      const wait = new Wait(wanted, context, (error) => {
+        this.#waiting.delete(wait);
+        timer.cancel();
+        if (error === undefined) resolve();
+        else reject(error);
+      });
+      const timer = this.#runtime.clock.after(limitMs, () => wait.end(this.#lagging(wanted)));
+      this.#waiting.add(wait);
+      context.onCancel(wait);
+    });
+  }
+
+  #lagging(wanted: VersionVector): RpcError {
+    const behind = Object.keys(wanted).filter((one) => versionOf(this.#vector, one) < (wanted[one] as number));
+    const why = behind.map((one) => `${versionOf(this.#vector, one)} of ${wanted[one]} of ${one}`).join(", ");
+    this.#observer?.event?.("session.lagging", { at: this.#origin, why });
+    // Not `unavailable`: to be behind is no illness, for which a server would be left alone.
+    return expected("aborted", `this replica is behind what the session has seen: it has ${why}`,
+      { neverStarted: true, reason: "ReplicaLags" });
+  }
 }
 
 class Wait implements Cancellable {

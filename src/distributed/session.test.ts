@@ -24,7 +24,7 @@ async function setUp(lagMs: (nth: number) => number, seed = 1, maxWaitMs = 50) {
   const replicas = await simulation.runUntil(Promise.all([...data].map(async ([name, values]) => {
     const runtime = simulation.host(name, { region: name });
     const versions = replicaVersions(runtime, {
-      origin: name, maxWaitMs, observer: { event: (what, fields) => events.push(`${what} ${fields["at"]}`) },
+      origin: name, maxWaitMs, observer: { event: (what, fields) => events.push(`${what} ${String(fields["at"])}`) },
     });
     const server = createServerOn(runtime, { region: name, stack: { versions: versions.layer } }).implement(Notes, {
       write: ({ key }, context) => {

@@ -26,14 +26,14 @@ export function memoryAuthority(
   let last: Promise<unknown> = Promise.resolve();
   return {
     read: () => Promise.resolve(map),
-    replace: (epoch, next) => {
+    replace: (epoch, newer) => {
       const turn = last.then(async () => {
         if (map.epoch !== epoch) return { replaced: false, map };
-        if (next.epoch !== epoch + 1) {
-          throw new RpcError("invalid_argument", `epoch ${next.epoch} does not follow epoch ${epoch}`);
+        if (newer.epoch !== epoch + 1) {
+          throw new RpcError("invalid_argument", `epoch ${newer.epoch} does not follow epoch ${epoch}`);
         }
-        await write(next);
-        map = next;
+        await write(newer);
+        map = newer;
         return { replaced: true, map };
       });
       last = turn.catch(() => undefined);

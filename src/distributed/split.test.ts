@@ -99,7 +99,9 @@ test("streams of all owners are merged in order, while shards move and a server 
   const reading = read();
   const { simulation } = world;
   let moved: Promise<void> | undefined;
-  simulation.at(simulation.nowMs + 40, () => moved = moveEverything(world));
+  simulation.at(simulation.nowMs + 40, () => {
+    moved = moveEverything(world);
+  });
   simulation.at(simulation.nowMs + 150, () => world.crash("c"));
   simulation.at(simulation.nowMs + 400, () => void world.restart("c"));
   assert.deepEqual(await world.run(reading), expected);

@@ -215,7 +215,7 @@ function linked({ context, signal }: CallOptions, scope: Context): () => void {
   };
 }
 
-function methodOf<S extends AnyContract>(contract: S, name: string, kind: AnyMethod["kind"]): AnyMethod {
+function methodOf(contract: AnyContract, name: string, kind: AnyMethod["kind"]): AnyMethod {
   const method = Object.hasOwn(contract.methods, name) ? contract.methods[name] : undefined;
   if (method?.kind === kind) return method;
   throw badOption("method", name, `expected a ${kind} method of ${contract.name}`);

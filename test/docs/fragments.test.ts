@@ -8,7 +8,7 @@ import { readSnippets, root, runnable } from "./snippets.ts";
 
 const documents = [
   "docs/http.md", "docs/discovery.md", "docs/discovery-views.md", "docs/failure-detection.md",
-  "docs/leadership.md",
+  "docs/leadership.md", "docs/distributed-calls.md",
   ...["consul", "dns", "redis"].map((engine) => `docs/discovery-${engine}.md`),
 ];
 
