@@ -136,8 +136,8 @@ class Run {
     if (file === undefined || !existsSync(file)) return fresh;
     const kept = JSON.parse(readFileSync(file, "utf8")) as SwarmState;
     if (kept.scenario === fresh.scenario && kept.first === seed && kept.count === seeds) return kept;
-    throw new RpcError("invalid_argument", `${file} is of another run: scenario ${kept.scenario}, ${kept.count} seeds ` +
-      `from ${kept.first} on; remove it, or give --seed ${kept.first} --seeds ${kept.count}`);
+    throw new RpcError("invalid_argument", `${file} is of another run (${kept.scenario}, ${kept.count} seeds from ` +
+      `${kept.first} on); remove it, or give --seed ${kept.first} --seeds ${kept.count}`);
   }
 
   /** In this process, which hears a signal between two seeds. */

@@ -8,12 +8,12 @@
 import * as z from "zod";
 import { leastRequests, peakEwma, random as randomPicker, roundRobin } from "../balance/index.ts";
 import { type ClientOptions, createClientOn } from "../client/create-client.ts";
-import { idempotencyKeys } from "../client/stack.ts";
 import { rpc } from "../contract/rpc.ts";
 import { service } from "../contract/service.ts";
 import type { Context } from "../core/context.ts";
 import { expected, RpcError } from "../core/error.ts";
-import type { Stack } from "../core/service.ts";
+import { automaticKey } from "../core/idempotency-key.ts";
+import type { Layer, Stack } from "../core/service.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Picker } from "../core/picker.ts";
 import type { Runtime } from "../core/runtime.ts";
@@ -267,11 +267,13 @@ const pickers: Readonly<Record<SwarmPolicies["picker"], (runtime: Runtime) => Pi
   roundRobin: () => roundRobin(), random: (runtime) => randomPicker(runtime.random),
 };
 
-/** The canary's fault: keys are given out below the retries, so that a repeat looks like a new call. */
+/** The canary's fault: below the retries each attempt gets another key, so that a repeat looks like a new call. */
 function sabotaged(runtime: Runtime, defaults: Stack): Stack {
   const { retry } = defaults;
-  const keys = idempotencyKeys(runtime);
-  return { ...defaults, idempotency: undefined, retry: retry && ((next) => retry(keys(next))) };
+  const rekey: Layer = (next) => (request, context) => next(request, context.idempotencyKey === undefined
+    ? context
+    : context.with({ idempotencyKey: automaticKey(runtime) }));
+  return { ...defaults, retry: retry && ((next) => retry(rekey(next))) };
 }
 
 interface Ended extends Place {
