@@ -78,8 +78,8 @@ const fastFailover: Property = {
     const isSilent = seed % 4 < 2;
     const built = createLedgerWorld({
       seed, regions: one ? ["east"] : regions, serversPerRegion: 4, workers: 1, work: exponential(5),
-      // 60 % of what there is.
-      rate: 480, untilMs: 6_000,
+      // 60 % of what there is. Reads: what becomes of a write whose server died with it is the first property.
+      rate: 480, untilMs: 6_000, method: () => "read",
     });
     const { world } = built;
     const deathMs = 3_000 + seed % 97;

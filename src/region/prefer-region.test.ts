@@ -370,6 +370,21 @@ test("when a region falls, each of the others takes at once what it has room for
   }
 });
 
+test("the same where its servers fall one by one", () => {
+  const { all, clock, count, pick, set } = world();
+  pick();
+  used(all, clock.now(), { home: 0.6, near: 0.6, far: 0.6 });
+  clock.advance(150);
+  used(all, clock.now(), { home: 0.6, near: 0.6, far: 0.6 });
+  pick();
+  for (let ready = 9; ready >= 0; ready--) {
+    set("home", ready, "suspect");
+    pick();
+  }
+  const { near = 0, far = 0 } = count();
+  assert.ok(near + far === 1_000 && Math.abs(near - far) <= 60, `${near} and ${far}`);
+});
+
 test("where all are beyond the threshold they are held to what all are on the whole, and its own callers stay", () => {
   const { all, clock, pick, picker } = world();
   for (let i = 0; i < 100; i++) {

@@ -29,6 +29,8 @@ export class RegionMap {
   readonly #byName = new Map<string, number>();
   #refreshedAtMs = -Infinity;
   #settledAtMs = -Infinity;
+  /** By region, how things stood when they were last settled. */
+  #before: readonly Standing[] = [];
 
   constructor(clock: Clock, settings: RegionSettings) {
     this.#clock = clock;
@@ -76,20 +78,16 @@ export class RegionMap {
   refresh(now: number, shares: Float64Array | undefined): void {
     const settings = this.#settings;
     const elapsed = Math.min(now - this.#refreshedAtMs, loadWindowMs);
-    const fallen: Fall[] = [];
-    for (let i = 0; i < this.regions.length; i++) {
-      const region = this.regions[i] as RegionState;
-      const scoreBefore = region.score;
+    if (now >= this.#settledAtMs) this.#before = this.regions.map((region, i) => standingOf(region, shares?.[i] ?? 0));
+    for (const region of this.regions) {
       region.isDrained = settings.control?.isDrained(region.name) ?? false;
       region.reckonHealth(now, settings.connectGraceMs);
       region.measure();
       const inService = !region.isDrained && region.isUsable;
       region.score = inService ? healthScore(region.health, settings.overprovisioning) : 0;
-      const share = shares?.[i] ?? 0;
-      if (region.score < scoreBefore && share > 0) fallen.push(fallOf(region, scoreBefore, share));
-      region.reckonLoad(now, settings.reportExpiryMs, settings.concurrencyPerWeight);
+      region.reckonLoad(now, settings.reportExpiryMs, settings.concurrencyPerWeight, elapsed / loadWindowMs);
     }
-    this.#steer(now, elapsed, shares, fallen);
+    this.#steer(now, elapsed, shares);
     for (const region of this.regions) {
       // A region that never worked cannot fail back: it is starting.
       const returning = region.everReady ? region.failBack.update(region.score, now) : 1;
@@ -103,36 +101,53 @@ export class RegionMap {
    * Holds regions to the utilisation from which load goes elsewhere, or where all are beyond it, to that of all.
    *
    * When a region falls, all its callers turn to the next at once, a second before any report shows it: so each takes
-   * of its share along what the head-room of the next is of the whole load that moves.
+   * of its share along what the head-room of the next is of the whole load that moves. Servers fall one by one, so what
+   * has moved is reckoned from how all stood before the first.
    */
-  #steer(now: number, elapsed: number, shares: Float64Array | undefined, fallen: readonly Fall[]): void {
-    const { spillAtUtilisation } = this.#settings;
+  #steer(now: number, elapsed: number, shares: Float64Array | undefined): void {
+    const { spillAtUtilisation, region: own } = this.#settings;
     if (spillAtUtilisation === Infinity) return;
-    const movedLoad = fallen.reduce((sum, { load }) => sum + load, 0);
-    const movedShare = fallen.reduce((sum, { share }) => sum + share, 0);
-    // Regions that we have not called tell us nothing: they are taken to be as busy as the one that fell was.
-    const assumed = fallen.find(({ used }) => used > 0)?.used;
+    const { load: movedLoad, share: movedShare, used: assumed } = this.#moved();
+    if (movedLoad > 0 && now >= this.#settledAtMs) this.#settledAtMs = now + settleMs;
     const target = Math.max(spillAtUtilisation, Math.min(1, this.#meanUtilisation(movedLoad, assumed)));
-    if (movedLoad > 0) this.#settledAtMs = now + settleMs;
     for (let i = 0; i < this.regions.length; i++) {
       const region = this.regions[i] as RegionState;
-      const share = shares?.[i] ?? 0;
-      const goal = region.name === this.#settings.region ? target : target - ownersMargin;
-      if (elapsed > 0) steerByLoad(region, goal, elapsed, share, now >= this.#settledAtMs);
+      const goal = region.name === own ? target : target - ownersMargin;
+      if (elapsed > 0) steerByLoad(region, goal, elapsed, shares?.[i] ?? 0, now >= this.#settledAtMs);
       if (movedLoad === 0 || region.score === 0) continue;
-      const room = Math.max(0, target - (region.used ?? assumed ?? 0)) * region.ableWeight;
-      const most = Math.max(minLoadLimit, share + movedShare * room / movedLoad);
+      const before = this.#before[i] ?? standingOf(region, 0);
+      // Regions that we have not called tell us nothing: they are taken to be as busy as the one that fell was.
+      const room = Math.max(0, target - (before.used ?? assumed ?? 0)) * region.ableWeight;
+      const most = Math.max(minLoadLimit, before.share + movedShare * room / movedLoad);
       if (room < movedLoad) region.loadLimit = Math.min(region.loadLimit, most);
     }
+  }
+
+  /** What regions have lost since all was well: of our share, and of everybody's load, in units of weight. */
+  #moved(): { readonly load: number; readonly share: number; readonly used: number | undefined } {
+    let [load, share] = [0, 0];
+    let used: number | undefined;
+    for (let i = 0; i < this.regions.length; i++) {
+      const before = this.#before[i];
+      const score = (this.regions[i] as RegionState).score;
+      if (before === undefined || before.share === 0 || score >= before.score) continue;
+      const lost = 1 - score / before.score;
+      load += before.load * lost;
+      share += before.share * lost;
+      used ??= before.used;
+    }
+    return { load, share, used };
   }
 
   /** Of all regions in service, with `moved` of other regions' load on them; 0 while it is not known of all. */
   #meanUtilisation(moved: number, assumed: number | undefined): number {
     let load = moved;
     let weight = 0;
-    for (const region of this.regions) {
+    for (let i = 0; i < this.regions.length; i++) {
+      const region = this.regions[i] as RegionState;
       if (region.score === 0) continue;
-      const used = region.used ?? assumed;
+      // What the reports already show of a load that moved would count twice.
+      const used = (moved > 0 ? this.#before[i]?.used : region.used) ?? assumed;
       if (used === undefined) return 0;
       load += used * region.ableWeight;
       weight += region.ableWeight;
@@ -182,19 +197,18 @@ export class RegionMap {
   }
 }
 
-/** What a region that fell has lost: some of our share, and of everybody's load, in units of weight. */
-interface Fall {
+/** How a region stood before others fell, or it fell itself. */
+interface Standing {
+  readonly score: number;
+  /** Of our calls. */
   readonly share: number;
+  /** Of everybody's, in units of weight. */
   readonly load: number;
-  /** Its utilisation until then; 0 if nobody told. */
-  readonly used: number;
+  readonly used: number | undefined;
 }
 
-/** Of a region whose load is not yet reckoned anew. */
-function fallOf(region: RegionState, scoreBefore: number, share: number): Fall {
-  const lost = 1 - region.score / scoreBefore;
-  const { used = 0 } = region;
-  return { share: share * lost, load: used * region.loadWeight * lost, used };
+function standingOf({ score, used, loadWeight }: RegionState, share: number): Standing {
+  return { score, share, used, load: (used ?? 0) * loadWeight };
 }
 
 /**

@@ -22,7 +22,7 @@ export class RegionState {
   roundTripMs = Infinity;
   /** Mean utilisation of its able members; undefined while nobody tells. */
   used: number | undefined = undefined;
-  /** The able weight for which `used` was reckoned. */
+  /** The able weight that `used` tells of: reports are averages over a while, in which it was larger if some fell. */
   loadWeight = 0;
   /** Median round trip with the service's time; 0 before the first call. */
   latencyMs = 0;
@@ -139,9 +139,12 @@ export class RegionState {
 
   /**
    * Works out the mean utilisation of the able members by weight, from a sample: what they reported within
-   * `reportExpiryMs`, or their attempts in flight against `concurrencyPerWeight`.
+   * `reportExpiryMs`, or their attempts in flight against `concurrencyPerWeight`. `windows` is the time since the last
+   * reckoning, in spans over which reports are averages.
    */
-  reckonLoad(nowMs: number, reportExpiryMs: number, concurrencyPerWeight: number | undefined): void {
+  reckonLoad(
+    nowMs: number, reportExpiryMs: number, concurrencyPerWeight: number | undefined, windows: number,
+  ): void {
     const { able } = this;
     const n = Math.min(sampleSize, able.length);
     let weights = 0;
@@ -157,7 +160,8 @@ export class RegionState {
       }
     }
     this.used = weights > 0 ? used / weights : undefined;
-    this.loadWeight = this.#ableWeight;
+    const fallen = Math.max(0, this.loadWeight - this.#ableWeight);
+    this.loadWeight = this.#ableWeight + fallen * Math.exp(-windows);
   }
 }
 
