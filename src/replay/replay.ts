@@ -98,8 +98,6 @@ export interface Settings {
 
 /** Makes the layer. Throws `invalid_argument` for options that cannot be. */
 export function replay<Effect = () => unknown>(options: ReplayOptions<Effect> = {}): Replay<Effect> {
-  const ms = (name: string, value: number, least: number): number =>
-    numberOption(name, value, { least, most: maxMs, unit: "milliseconds" });
   const retentionMs = ms("retentionMs", options.retentionMs ?? 86_400_000, 1_000);
   const leaseMs = ms("leaseMs", options.leaseMs ?? 10_000, 100);
   const clockSkewMs = ms("clockSkewMs", options.clockSkewMs ?? 1_000, 0);
@@ -171,6 +169,11 @@ export function replay<Effect = () => unknown>(options: ReplayOptions<Effect> = 
 
 /** A year. */
 const maxMs = 366 * 86_400_000;
+
+function ms(name: string, value: number, least: number): number {
+  return numberOption(name, value, { least, most: maxMs, unit: "milliseconds" });
+}
+
 const maxPrintChars = 64;
 const nothing = new Uint8Array(0);
 

@@ -110,7 +110,9 @@ export class Run {
   }
 
   /** A repeat in the process that runs the first. */
-  async #join(first: Running, handler: Service, request: unknown, context: Context, call: ReplayCall): Promise<unknown> {
+  async #join(
+    first: Running, handler: Service, request: unknown, context: Context, call: ReplayCall,
+  ): Promise<unknown> {
     if (first.call.method !== call.method || first.call.fingerprint !== call.fingerprint) {
       throw keyReused(context, first.call.method);
     }

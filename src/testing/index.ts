@@ -1,4 +1,5 @@
 /** Compliance suites, for our implementations and yours, and a network in memory to test on. */
+export { type CacheStoreCase, cacheStoreCases, type CacheStoreHarness } from "./cache.ts";
 export { type CodecCase, codecCases, type CodecSuiteOptions } from "./codec.ts";
 export {
   type CreateDiscoveryHarness, type DiscoveryCase, discoveryCases, type DiscoveryHarness, type DiscoverySuiteOptions,
