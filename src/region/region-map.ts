@@ -31,6 +31,7 @@ export class RegionMap {
   #settledAtMs = -Infinity;
   /** By region, how things stood when they were last settled. */
   #before: readonly Standing[] = [];
+  #movedLoad = 0;
 
   constructor(clock: Clock, settings: RegionSettings) {
     this.#clock = clock;
@@ -108,18 +109,20 @@ export class RegionMap {
     const { spillAtUtilisation, region: own } = this.#settings;
     if (spillAtUtilisation === Infinity) return;
     const { load: movedLoad, share: movedShare, used: assumed } = this.#moved();
-    if (movedLoad > 0 && now >= this.#settledAtMs) this.#settledAtMs = now + settleMs;
+    const hasMoved = movedLoad > (now < this.#settledAtMs ? this.#movedLoad : 0);
+    if (hasMoved && now >= this.#settledAtMs) this.#settledAtMs = now + settleMs;
+    this.#movedLoad = movedLoad;
     const target = Math.max(spillAtUtilisation, Math.min(1, this.#meanUtilisation(movedLoad, assumed)));
     for (let i = 0; i < this.regions.length; i++) {
       const region = this.regions[i] as RegionState;
       const goal = region.name === own ? target : target - ownersMargin;
       if (elapsed > 0) steerByLoad(region, goal, elapsed, shares?.[i] ?? 0, now >= this.#settledAtMs);
-      if (movedLoad === 0 || region.score === 0) continue;
+      if (!hasMoved || region.score === 0) continue;
       const before = this.#before[i] ?? standingOf(region, 0);
       // Regions that we have not called tell us nothing: they are taken to be as busy as the one that fell was.
       const room = Math.max(0, target - (before.used ?? assumed ?? 0)) * region.ableWeight;
-      const most = Math.max(minLoadLimit, before.share + movedShare * room / movedLoad);
-      if (room < movedLoad) region.loadLimit = Math.min(region.loadLimit, most);
+      const most = room < movedLoad ? before.share + movedShare * room / movedLoad : 1;
+      region.loadLimit = Math.max(minLoadLimit, Math.min(before.limit, most));
     }
   }
 
@@ -205,10 +208,11 @@ interface Standing {
   /** Of everybody's, in units of weight. */
   readonly load: number;
   readonly used: number | undefined;
+  readonly limit: number;
 }
 
-function standingOf({ score, used, loadWeight }: RegionState, share: number): Standing {
-  return { score, share, used, load: (used ?? 0) * loadWeight };
+function standingOf({ score, used, loadWeight, loadLimit }: RegionState, share: number): Standing {
+  return { score, share, used, load: (used ?? 0) * loadWeight, limit: loadLimit };
 }
 
 /**
