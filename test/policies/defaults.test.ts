@@ -1,0 +1,113 @@
+// What a client that was told nothing does about servers that hang, refuse, and stand farther away.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as z from "zod";
+import { rpc, service } from "../../src/contract/index.ts";
+import { RpcError } from "../../src/core/index.ts";
+import { constant, createWorld, openLoop, simulatedClient, simulatedServer, uniform } from "../../src/sim/index.ts";
+
+const Kept = service("kept.v1.Kept", {
+  get: rpc({ input: z.object({}), output: z.object({}), idempotent: true }),
+});
+
+type Event = readonly [name: string, fields: Readonly<Record<string, unknown>>];
+
+test("a server that takes calls and answers none costs little: no call fails, the worst takes a fraction of a second", async () => {
+  const world = createWorld({ seed: "hangs" });
+  let isHanging = false;
+  for (const host of ["a", "b", "c"]) {
+    simulatedServer(world, Kept, {
+      host, workers: 100,
+      handlers: {
+        get: async (_request, context, place) => {
+          if (host === "a" && isHanging) await new Promise(() => undefined);
+          await place.work(context);
+          return {};
+        },
+      },
+      work: uniform(5, 15),
+    });
+  }
+  const events: Event[] = [];
+  const client = simulatedClient(world, Kept, { observer: { event: (name, fields) => void events.push([name, fields]) } });
+  const took: number[] = [];
+  world.at(6_000, () => void (isHanging = true));
+  const load = openLoop(world, {
+    rate: 200, beginMs: 1_000, untilMs: 12_000, call: () => client.get({}),
+    ended: (_index, dueMs, endedMs) => void (dueMs > 6_000 && took.push(endedMs - dueMs)),
+  });
+  await world.run(30_000);
+  assert.equal(load.figures.failed, 0);
+  assert.equal(load.pending, 0);
+  const worstMs = Math.max(...took);
+  assert.ok(worstMs < 400, `worst ${worstMs} ms`);
+  assert.ok(took.toSorted((a, b) => a - b)[Math.floor(took.length * 0.95)] as number < 60);
+  // It says what it set, and why.
+  const [, told] = events.find(([name]) => name === "hedge.delay") as Event;
+  assert.match(String(told["why"]), /98.5 % of about \d+ attempts were faster/);
+  client.$.close();
+});
+
+test("a client whose servers refuse turns calls away itself, and sends all of them again when there is room", async () => {
+  const world = createWorld({ seed: "refuses" });
+  let begun = 0;
+  let isFull = false;
+  simulatedServer(world, Kept, {
+    host: "a", workers: 100, work: constant(1),
+    handlers: {
+      get: async (_request, context, place) => {
+        begun++;
+        if (isFull) throw new RpcError("resource_exhausted", "no room");
+        await place.work(context);
+        return {};
+      },
+    },
+  });
+  const events: Event[] = [];
+  const client = simulatedClient(world, Kept, { observer: { event: (name, fields) => void events.push([name, fields]) } });
+  const perSecond: number[] = [];
+  for (let second = 1; second < 40; second++) {
+    world.at(second * 1_000, () => {
+      perSecond.push(begun);
+      begun = 0;
+    });
+  }
+  world.at(5_000, () => void (isFull = true));
+  world.at(18_000, () => void (isFull = false));
+  openLoop(world, { rate: 200, arrivals: "paced", beginMs: 1_000, untilMs: 39_000, call: () => client.get({}) });
+  await world.run(40_000);
+  assert.ok((perSecond[16] ?? 999) < 60, `${perSecond.join()}`);
+  assert.ok((perSecond[16] ?? 0) >= 8, "some go on to be tried");
+  assert.ok(perSecond.slice(-4).every((count) => count >= 195), `${perSecond.join()}`);
+  const shares = events.filter(([name]) => name === "throttle.share");
+  assert.ok(shares.length >= 1 && shares.length <= 35, "told, at most once a second");
+  client.$.close();
+});
+
+test("hedges stay in the region while another there can be asked, and do not go where they could not be first", async () => {
+  const world = createWorld({ seed: "far" });
+  world.link("eu", "us", { latencyMs: 60 });
+  const begun = new Map<string, number>();
+  for (const [host, region] of [["eu-a", "eu"], ["eu-b", "eu"], ["us-a", "us"]] as const) {
+    simulatedServer(world, Kept, {
+      host, region, workers: 100,
+      handlers: {
+        get: async (_request, context, place) => {
+          begun.set(host, (begun.get(host) ?? 0) + 1);
+          await place.station.serve(place.random.next() < 0.03 ? 100 : 5, context);
+          return {};
+        },
+      },
+    });
+  }
+  let sent = 0;
+  const client = simulatedClient(world, Kept, {
+    region: "eu", observer: { event: (name) => void (name === "hedge.sent" && sent++) },
+  });
+  const load = openLoop(world, { rate: 300, beginMs: 2_000, untilMs: 12_000, call: () => client.get({}) });
+  await world.run(15_000);
+  assert.ok(sent > 20, `${sent}`);
+  assert.equal(begun.get("us-a") ?? 0, 0);
+  assert.equal(load.figures.failed, 0);
+  client.$.close();
+});
