@@ -1,14 +1,11 @@
 // Runs an experiment in the simulator: npm run sim -- NAME [--seed N] [--seeds N] [--hours H] [--json].
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { getHeapStatistics } from "node:v8";
-import type { Experiment, Row } from "./frame/rows.ts";
+import { experimentNames, loadExperiment as load } from "./frame/names.ts";
+import type { Row } from "./frame/rows.ts";
 
-/** Each is a file of this folder, which exports `experiment`. */
-const names = readdirSync(new URL(".", import.meta.url))
-  .filter((file) => file.endsWith(".ts") && file !== "run.ts" && !file.endsWith(".test.ts"))
-  .map((file) => file.slice(0, -".ts".length)).sort();
+const names = experimentNames();
 
 const maxSeeds = 10_000;
 
@@ -56,11 +53,6 @@ function withHeap(heapMb = 0): number {
   // More than asked for, since the young generation is counted apart.
   const args = [`--max-old-space-size=${heapMb + 512}`, ...process.argv.slice(1)];
   return spawnSync(process.execPath, args, { stdio: "inherit" }).status ?? 1;
-}
-
-async function load(name: string): Promise<Experiment> {
-  const { experiment } = await import(`./${name}.ts`) as { experiment: Experiment };
-  return experiment;
 }
 
 async function refuse(problem: string): Promise<number> {

@@ -1,5 +1,7 @@
 // What an experiment is, and the rows that it gives.
 
+import type { Chart } from "../../src/sim/plot.ts";
+
 /** One figure. With `--json` each is a line. */
 export interface Row {
   readonly experiment: string;
@@ -36,6 +38,11 @@ export interface Experiment {
   /** Memory that it needs, in MiB, if that is more than Node takes by itself. */
   readonly heapMb?: number;
   run(options: RunOptions): AsyncIterable<Row>;
+  /**
+   * Charts of its rows, by a name each (`""` for the only one): `node experiments/record.ts` draws them into
+   * docs/plots and shows them below its table.
+   */
+  plots?(rows: readonly Row[]): Readonly<Record<string, Chart | readonly Chart[]>>;
 }
 
 /** Mean and half the width of the 95 % confidence interval, by Student's t. */
