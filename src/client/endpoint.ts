@@ -187,7 +187,11 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
       load.ended++;
     }
     if (error !== undefined) this.#label(error);
-    this.outlier?.attemptEnded(failed, endedMs, isUnary ? endedMs - startedMs : -1);
+    // Who sheds is well and knows what it can do: kept out, it would leave the others with its share as well. And of
+    // silence the heart judges: what it cuts off fails at once, which says nothing beside peers.
+    if (error === undefined || !(isShed(error) || this.#isSilent)) {
+      this.outlier?.attemptEnded(failed, endedMs, isUnary ? endedMs - startedMs : -1);
+    }
     context.onAttemptEnded?.(error);
     this.#owner.observer.attemptEnded?.(context, this.address, endedMs - startedMs, error);
   }
@@ -368,6 +372,10 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
     return this.#open !== undefined;
   }
 
+  get #isSilent(): boolean {
+    return this.#detector.evidence.some(({ kind }) => kind === "silence");
+  }
+
   /** Whether somebody here took it out of service. */
   get isDrained(): boolean {
     return this.#detector.evidence.some(({ kind }) => kind === "operator");
@@ -443,6 +451,11 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
 function removed(): RpcError {
   return expected("unavailable", "the endpoint is closed: discovery no longer names it, or its client was closed",
     { neverStarted: true, phase: "connect" });
+}
+
+/** Whether the server had no room for the call, or no time: it says so itself, and did nothing of it. */
+function isShed({ code, neverStarted }: RpcError): boolean {
+  return neverStarted && (code === "resource_exhausted" || code === "deadline_exceeded");
 }
 
 /** Whether a failure says something about the endpoint, rather than about the request or its caller. */

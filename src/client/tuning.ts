@@ -1,6 +1,6 @@
 /**
- * Tuning is what a client learns from its own attempts, and what it sets by it: the delay of hedges, the age at which an
- * attempt hangs, the time a repeat must have left, and the share of calls that busy servers are spared.
+ * Tuning is what a client learns from its own attempts, and what it sets by it: the delay of hedges, the age at which
+ * an attempt hangs, the time a repeat must have left, and the share of calls that busy servers are spared.
  *
  * One place hears every attempt's end and keeps the statistics; the layers read them. Every change is an event of the
  * observer with its reason, at most one a second for each method or group.
@@ -8,11 +8,12 @@
 import type { Candidate } from "../core/endpoint.ts";
 import type { Context } from "../core/context.ts";
 import { expected, type RpcError } from "../core/error.ts";
-import type { MethodInfo } from "../core/method.ts";
+import type { Criticality, MethodInfo } from "../core/method.ts";
 import { type Observer, observeAll } from "../core/observer.ts";
 import { badOption } from "../core/option.ts";
 import type { Picker } from "../core/picker.ts";
 import type { Runtime } from "../core/runtime.ts";
+import { userOrder } from "../overload/priority.ts";
 import {
   adaptiveThrottle, type AdaptiveThrottle, type AdaptiveThrottleOptions, bearsHedges, hedge, type HedgeLayer,
   type HedgeOptions, type LiveLatency, liveLatency, type LiveLatencyOptions, type RetryBudget,
@@ -56,7 +57,8 @@ const probeMs = 1_000;
 export function createTuning(runtime: Runtime, observer: Observer, settings: TuningSettings): Tuning {
   const { clock } = runtime;
   if (settings.tuning === false && settings.hedge && settings.hedge.delayMs === undefined) {
-    throw badOption("tuning", false, "hedges need the live latency for their delay: give hedge.delayMs, or hedge: false");
+    throw badOption("tuning", false,
+      "hedges need the live latency for their delay: give hedge.delayMs, or hedge: false");
   }
   const latency = settings.tuning === false ? undefined : liveLatency(clock, settings.tuning);
   const throttle = settings.throttle === false
@@ -106,7 +108,7 @@ function hearing(
       return;
     }
     const nowMs = context.startedMs + latencyMs;
-    throttle?.failed(endpoint.region, error, nowMs);
+    throttle?.failed(throttleGroup(endpoint.region, context.method.criticality), error, nowMs);
     if (error.code === "resource_exhausted" && error.remote) told(error);
     if (context.method.kind !== "unary") return;
     if (error.code === "cancelled" || error.code === "deadline_exceeded") {
@@ -116,6 +118,11 @@ function hearing(
       latency?.record(context.method, latencyMs, nowMs);
     }
   };
+}
+
+/** Each criticality is counted by itself: servers that refuse all else may take on whatever is critical. */
+function throttleGroup(region: string, criticality: Criticality): string {
+  return criticality === "default" ? region : `${region} ${criticality}`;
 }
 
 function guarded(
@@ -136,8 +143,14 @@ function guarded(
     const leftMs = context.deadline - context.startedMs;
     if (leftMs < leastRoundTripMs && leastRoundTripMs !== Infinity && !mayProbe()) throw tooFar(picked, leftMs);
     const { region } = picked.address;
-    if (throttle !== undefined && !throttle.admits(region, context.method.criticality, context.startedMs)) {
-      throw throttle.refusal(region);
+    if (throttle !== undefined) {
+      const { criticality } = context.method;
+      const group = throttleGroup(region, criticality);
+      // Who is served and who is not is for servers and clients the same.
+      const draw = throttle.share(group) > 0 ? userOrder(context, clock) : undefined;
+      if (!throttle.admits(group, criticality, context.startedMs, draw)) {
+        throw throttle.refusal(group);
+      }
     }
     return picked;
   };

@@ -21,7 +21,7 @@ import { admissionLevel } from "./admission-level.ts";
 import { kneeLimit } from "./knee-limit.ts";
 import type { ConcurrencyLimit, LimitSample } from "./limit.ts";
 import { pacedEvents, type PacedEvents } from "./paced.ts";
-import { allLevels, criticalityAt, criticalityOf, levels, type LevelOptions, rankOf } from "./priority.ts";
+import { allLevels, criticalityAt, criticalityOf, levels, type LevelOptions, userLevels } from "./priority.ts";
 import { serviceTimes } from "./service-times.ts";
 import { type LineOptions, type Row, type Waiter, waitingLine } from "./waiting-line.ts";
 import { admissionName, levelText, shed } from "./shed.ts";
@@ -258,11 +258,11 @@ export class Admission extends Alarm implements AdmissionState {
     const nowMs = this.#runtime.clock.now();
     const refusal = this.#hopeless(context, nowMs);
     if (refusal !== undefined) throw refusal;
-    const rank = rankOf(criticalityOf(context, this.#options.trustsCriticality));
+    const level = this.#levelOf(context);
     return new Promise((resolve, reject) => {
       const caller = new Caller({
         next, request, context, resolve, reject, work: this.#begin, refuse: this.#refuse, leave: this.#leave,
-      }, rank, nowMs);
+      }, level, nowMs);
       const capacity = Math.ceil(this.#options.capacity * this.limit);
       if (!this.#line.enter(caller, capacity)) caller.turnedAway("the line is full");
       else context.onCancel(caller);
@@ -393,15 +393,17 @@ interface Waiting {
 
 class Caller implements Waiter, Cancellable {
   readonly rank: number;
+  readonly level: number;
   enteredMs: number;
   row: Row | undefined = undefined;
   before: Waiter | undefined = undefined;
   behind: Waiter | undefined = undefined;
   readonly #waiting: Waiting;
 
-  constructor(waiting: Waiting, rank: number, enteredMs: number) {
+  constructor(waiting: Waiting, level: number, enteredMs: number) {
     this.#waiting = waiting;
-    this.rank = rank;
+    this.level = level;
+    this.rank = Math.floor(level / userLevels);
     this.enteredMs = enteredMs;
   }
 

@@ -6,14 +6,16 @@ import { type LineOptions, type Row, type Waiter, waitingLine } from "./index.ts
 
 class Waiting implements Waiter {
   readonly rank: number;
+  readonly level: number;
   enteredMs: number;
   row: Row | undefined = undefined;
   before: Waiter | undefined = undefined;
   behind: Waiter | undefined = undefined;
   why: string | undefined = undefined;
 
-  constructor(rank: number, enteredMs: number) {
-    this.rank = rank;
+  constructor(level: number, enteredMs: number) {
+    this.level = level;
+    this.rank = Math.floor(level);
     this.enteredMs = enteredMs;
   }
 
@@ -97,13 +99,28 @@ test("a line that has not been empty for an interval stands: the last first, and
   assert.equal(next(), young);
   clock.advance(12);
   assert.equal(old.why, undefined, "the last that waits is not turned away while a place might become free");
-  const newer = enter();
+  const newer = [enter(), enter()];
   clock.advance(1);
-  assert.equal(next(), newer);
+  assert.equal(next(), newer[1]);
   assert.match(old.why ?? "", /waited 1[123] ms/);
+  assert.equal(next(), newer[0]);
   // An interval in which nobody had to wait ends it.
   clock.advance(120);
   assert.equal(line.isStanding(clock.now()), false);
+});
+
+test("of those who wait in a line that stands, the most important is next, and the least makes room", () => {
+  const { clock, enter, next, line } = setUp();
+  enter();
+  clock.advance(101);
+  assert.ok(line.isStanding(clock.now()));
+  const [least, most, middle] = [enter(1.9), enter(1.1), enter(1.5)];
+  line.servedPerMs = 0.3;
+  assert.match(enter(1.95).why ?? "", /no room/);
+  const better = enter(1.2);
+  assert.equal(least.why, "somebody more important came");
+  assert.deepEqual([next(), next(), next()].map((one) => (one as Waiting).level), [1, 1.1, 1.2]);
+  assert.deepEqual([most.why, better.why, middle.why], [undefined, undefined, undefined]);
 });
 
 test("lifo: false keeps the order even when the line stands", () => {

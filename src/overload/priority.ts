@@ -84,6 +84,12 @@ export function levels(
   };
 }
 
+/** Where the user of a call stands now in the order of users, from 0 to below 1; undefined for nobody known. */
+export function userOrder(context: Context, clock: { wallMs(): number }): number | undefined {
+  const user = userOf(context);
+  return user === undefined ? undefined : userLevel(user, Math.floor(clock.wallMs() / rehashMs)) / userLevels;
+}
+
 function userOf(context: Context): string | undefined {
   return context.metadata[userName] ?? context.routeKey;
 }

@@ -2,10 +2,10 @@
  * A WaitingLine is where calls wait for room: bounded, the most critical first, and never for long.
  *
  * Within one criticality first come, first served, with a bound of `maxWaitMs` on the wait. When calls have had to
- * wait all through an interval, the line stands: then nobody waits longer than twice the target, and the last to come
- * is served first, since its caller is the likeliest to be there still (controlled delay and adaptive LIFO, as at
- * Facebook, "Fail at Scale", ACM Queue 2015, and in folly). A full line makes room for a call that is more critical
- * than its last, and when it stands, for a newer one.
+ * wait all through an interval, the line stands: then nobody waits longer than twice the target, and the most important
+ * is served first, of equals the last to come, since its caller is the likeliest to be there still (controlled delay
+ * and adaptive LIFO, as at Facebook, "Fail at Scale", ACM Queue 2015, and in folly). A full line makes room for a call
+ * that is more important than one in it, and when it stands, for a newer one.
  */
 import { type Clock, numberOption } from "../core/index.ts";
 import { Alarm } from "../core/alarm.ts";
@@ -25,6 +25,8 @@ export interface LineOptions {
 export interface Waiter {
   /** 0 for the most critical. */
   readonly rank: number;
+  /** Its place among those of its rank, and all others: lower is more important. */
+  readonly level: number;
   enteredMs: number;
   row: Row | undefined;
   before: Waiter | undefined;
@@ -47,6 +49,29 @@ export interface Row {
   readonly intervalMs: number;
 }
 
+/** So many are compared with each other: a longer row would cost more than the comparison is worth. */
+const mostLooked = 64;
+
+/** The last that came of the most important. Few wait in a row that stands. */
+function mostImportant(row: Row): Waiter | undefined {
+  let most = row.last;
+  let looked = 0;
+  for (let waiter = most; waiter !== undefined && looked < mostLooked; waiter = waiter.before, looked++) {
+    if (waiter.level < (most as Waiter).level) most = waiter;
+  }
+  return most;
+}
+
+/** The longest waiting of the least important. */
+function leastImportant(row: Row): Waiter | undefined {
+  let least = row.first;
+  let looked = 0;
+  for (let waiter = least; waiter !== undefined && looked < mostLooked; waiter = waiter.behind, looked++) {
+    if (waiter.level > (least as Waiter).level) least = waiter;
+  }
+  return least;
+}
+
 export interface WaitingLine {
   readonly size: number;
   /**
@@ -55,8 +80,8 @@ export interface WaitingLine {
    */
   isOverloaded: boolean;
   /**
-   * Calls a millisecond that are taken out, if somebody knows. Of a line that stands, nobody is let in who would not be
-   * served in time: turned away at once rather than after a wait. Default Infinity.
+   * Calls a millisecond that are taken out, if somebody knows. A line that stands has no more in it than are served in
+   * time: others are turned away at once rather than after a wait, the least important first. Default Infinity.
    */
   servedPerMs: number;
   /** Whether calls of some rank have waited longer than they should, all through an interval. */
@@ -117,7 +142,12 @@ class Line extends Alarm implements WaitingLine {
   enter(waiter: Waiter, capacity: number): boolean {
     const nowMs = waiter.enteredMs;
     const row = this.#rows[waiter.rank] as Row;
-    if (row.isStanding && row.size >= Math.max(1, this.servedPerMs * this.#patienceMs(row))) return false;
+    if (row.isStanding && row.size >= Math.max(1, this.servedPerMs * this.#patienceMs(row))) {
+      const least = leastImportant(row);
+      if (least === undefined || least.level <= waiter.level) return false;
+      this.leave(least);
+      least.turnedAway("somebody more important came");
+    }
     if (this.size >= capacity && !this.#makeRoom(waiter)) return false;
     if (row.size === 0) row.filledMs = nowMs;
     waiter.row = row;
@@ -131,14 +161,16 @@ class Line extends Alarm implements WaitingLine {
     return true;
   }
 
-  /** Turns away the longest waiting of those less critical; of the same, only when they stand. */
+  /** Turns away one of those less critical, or less important; of the same importance, only when they stand. */
   #makeRoom(waiter: Waiter): boolean {
     for (let rank = ranks - 1; rank >= waiter.rank; rank--) {
-      const { first, isStanding } = this.#rows[rank] as Row;
-      if (first === undefined) continue;
-      if (rank === waiter.rank && !(this.#lifo && isStanding)) return false;
-      this.leave(first);
-      first.turnedAway("the line is full");
+      const row = this.#rows[rank] as Row;
+      const least = leastImportant(row);
+      if (least === undefined) continue;
+      const isAboveAll = least.level < waiter.level || (least.level === waiter.level && !(this.#lifo && row.isStanding));
+      if (rank === waiter.rank && isAboveAll) return false;
+      this.leave(least);
+      least.turnedAway("the line is full");
       return true;
     }
     return false;
@@ -148,11 +180,15 @@ class Line extends Alarm implements WaitingLine {
     for (const row of this.#rows) {
       if (row.size === 0) continue;
       this.#look(row, nowMs);
-      this.#slough(row, nowMs);
-      const waiter = this.#lifo && row.isStanding ? row.last : row.first;
+      const waiter = this.#lifo && row.isStanding ? mostImportant(row) : row.first;
       if (waiter === undefined) continue;
       this.leave(waiter);
       if (nowMs - waiter.enteredMs > this.#targetMs) row.lateMs = nowMs;
+      if (nowMs - waiter.enteredMs > this.#maxWaitMs) {
+        waiter.turnedAway("it waited too long");
+        continue;
+      }
+      this.#slough(row, nowMs);
       return waiter;
     }
     return undefined;

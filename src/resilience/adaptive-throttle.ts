@@ -1,8 +1,8 @@
 /**
  * Adaptive throttling lets a client turn calls away itself once a server has turned away too many of them.
  *
- * The rule of "Site Reliability Engineering" (chapter "Handling Overload"): of the calls of a sliding window, `requests`
- * made and `accepts` taken on, the next is turned away with probability `max(0, (requests - K x accepts) / (requests +
+ * The rule of "Site Reliability Engineering" (chapter "Handling Overload"): of the calls of a window, `requests` made
+ * and `accepts` taken on, the next is turned away with probability `max(0, (requests - K x accepts) / (requests +
  * 1))`. With K = 2 the server still refuses about as many as it accepts, by which a recovery is noticed; K near 1 turns
  * away nearly all of the excess but *latches*: a server that has recovered is not offered enough to show it. Two bounds
  * here make sure of it at any K: at most `maxReject` are turned away, and one call each `probeMs` always goes through.
