@@ -241,10 +241,14 @@ class Host<S extends AnyContract> implements ShardHost<S> {
         for (const slot of slots) slot.running++;
         return slots;
       }
-      if (isFresh || !this.#mayHaveCome(away, map, context)) throw shardMovedError(map, away.shard, this.#options.id);
+      if (isFresh || !this.#mayHaveCome(away, map, context)) throw this.#moved(away);
       isFresh = true;
       await this.#refresh();
     }
+  }
+
+  #moved({ shard }: Slot): RpcError {
+    return shardMovedError(this.#contract.name, this.#map as ShardMap, shard, this.#options.id);
   }
 
   /** Whether the map that counts may say more than ours. */
@@ -354,7 +358,7 @@ class Host<S extends AnyContract> implements ShardHost<S> {
     const state = new ShardTransaction(this.#map as ShardMap, slots);
     for await (const item of handler(input, state, context) as AsyncIterable<unknown>) {
       const away = slots.find(({ state: { kind } }) => kind === "away");
-      if (away !== undefined) throw shardMovedError(this.#map as ShardMap, away.shard, this.#options.id);
+      if (away !== undefined) throw this.#moved(away);
       yield item;
     }
   }
@@ -379,7 +383,7 @@ class Host<S extends AnyContract> implements ShardHost<S> {
     if (map === undefined || !this.#started) throw unclaimed();
     const owner = ownerOf(map, shard);
     if (owner === to) return map;
-    if (slot.state.kind === "away") throw shardMovedError(map, shard, id);
+    if (slot.state.kind === "away") throw this.#moved(slot);
     const moved = await moveOut({
       runtime: this.#runtime, self: id, slot, authority, observer: this.#observer, settings: this.#settings.move,
       move: { epoch: map.epoch, sequence: ++this.#sequence }, peer: this.#options.peer(to),

@@ -7,6 +7,8 @@ import { expected, RpcError } from "../core/index.ts";
 import { ownerOf, readShardMap, type ShardMap, writeShardMap } from "./shard-map.ts";
 
 export interface ShardMoved {
+  /** The contract whose shards they are: a server's own calls may meet shards of another, and fail by that. */
+  readonly service: string;
   readonly shard: number;
   /** The epoch of the map by which `owner` is its owner. */
   readonly epoch: number;
@@ -17,6 +19,7 @@ export interface ShardMoved {
 /** The epoch of the map by which a call was sent here, in its metadata. */
 export const epochHeader = "meridian-shard-epoch";
 const shardField = "meridian-shard";
+const serviceField = "meridian-shard-of";
 const ownerField = "meridian-shard-owner";
 const mapField = "meridian-shard-map";
 /** Longest map that travels with an error: metadata may have 16 KiB in all, and less through some proxies. */
@@ -26,7 +29,7 @@ const maxMapChars = 4_096;
  * Makes the error. No handler has seen the call; whoever repeats it must do so elsewhere, so the push-back tells those
  * not to that would repeat it here.
  */
-export function shardMovedError(map: ShardMap, shard: number, self: string): RpcError {
+export function shardMovedError(service: string, map: ShardMap, shard: number, self: string): RpcError {
   const owner = ownerOf(map, shard);
   const text = writeShardMap(map);
   const why = owner === self
@@ -34,7 +37,8 @@ export function shardMovedError(map: ShardMap, shard: number, self: string): Rpc
     : `shard ${shard} is owned by ${owner} as of epoch ${map.epoch}, not by ${self}`;
   return expected("aborted", why, {
     neverStarted: true, retryAfterMs: -1, reason: "ShardMoved", metadata: {
-      [shardField]: String(shard), [epochHeader]: String(map.epoch), [ownerField]: encodeURIComponent(owner),
+      [serviceField]: service, [shardField]: String(shard), [epochHeader]: String(map.epoch),
+      [ownerField]: encodeURIComponent(owner),
       ...(text.length <= maxMapChars ? { [mapField]: text } : undefined),
     },
   });
@@ -43,13 +47,14 @@ export function shardMovedError(map: ShardMap, shard: number, self: string): Rpc
 /** What the error says, if it is one of these; undefined for any other, and for one that makes no sense. */
 export function shardMoved(error: unknown): ShardMoved | undefined {
   if (!RpcError.is(error) || error.metadata?.[shardField] === undefined) return undefined;
-  const { [shardField]: shardText, [epochHeader]: epochText, [ownerField]: ownerText = "", [mapField]: mapText } =
-    error.metadata;
+  const { metadata } = error;
+  const { [serviceField]: service = "", [ownerField]: ownerText = "", [mapField]: mapText } = metadata;
+  const { [shardField]: shardText, [epochHeader]: epochText } = metadata;
   const [shard, epoch] = [Number(shardText), Number(epochText)];
   if (!Number.isSafeInteger(shard) || !Number.isSafeInteger(epoch) || ownerText === "") return undefined;
   try {
     const map = mapText === undefined ? undefined : readShardMap(mapText);
-    return { shard, epoch, owner: decodeURIComponent(ownerText), map };
+    return { service, shard, epoch, owner: decodeURIComponent(ownerText), map };
   } catch {
     return undefined;
   }

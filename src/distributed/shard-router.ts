@@ -112,7 +112,9 @@ export class ShardRouter<S extends AnyContract> {
     method: MethodInfo, error: unknown, retry: { attempt: number; deadline: number; readonly sent: ShardMap },
   ): Promise<boolean> {
     if (!RpcError.is(error)) return false;
-    const moved = shardMoved(error);
+    const told = shardMoved(error);
+    const isOurs = told?.service === this.client.$.contract.name && (error.neverStarted || method.kind !== "unary");
+    const moved = isOurs ? told : undefined;
     if (moved === undefined && !mayRepeat(method, error)) return false;
     let isNews = false;
     if (moved !== undefined) {

@@ -44,7 +44,7 @@ test("a move takes entries and records along; old maps are told by a typed error
   const moved = shardMoved(error);
   assert.deepEqual([error.code, error.neverStarted, error.retryAfterMs, moved?.shard, moved?.owner, moved?.epoch],
     ["aborted", true, -1, shard, to, map.epoch]);
-  assert.deepEqual(moved?.map, map);
+  assert.deepEqual([moved?.map, moved?.service], [map, "test.v1.Lists"]);
   assert.equal(late.$shards.map?.epoch, before.epoch);
   assert.deepEqual(await world.run(late.append({ key: "k", id: "1" }, { idempotencyKey: "first" })), { count: 1 });
   assert.equal(late.$shards.map?.epoch, map.epoch);
@@ -96,7 +96,7 @@ test("an authority out of reach between fence and switch holds up a shard, and l
 
 /** A day in the life of a cluster, in seconds: servers come and go, crash, are cut off; callers go on. */
 async function upheaval(seed: number): Promise<ShardWorld> {
-  const world = await createShardWorld({ servers: ["a", "b", "c"], shards: 24, seed, batchEntries: 2 });
+  const world = await createShardWorld({ servers: ["a", "b", "c"], shards: 24, seed, batchEntries: 2, handleMs: 8 });
   const { simulation } = world;
   const { random } = simulation;
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random.next() * list.length)] as T;
@@ -104,7 +104,7 @@ async function upheaval(seed: number): Promise<ShardWorld> {
   const address = ["a", "b", "c", "d", "e"].map((owner) => ({ id: owner, address: `${owner}:1` }));
   const peers = shardPeers(createClientOn(runtime, ShardHosts, { address }));
   const endMs = simulation.nowMs + 9_000;
-  world.load(150, endMs, 40);
+  world.load(200, endMs, 30);
   await world.run(Promise.all([world.start("d"), world.start("e")]));
   const wanted = [["a", "b", "c", "d"], ["b", "c", "d", "e"], ["a", "c", "e"], ["a", "b", "c", "d", "e"]];
   const resharding = (async () => {

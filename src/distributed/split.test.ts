@@ -64,6 +64,7 @@ test("parts come as they are done, and who stops reading cancels the rest", asyn
   const count = counting(lists);
   const first = await world.run((async () => {
     for await (const part of count.stream(keys)) return part;
+    return undefined;
   })());
   assert.ok((first?.keys.length ?? 0) > 0);
   await world.simulation.run(world.simulation.nowMs + 100);
