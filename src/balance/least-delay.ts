@@ -36,8 +36,8 @@ const mostAwaited = 16;
 const awaitedForMs = 1_000;
 /** Weight of the newest report in the means of all. */
 const newest = 0.05;
-/** Who told nothing lately is held to be so much busier than the mean, which is that of those we chose. */
-const pessimism = 1.5;
+/** Replies carry reports more often than this, in milliseconds, also over HTTP. */
+const untoldMs = 150;
 /** Least success rate that is told from none. */
 const leastSuccess = 0.01;
 
@@ -71,7 +71,7 @@ class Choice {
   readonly #awaited: Candidate[] = [];
   readonly #awaitedSince = new Float64Array(mostAwaited);
   #lookedMs = -Infinity;
-  /** Means of what was told. */
+  /** Means of what was told, by servers drawn without favour. */
   #inFlight = 0;
   #latencyMs = 0;
 
@@ -89,6 +89,7 @@ class Choice {
     const n = candidates.length;
     const at = draw(this.#table, n, this.#random);
     let best = candidates[at] as Candidate;
+    this.#sample(best);
     let least = this.#score(best, nowMs);
     // Few are compared all, from the one drawn on; of many another that is drawn, and those heard of last.
     const isFew = n <= remembered + 2;
@@ -121,7 +122,7 @@ class Choice {
       const sinceMs = since[i] as number;
       const { report, reportAtMs } = candidate.load;
       if (report !== undefined && reportAtMs >= sinceMs) {
-        this.#heard(candidate, report.inFlight, report.latencyMs || candidate.load.latencyMs);
+        this.#heard(candidate);
       } else if (nowMs - sinceMs < awaitedForMs) {
         awaited[kept] = candidate;
         since[kept++] = sinceMs;
@@ -130,10 +131,19 @@ class Choice {
     awaited.length = kept;
   }
 
-  #heard(candidate: Candidate, inFlight: number, latencyMs: number): void {
+  /**
+   * The means are of what those drawn by chance told last. Of those that answer they would be misleading: whoever is
+   * busy with our calls would seem no worse than everybody, and nobody else would ever be tried.
+   */
+  #sample({ load }: Candidate): void {
+    const { report } = load;
+    if (report === undefined) return;
     const weight = this.#latencyMs === 0 ? 1 : newest;
-    this.#inFlight += (inFlight - this.#inFlight) * weight;
-    this.#latencyMs += (latencyMs - this.#latencyMs) * weight;
+    this.#inFlight += (report.inFlight - this.#inFlight) * weight;
+    this.#latencyMs += ((report.latencyMs || load.latencyMs) - this.#latencyMs) * weight;
+  }
+
+  #heard(candidate: Candidate): void {
     const fresh = this.#fresh;
     if (fresh.includes(candidate)) return;
     if (fresh.length < this.#settings.remembered) fresh.push(candidate);
@@ -155,13 +165,15 @@ class Choice {
       inFlight = report.inFlight;
       if (ageMs > 0) {
         const kept = fading(ageMs / latencyMs);
-        inFlight = inFlight * kept + this.#inFlight * pessimism * (1 - kept);
+        inFlight = inFlight * kept + this.#inFlight * (1 - kept);
         if (ageMs > 100) latencyMs += (this.#latencyMs - latencyMs) * (1 - fading(ageMs / this.#settings.decayMs));
       }
+      // Attempts that ended since then without a word from there were given up, by us or a deadline: that took long.
+      if (load.peakEwmaAtMs > load.reportAtMs + untoldMs && load.peakEwmaMs > latencyMs) latencyMs = load.peakEwmaMs;
       // Attempts of ours that began since then and have not ended are there on top.
       if (own > 0) inFlight = Math.max(own, inFlight + Math.min(load.sinceReport, own));
     } else if (this.#latencyMs > 0) {
-      inFlight = Math.max(own, this.#inFlight * pessimism);
+      inFlight = Math.max(own, this.#inFlight);
       if (latencyMs === 0) latencyMs = this.#latencyMs;
     }
     const busy = 1 + inFlight * (this.#table.meanWeight / address.weight);
