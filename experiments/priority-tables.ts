@@ -145,7 +145,8 @@ export const experiment: Experiment = {
     const most = { published: null, goal: "at most 2.5" };
     const able = jump((one) => one.able);
     yield { ...base, case: "levels that can carry all", ...able, ...most, met: able.value <= 2.5 };
-    yield { ...base, case: "levels that cannot", ...jump((one) => one.lacking), published: null, goal: null, met: null };
+    const lacking = jump((one) => one.lacking);
+    yield { ...base, case: "levels that cannot", ...lacking, published: null, goal: null, met: null };
     const tiers = steepestOfTiers();
     yield {
       ...base, case: "spares within a region (tiers)", seeds: 1, value: tiers,

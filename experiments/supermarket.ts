@@ -125,7 +125,9 @@ export async function throughClient(
 export const experiment: Experiment = {
   about: "the supermarket model: d choices beside exact theory, and with knowledge that replies bring along",
   seeds: 5,
-  async *run({ seeds, progress }) {
+  async *run(options) {
+    const { seeds } = options;
+    const progress = (text: string): void => options.progress(text);
     for (const d of choices) {
       for (const load of loads) {
         const means: number[] = [];

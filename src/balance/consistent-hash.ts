@@ -1,75 +1,89 @@
 /**
  * Consistent hashing sends equal keys to the same endpoint, and when endpoints change moves few keys.
  *
- * Keys go by a Maglev table; an endpoint that already has more than its bounded share of the attempts in flight
- * passes a key on along the table (Mirrokni et al., "Consistent Hashing with Bounded Loads").
+ * Keys go by sparse spaces (probe-space.ts), or by a Maglev table where a size is given; an endpoint that already has
+ * more than its bounded share of the attempts in flight passes a key on along the way (Mirrokni et al., "Consistent
+ * Hashing with Bounded Loads").
  */
 import type { Candidate, Context, Picker } from "../core/index.ts";
 import { derived } from "./derived.ts";
 import { hash32 } from "./hash.ts";
 import { maglevTable } from "./maglev.ts";
+import { probeSpaces, type ProbeSpaces } from "./probe-space.ts";
 
 export interface ConsistentHashOptions {
   /** The key of a call. Default: its route key. */
   readonly key?: (context: Context) => string | undefined;
   /** Most attempts in flight on one endpoint, relative to its fair share. Default 1.25; Infinity for no bound. */
   readonly balance?: number;
-  /** Slots of the table, a prime. Default 131,071. */
+  /**
+   * Slots of a Maglev table, a prime, e.g. 131,071: where others choose by such a table too, and keys shall go where
+   * theirs go. Default: no table, whose moves are several times the least for many endpoints.
+   */
   readonly tableSize?: number;
 }
 
-/** Slots tried before the least busy of those seen is taken. */
+/** Endpoints tried before the least busy of those seen is taken. */
 const maxSteps = 128;
 /** Endpoints whose attempts in flight are counted anew by each pick. */
 const recounted = 16;
 
 interface Ring {
-  readonly table: Int32Array;
+  readonly walk: ProbeSpaces["walk"];
   readonly totalWeight: number;
   readonly flight: InFlight;
 }
 
-/** The picker. A call without a key takes the next slot of the table, so turns go by weight. */
+/** The picker. A call without a key goes anywhere, by weight. */
 export function consistentHash(options: ConsistentHashOptions = {}): Picker {
   const keyOf = options.key ?? ((context: Context) => context.routeKey);
-  const balance = options.balance ?? 1.25;
-  const rings = derived((candidates): Ring => ({
-    table: maglevTable(
-      candidates.map((candidate) => candidate.address.id),
-      candidates.map((candidate) => candidate.address.weight),
-      options.tableSize,
-    ),
-    totalWeight: candidates.reduce((sum, candidate) => sum + candidate.address.weight, 0),
-    flight: new InFlight(candidates),
-  }));
+  const { balance = 1.25, tableSize } = options;
+  const rings = derived((candidates): Ring => {
+    const ids = candidates.map((candidate) => candidate.address.id);
+    const weights = candidates.map((candidate) => candidate.address.weight);
+    return {
+      walk: tableSize === undefined ? probeSpaces(ids, weights).walk : along(maglevTable(ids, weights, tableSize)),
+      totalWeight: weights.reduce((sum, weight) => sum + weight, 0),
+      flight: new InFlight(candidates),
+    };
+  });
   let turn = 0;
   return <C extends Candidate>(candidates: readonly C[], context: Context): C | undefined => {
     if (candidates.length < 2) return candidates[0];
-    const { table, totalWeight, flight } = rings(candidates);
+    const { walk, totalWeight, flight } = rings(candidates);
     const key = keyOf(context);
-    const size = table.length;
-    turn = (turn + 1) % size;
-    const start = key === undefined ? turn : hash32(key) % size;
-    const owner = candidates[table[start] as number];
+    turn = (turn + 0x9e37_79b9) >>> 0;
     const { avoid } = context;
-    if (balance === Infinity && avoid.length === 0) return owner;
-    const perWeight = (balance * (flight.count(candidates) + 1)) / totalWeight;
-    let least = owner;
-    for (let step = 0; step < maxSteps; step++) {
-      const index = table[(start + step) % size] as number;
+    const perWeight = balance === Infinity ? Infinity : (balance * (flight.count(candidates) + 1)) / totalWeight;
+    let owner: C | undefined;
+    let least: C | undefined;
+    let chosen: C | undefined;
+    walk(key === undefined ? turn : hash32(key), maxSteps, (index) => {
       const candidate = candidates[index] as C;
-      if (avoid.length > 0 && avoid.includes(candidate)) {
-        if (least === candidate) least = undefined;
-        continue;
-      }
+      owner ??= candidate;
+      if (avoid.length > 0 && avoid.includes(candidate)) return false;
       const { inFlight } = candidate.load;
-      if (inFlight < Math.ceil(perWeight * candidate.address.weight)) {
-        flight.add(index);
-        return candidate;
+      if (perWeight === Infinity || inFlight < Math.ceil(perWeight * candidate.address.weight)) {
+        if (perWeight !== Infinity) flight.add(index);
+        chosen = candidate;
+        return true;
       }
       if (least === undefined || inFlight < least.load.inFlight) least = candidate;
+      return false;
+    });
+    return chosen ?? least ?? owner;
+  };
+}
+
+/** From a key's slot of a table onwards. */
+function along(table: Int32Array): ProbeSpaces["walk"] {
+  const size = table.length;
+  return (key, most, visit) => {
+    for (let step = 0, slot = key % size; step < most; step++) {
+      const node = table[slot] as number;
+      if (node < 0 || visit(node)) return;
+      if (++slot === size) slot = 0;
     }
-    return least ?? owner;
   };
 }
 

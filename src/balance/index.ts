@@ -12,6 +12,7 @@ export { hash32 } from "./hash.ts";
 export { random, roundRobin, smoothWeighted, weightedRandom } from "./in-turn.ts";
 export { leastDelay, type LeastDelayOptions } from "./least-delay.ts";
 export { maglevTable } from "./maglev.ts";
+export { type ProbeSpaces, probeSpaces } from "./probe-space.ts";
 export {
   distanceKm, geographic, type GeographicOptions, nearest, type NearestOptions, primaryBackup,
 } from "./place.ts";

@@ -21,7 +21,8 @@ async function meanTime(work: Distribution, perMs: number, options: StationOptio
   const random = world.chance("work");
   const untilMs = jobs / perMs;
   const { figures } = openLoop(world, {
-    rate: perMs * 1_000, untilMs, fromMs: untilMs / 10, bucketMs: untilMs, call: () => station.serve(work.sample(random)),
+    rate: perMs * 1_000, untilMs, fromMs: untilMs / 10, bucketMs: untilMs,
+    call: () => station.serve(work.sample(random)),
   });
   await world.run(untilMs * 2);
   return figures.latency.mean;
