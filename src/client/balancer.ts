@@ -72,8 +72,9 @@ export class Balancer implements EndpointOwner, Watcher {
     this.loopGuard = guardOf(runtime);
     this.#outliers = options.outliers === false
       ? undefined
-      : outlierDetection(runtime, { loopGuard: this.loopGuard, ...options.outliers },
-        (id, ejected, why) => this.#endpoints.get(id)?.eject(ejected, why));
+      : outlierDetection(runtime, {
+        loopGuard: this.loopGuard, isDispensable: (id) => this.#loads?.hasRoomWithout(id) ?? true, ...options.outliers,
+      }, (id, ejected, why) => this.#endpoints.get(id)?.eject(ejected, why));
     this.#loads = options.loadThresholds === false
       ? undefined
       : loadWatch(runtime, options.loadThresholds ?? {},

@@ -91,6 +91,22 @@ test("nobody is spared whose load the others have no room for: they would fill u
   assert.deepEqual([...marks.keys()], ["s0"]);
 });
 
+test("who is busy can be done without only where the others have room for its load", () => {
+  const { clock, tell, watch } = setUp(4);
+  assert.ok(watch.hasRoomWithout("s0"), "nobody has told anything");
+  const all = (...cpu: readonly number[]): void => cpu.forEach((its, server) => tell(server, { cpu: its }, 0));
+  all(0.95, 0.95, 0.95, 0.95);
+  assert.ok(!watch.hasRoomWithout("s0"));
+  all(0.95, 0.5, 0.5, 0.5);
+  assert.ok(watch.hasRoomWithout("s0"));
+  all(0.2, 0.95, 0.95, 0.95);
+  assert.ok(watch.hasRoomWithout("s0"), "it has next to nothing to do");
+  all(0.95, 0.65, 0.65, 0.65);
+  clock.advance(3_500);
+  for (const server of [0, 1]) tell(server, { cpu: 0.95 }, 0);
+  assert.ok(!watch.hasRoomWithout("s0"), "two are kept out, and no help");
+});
+
 test("each group takes over from its own", () => {
   const marked = (groups: readonly string[]): number => {
     const { clock, watch, marks } = setUp(0);

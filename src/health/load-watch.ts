@@ -49,6 +49,11 @@ export interface LoadMember {
 export interface LoadWatch {
   /** The record of an endpoint, made on first sight. Those of one group take over from each other: a region's. */
   member(id: string, group?: string): LoadMember;
+  /**
+   * Whether the others of its group could carry what a server carries now, by their own reports. True where it is not
+   * busy, or nobody tells.
+   */
+  hasRoomWithout(id: string): boolean;
   /** Forgets one. */
   forget(id: string): void;
   /** Stops the timer. */
@@ -225,11 +230,30 @@ class Watch extends Alarm implements LoadWatch {
 
   /** Without `k` of `n` the others have `n / (n - k)` times the load: as many as keep them below `fullShare`. */
   #mostMarked({ members }: Group): number {
+    const [used, told] = this.#usedOf(members);
+    return Math.max(0, Math.min(this.#limits.maxMarkedShare * members.size, told - used / fullShare));
+  }
+
+  /**
+   * The processor use of those who serve, and how many they are. Who has never been called is idle; who told something
+   * once and is silent now is kept out by somebody, and no help.
+   */
+  #usedOf(members: Iterable<Member>): readonly [used: number, told: number] {
     const oldestMs = this.#clock.now() - this.#limits.staleMs;
-    let used = 0;
-    for (const { cpu, reportedMs } of members) if (reportedMs >= oldestMs) used += cpu;
-    const share = Math.min(this.#limits.maxMarkedShare, 1 - used / members.size / fullShare);
-    return Math.max(0, members.size * share);
+    let [used, told] = [0, 0];
+    for (const { cpu, reportedMs } of members) {
+      if (reportedMs < oldestMs && reportedMs !== -Infinity) continue;
+      used += cpu;
+      told++;
+    }
+    return [used, told];
+  }
+
+  hasRoomWithout(id: string): boolean {
+    const member = this.#members.get(id);
+    if (member === undefined || member.cpu < fullShare) return true;
+    const [used, told] = this.#usedOf(member.group.members);
+    return told < 2 || used <= told - 1;
   }
 
   #tell(member: Member, mark: LoadMark | undefined, why: string): void {

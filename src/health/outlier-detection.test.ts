@@ -157,3 +157,18 @@ test("rates grow with what the peers suffer, and are unknown where they say too 
   assert.ok(well !== undefined && well.innocent > 0.01 && well.innocent < 0.011 && well.guilty < 0.045);
   assert.deepEqual([0, 0.01, 0.2, 1].map(rowBeyondChance), [1, 5, 13, Infinity]);
 });
+
+test("who cannot be done without is not ejected, for whatever reason", () => {
+  for (const failing of [{ errors: 1, latencyMs: () => 5 }, { errors: 0.5, latencyMs: () => 5 },
+    { errors: 0, latencyMs: lognormal(200, 0.3) }]) {
+    const behaviour = (server: number): Behaviour => server === 0 ? failing : { errors: 0, latencyMs: lognormal(10, 0.3) };
+    const asked = new Set<string>();
+    const isDispensable = (id: string): boolean => {
+      asked.add(id);
+      return false;
+    };
+    assert.deepEqual(play(10, 1_000, 10_000, 3, behaviour, { isDispensable }).ejections, []);
+    assert.deepEqual([...asked], ["0"]);
+    assert.ok(play(10, 1_000, 10_000, 3, behaviour).ejections.length > 0);
+  }
+});

@@ -46,6 +46,11 @@ export interface OutlierOptions {
   readonly windowMs?: number;
   /** Tells of stalls of our own, during which nothing is held against anybody. */
   readonly loopGuard?: Pick<LoopGuard, "stalledRecently"> | undefined;
+  /**
+   * Whether the others could do without it: who fails because all are overloaded would, kept out, leave them with its
+   * share as well. Default: yes.
+   */
+  readonly isDispensable?: ((id: string) => boolean) | undefined;
   /** How long after a stall evidence is still disregarded, in milliseconds. Default 500. */
   readonly stallWindowMs?: number;
   /** Most members told apart. Default 100,000; further ones are never ejected. */
@@ -95,7 +100,8 @@ export interface OutlierDetector {
   close(): void;
 }
 
-type Settings = Required<Omit<OutlierOptions, "loopGuard">> & Pick<OutlierOptions, "loopGuard">;
+type Settings = Required<Omit<OutlierOptions, "loopGuard" | "isDispensable">> &
+  Pick<OutlierOptions, "loopGuard" | "isDispensable">;
 
 /** Makes a detector for one set of endpoints. `changed` is where ejections take effect. */
 export function outlierDetection(
@@ -115,6 +121,7 @@ export function outlierDetection(
     failureShare: options.failureShare ?? false,
     windowMs: options.windowMs ?? 10_000,
     loopGuard: options.loopGuard,
+    isDispensable: options.isDispensable,
     stallWindowMs: options.stallWindowMs ?? 500,
     maxMembers: options.maxMembers ?? 100_000,
   }, changed);
@@ -255,6 +262,7 @@ class Detector extends Alarm implements OutlierDetector {
   }
 
   #eject(member: Member, now: number, why: string): void {
+    if (this.#settings.isDispensable?.(member.id) === false) return;
     const { baseEjectionMs, maxEjectionMs } = this.#settings;
     const most = Math.max(baseEjectionMs, maxEjectionMs);
     // A good stretch as long as a first ejection makes up for one of them.
