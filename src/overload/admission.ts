@@ -23,7 +23,7 @@ import type { ConcurrencyLimit, LimitSample } from "./limit.ts";
 import { pacedEvents, type PacedEvents } from "./paced.ts";
 import { allLevels, criticalityAt, criticalityOf, levels, type LevelOptions, userLevels } from "./priority.ts";
 import { serviceTimes } from "./service-times.ts";
-import { type LineOptions, type Row, type Waiter, waitingLine } from "./waiting-line.ts";
+import { lineOptions, type LineOptions, type Row, type Waiter, waitingLine } from "./waiting-line.ts";
 import { admissionName, levelText, shed } from "./shed.ts";
 
 export interface AdmissionOptions extends LevelOptions {
@@ -94,6 +94,7 @@ interface Resolved extends AdmissionOptions {
 /** Checks here what can be wrong, and not first when a server is made. */
 function resolve(options: AdmissionOptions): Resolved {
   const { line } = options;
+  if (line !== undefined && line !== false) lineOptions(line);
   const capacity = line === false ? 0 : numberOption("line.capacity", line?.capacity ?? 2, { least: 0, most: 100 });
   const lagMs = numberOption("maxLoopLagMs", options.maxLoopLagMs ?? 20, { least: 1, unit: "milliseconds" });
   const room = numberOption("room", options.room ?? 32, { least: 1, most: 1_000_000, whole: true, unit: "calls" });

@@ -21,6 +21,16 @@ export interface LineOptions {
   readonly lifo?: boolean;
 }
 
+/** Checks options of a line, and fills in what they leave out. */
+export function lineOptions(options: LineOptions): Required<LineOptions> {
+  const intervalMs = numberOption("intervalMs", options.intervalMs ?? 100, { least: 1, unit: "milliseconds" });
+  const targetMs = numberOption("targetMs", options.targetMs ?? Math.min(5, intervalMs / 2),
+    { least: 0, most: intervalMs / 2, unit: "milliseconds, at most half of intervalMs" });
+  const maxWaitMs = numberOption("maxWaitMs", options.maxWaitMs ?? Math.max(500, intervalMs),
+    { least: intervalMs, unit: "milliseconds, at least intervalMs" });
+  return { intervalMs, targetMs, maxWaitMs, lifo: options.lifo ?? true };
+}
+
 /** Somebody who waits. Its links are the line's. */
 export interface Waiter {
   /** 0 for the most critical. */
@@ -118,12 +128,11 @@ class Line extends Alarm implements WaitingLine {
     super();
     this.keepsAlive = false;
     this.#clock = clock;
-    this.#intervalMs = numberOption("intervalMs", options.intervalMs ?? 100, { least: 1, unit: "milliseconds" });
-    this.#targetMs = numberOption("targetMs", options.targetMs ?? Math.min(5, this.#intervalMs / 2),
-      { least: 0, most: this.#intervalMs / 2, unit: "milliseconds, at most half of intervalMs" });
-    this.#maxWaitMs = numberOption("maxWaitMs", options.maxWaitMs ?? Math.max(500, this.#intervalMs),
-      { least: this.#intervalMs, unit: "milliseconds, at least intervalMs" });
-    this.#lifo = options.lifo ?? true;
+    const { intervalMs, targetMs, maxWaitMs, lifo } = lineOptions(options);
+    this.#intervalMs = intervalMs;
+    this.#targetMs = targetMs;
+    this.#maxWaitMs = maxWaitMs;
+    this.#lifo = lifo;
     this.#rows = Array.from({ length: ranks }, (_none, rank) => ({
       first: undefined, last: undefined, size: 0, isStanding: false, filledMs: 0, lateMs: -Infinity,
       intervalMs: rank === 0 ? this.#intervalMs * criticalPatience : this.#intervalMs,

@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { context as contextOf, handClock, seededRandom } from "../../test/policies/support.ts";
+import {
+  Context, type Criticality, nextMethodOrdinal, type Observer, RpcError, type Runtime, type Service,
+} from "../core/index.ts";
+import {
+  admission, type AdmissionLayer, type AdmissionOptions, admissionName, backPressure, criticalityName, fixedLimit,
+  levelText, userLevels, userName,
+} from "./index.ts";
+
+function setUp(options?: AdmissionOptions, observer: Observer = {}) {
+  const clock = handClock();
+  const runtime = { clock, random: seededRandom(1) } as unknown as Runtime;
+  const layer = admission(options)(runtime, observer) as AdmissionLayer;
+  const waiting: { resolve: (value: unknown) => void; reject: (error: unknown) => void; request: unknown }[] = [];
+  const handler: Service = (request) => new Promise((resolve, reject) => waiting.push({ request, resolve, reject }));
+  const service = layer(handler);
+  const method = (criticality: Criticality) => ({ ...contextOf().method, criticality, ordinal: nextMethodOrdinal() });
+  const methods = { critical: method("critical"), default: method("default"), sheddable: method("sheddable") };
+  const call = (criticality: Criticality = "default", fields: { deadline?: number; request?: unknown } = {}) => {
+    const context = new Context(methods[criticality], clock.now(), fields.deadline);
+    const told: { context: Context; error?: RpcError; value?: unknown } = { context };
+    try {
+      Promise.resolve(service(fields.request, context)).then((value) => {
+        told.value = value;
+      }, (error: unknown) => {
+        told.error = RpcError.from(error);
+      });
+    } catch (error) {
+      told.error = RpcError.from(error);
+    }
+    return told;
+  };
+  return { clock, layer, call, waiting, service, methods };
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const one = { room: 1, limit: () => fixedLimit(1) };
+
+test("as many work as the limit says, as many wait as there is room for, the rest is told so at once", async () => {
+  const { call, layer, waiting } = setUp(one);
+  const calls = Array.from({ length: 5 }, () => call());
+  assert.deepEqual([layer.state.inFlight, layer.state.waiting], [1, 2]);
+  await settled();
+  const { error } = calls[4] as { error?: RpcError };
+  assert.equal(error?.code, "resource_exhausted");
+  assert.equal(error.neverStarted, true);
+  assert.equal(error.phase, "queue");
+  assert.ok((error.retryAfterMs ?? 0) > 0);
+  assert.equal(error.metadata?.[criticalityName], "default");
+  assert.equal(layer.state.shed, 2);
+  waiting[0]?.resolve("a");
+  await settled();
+  assert.equal(calls[0]?.value, "a");
+  assert.deepEqual([layer.state.inFlight, layer.state.waiting, waiting.length], [1, 1, 2]);
+});
+
+test("a handler that answers at once is asked at once and leaves nothing behind", () => {
+  const { layer } = setUp(one);
+  const service = layer((request) => request);
+  for (let i = 0; i < 100; i++) assert.equal(service(i, contextOf()), i);
+  assert.throws(() => layer(() => {
+    throw new Error("no");
+  })(1, contextOf()), /no/);
+  assert.equal(layer.state.inFlight, 0);
+});
+
+test("a critical call takes the place of another, and is served first", async () => {
+  const { call, waiting } = setUp(one);
+  call();
+  const [first, second] = [call("sheddable"), call("default")];
+  call("critical", { request: "critical" });
+  await settled();
+  assert.equal(first.error?.code, "resource_exhausted");
+  assert.equal(first.error.metadata?.[criticalityName], "sheddable");
+  assert.equal(second.error, undefined);
+  waiting[0]?.resolve(0);
+  await settled();
+  assert.equal(waiting[1]?.request, "critical");
+});
+
+test("whoever is cancelled leaves the line", async () => {
+  const { call, layer, waiting } = setUp(one);
+  call();
+  const left = call();
+  left.context.cancel(new RpcError("cancelled", "enough"));
+  await settled();
+  assert.equal(left.error?.message, "enough");
+  assert.equal(layer.state.waiting, 0);
+  waiting[0]?.resolve(0);
+  await settled();
+  assert.equal(waiting.length, 1);
+});
+
+test("what cannot be done in what is left of the deadline is not begun", async () => {
+  const { call, clock, waiting } = setUp(one);
+  for (let i = 0; i < 60; i++) {
+    call();
+    clock.advance(50);
+    waiting[i]?.resolve(0);
+    await settled();
+  }
+  call();
+  const late = call("default", { deadline: clock.now() + 20 });
+  const inTime = call("default", { deadline: clock.now() + 400 });
+  await settled();
+  assert.equal(late.error?.code, "deadline_exceeded");
+  assert.equal(late.error.neverStarted, true);
+  assert.match(late.error.message, /20\.0 ms are left of the deadline, and nine calls in ten take more than/);
+  assert.equal(inTime.error, undefined);
+});
+
+test("streams pass, and count against no limit", () => {
+  const { layer, call } = setUp(one);
+  call();
+  const stream = { ...contextOf().method, kind: "server_stream" as const };
+  let begun = 0;
+  const service = layer(() => ++begun);
+  for (let i = 0; i < 10; i++) service(i, new Context(stream, 0));
+  assert.equal(begun, 10);
+});
+
+test("while more comes than is done the door is shut to the least important, and opened afterwards", async () => {
+  const events: [string, Readonly<Record<string, unknown>>][] = [];
+  const { call, clock, layer, waiting } = setUp({ limit: () => fixedLimit(4), room: 4 },
+    { event: (name, fields) => void events.push([name, fields]) });
+  let finished = 0;
+  const told = { critical: [] as { error?: RpcError }[], sheddable: [] as { error?: RpcError }[] };
+  const second = async (perTick: number): Promise<void> => {
+    for (let tick = 0; tick < 100; tick++) {
+      for (let i = 0; i < perTick; i++) told.sheddable.push(call("sheddable"));
+      if (tick % 2 === 0) told.critical.push(call("critical"));
+      clock.advance(10);
+      // Two are done every ten milliseconds.
+      for (let i = 0; i < 2; i++) waiting[finished++]?.resolve(0);
+      finished = Math.min(finished, waiting.length);
+      await settled();
+    }
+  };
+  for (let i = 0; i < 3; i++) await second(5);
+  assert.equal(layer.gate.isShut, true);
+  assert.ok(layer.state.share < 0.8, String(layer.state.share));
+  assert.equal(told.critical.filter(({ error }) => error !== undefined).length, 0);
+  const shed = told.sheddable.find(({ error }) => error?.message.includes("lets in") === true)?.error;
+  assert.match(shed?.metadata?.[admissionName] ?? "", /^2\.\d+$/);
+  for (let i = 0; i < 2; i++) await second(1);
+  clock.advance(2_000);
+  assert.equal(layer.gate.isShut, false);
+  assert.equal(layer.state.share, 1);
+  const names = events.map(([name]) => name);
+  assert.ok(names.includes("overload.begins") && names.includes("overload.ends"), names.join());
+  assert.ok(events.every(([, { why }]) => typeof why === "string"));
+  assert.ok(events.length <= 3 * 12, `${events.length} events in seven seconds`);
+});
+
+test("an event loop that stays late counts as calls that wait, one pause does not", () => {
+  const { call, clock, layer, waiting } = setUp();
+  const beat = (): void => {
+    call();
+    waiting.pop()?.resolve(0);
+  };
+  beat();
+  clock.stall(400);
+  beat();
+  clock.advance(200);
+  assert.equal(layer.gate.isShut, false);
+  for (let i = 0; i < 5; i++) {
+    beat();
+    clock.stall(120);
+  }
+  assert.equal(layer.gate.isShut, true);
+});
+
+test("prices of what a handler calls are asked at the door, and at the caller", async () => {
+  const prices = backPressure();
+  const { clock, layer, methods } = setUp({ backPressure: prices });
+  const runtime = { clock, random: seededRandom(1) } as unknown as Runtime;
+  const below = { ...contextOf().method, path: "below/it" };
+  const refusal = new RpcError("resource_exhausted", "full", { metadata: { [admissionName]: levelText(userLevels + 100) } });
+  const client = prices.client(runtime, {})(() => Promise.reject(refusal));
+  const downstream = new Context(below, clock.now(), Infinity, { caller: methods.default });
+  await assert.rejects(async () => client(1, downstream), /full/);
+  assert.equal(prices.cursorOf(methods.default.path, clock.now()), userLevels + 100);
+  // Of a thousand users about nine in ten cannot pay.
+  let refused = 0;
+  const service = layer(() => "done");
+  for (let i = 0; i < 1_000; i++) {
+    const metadata = { [userName]: `user-${i}` };
+    try {
+      service(i, new Context(methods.default, clock.now(), Infinity, { metadata }));
+    } catch (error) {
+      refused++;
+      assert.equal((error as RpcError).code, "resource_exhausted");
+    }
+  }
+  assert.ok(refused > 850 && refused < 930, String(refused));
+  assert.equal(service(1, new Context(methods.critical, clock.now())), "done");
+  const own = client(1, new Context({ ...below, criticality: "critical" }, clock.now()));
+  await assert.rejects(async () => own, /full/, "the critical can pay");
+  assert.throws(() => client(1, new Context({ ...below, criticality: "sheddable" }, clock.now())), /before it was sent/);
+  clock.advance(1_000);
+  assert.equal(prices.cursorOf(methods.default.path, clock.now()), 3 * userLevels);
+  assert.throws(() => backPressure({ freshMs: 0 }), /freshMs is 0/);
+});
+
+test("impossible options are refused by name, before there is a server", () => {
+  assert.throws(() => admission({ room: 0 }), /room is 0/);
+  assert.throws(() => admission({ maxLoopLagMs: 0 }), /maxLoopLagMs is 0/);
+  assert.throws(() => admission({ line: { capacity: -1 } }), /line.capacity is -1/);
+  assert.throws(() => admission({ line: { intervalMs: 10, maxWaitMs: 5 } }), /maxWaitMs is 5/);
+});
