@@ -1,4 +1,4 @@
-/** A key-value store, sharded within each region and held by all of them; and a cache of what was read. */
+/** A key-value store, sharded within each region and held by all of them; a cache, and who reads through it. */
 import * as z from "zod";
 import { rpc, service } from "../../src/index.ts";
 
@@ -15,12 +15,16 @@ export const Store = service("demo.v1.Store", {
   get: rpc({ input: z.object({ key }), output: value, safe: true, routeKey: (input) => input.key }),
 });
 
+/** What a server of a cache keeps for others; which server has a key follows from the key. */
 export const Cache = service("demo.v1.Cache", {
   look: rpc({
-    input: z.object({ key }), output: z.object({ text: z.string().optional() }), safe: true,
-    routeKey: (input) => input.key,
+    input: z.object({ keys: z.array(key) }), output: z.object({ texts: z.array(z.string().nullable()) }), safe: true,
   }),
-  keep: rpc({
-    input: z.object({ key, text: z.string() }), output: z.object({}), idempotent: true, routeKey: (input) => input.key,
-  }),
+  keep: rpc({ input: z.object({ key, text: z.string(), ttlMs: z.number() }), output: z.object({}), idempotent: true }),
+  drop: rpc({ input: z.object({ key }), output: z.object({}), idempotent: true }),
+});
+
+/** Reads by quorum, for clients that keep what they have read. */
+export const Reader = service("demo.v1.Reader", {
+  read: rpc({ input: z.object({ key }), output: z.object({ text: z.string() }), safe: true }),
 });

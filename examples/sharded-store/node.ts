@@ -28,16 +28,23 @@ const store = host.handlers({
   get: ({ key }, state) => JSON.parse(state.get(key) ?? JSON.stringify(nothing)) as Kept,
 });
 
-const cached = new Map<string, string>();
+const cached = new Map<string, { readonly text: string; readonly untilMs: number }>();
 const maxCached = 1_000;
 
 const server = createServer({ region, attributes: { owner: id } });
 server.implement(Store, store).implement(ShardHosts, host.service).implement(Cache, {
-  look: ({ key }) => ({ text: cached.get(key) }),
-  keep: ({ key, text }) => {
+  look: ({ keys }) => ({ texts: keys.map((key) => {
+    const kept = cached.get(key);
+    return kept !== undefined && kept.untilMs > Date.now() ? kept.text : null;
+  }) }),
+  keep: ({ key, text, ttlMs }) => {
     cached.delete(key);
     if (cached.size >= maxCached) cached.delete(cached.keys().next().value ?? "");
-    cached.set(key, text);
+    cached.set(key, { text, untilMs: Date.now() + ttlMs });
+    return {};
+  },
+  drop: ({ key }) => {
+    cached.delete(key);
     return {};
   },
 });
