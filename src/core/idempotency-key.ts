@@ -61,6 +61,15 @@ export function stampOf(key: string): KeyStamp | undefined {
   return { atMs, isAutomatic: flavour === 65 };
 }
 
+/** The digits of the last stamp: many calls fall within a millisecond, and writing a number out costs half a key. */
+let lastMs = -1;
+let lastDigits = "";
+
 function digits(atMs: number): string {
-  return Math.floor(atMs).toString(16).padStart(stampDigits, "0");
+  const wholeMs = Math.floor(atMs);
+  if (wholeMs !== lastMs) {
+    lastMs = wholeMs;
+    lastDigits = wholeMs.toString(16).padStart(stampDigits, "0");
+  }
+  return lastDigits;
 }

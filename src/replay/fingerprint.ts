@@ -10,12 +10,22 @@
 let a = 0;
 let b = 0;
 
-/** The fingerprint of a request, as 1 to 14 characters. */
+/** Six bits a character: `toString` of a number of 32 bits would cost more than all the rest. */
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const digits = Uint8Array.from(alphabet, (letter) => letter.charCodeAt(0));
+
+function digit(bits: number): number {
+  return digits[bits & 63] as number;
+}
+
+/** The fingerprint of a request, as 12 characters. */
 export function fingerprint(value: unknown): string {
   a = 0x9747b28c;
   b = 0x3c6ef372;
   walk(value, 0);
-  return (a >>> 0).toString(36) + (b >>> 0).toString(36).padStart(7, "0");
+  return String.fromCharCode(
+    digit(a), digit(a >>> 6), digit(a >>> 12), digit(a >>> 18), digit(a >>> 24), digit(a >>> 30),
+    digit(b), digit(b >>> 6), digit(b >>> 12), digit(b >>> 18), digit(b >>> 24), digit(b >>> 30));
 }
 
 const maxDepth = 200;

@@ -1,7 +1,7 @@
 /**
  * A RecordLog keeps ended calls in memory: a queue of segments of bytes, and an index by key into them.
  *
- * A record costs its outcome, its key and fingerprint, 22 bytes, and about 16 of index; the garbage collector sees a
+ * A record costs its outcome, its key and fingerprint, 18 bytes, and 17 to 34 of index; the garbage collector sees a
  * handful of segments rather than a million objects. What is oldest leaves first, a segment at a time.
  */
 import { writeText } from "../wire/text.ts";
@@ -25,7 +25,7 @@ export interface LogRecord {
 }
 
 interface Segment {
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView;
   used: number;
   /** Nothing in it lives longer. */
@@ -34,15 +34,18 @@ interface Segment {
   newestStampMs: number;
 }
 
-/** Offsets of a record's fields: hash, bytes of key, flags, bytes of fingerprint, method, expiry, outcome's bytes. */
-const At = { hash: 0, keyBytes: 4, flags: 6, printBytes: 7, method: 8, expires: 10, outcomeBytes: 18 } as const;
-const headBytes = 22;
+/** Offsets of a record's fields: bytes of key, flags, bytes of fingerprint, method, expiry, outcome's bytes. */
+const At = { keyBytes: 0, flags: 2, printBytes: 3, method: 4, expires: 6, outcomeBytes: 14 } as const;
+const headBytes = 18;
 const stampedFlag = 1;
 const deadFlag = 2;
 /** Segments are so long, or as long as the one record in them. */
 const maxSegmentBytes = 262_144;
 const minSegmentBytes = 16_384;
 const maxMethods = 65_536;
+const slotWords = 3;
+/** Up to so many bytes are copied one by one, which is cheaper than a call. */
+const fewBytes = 64;
 /** Share of slots in use beyond which the index doubles. */
 const maxFill = 0.7;
 
@@ -51,8 +54,13 @@ export class RecordLog {
   readonly #segments = new Map<number, Segment>();
   #first = 1;
   #last = 0;
-  /** Open addressing with linear probing: segment and offset of each record; segment 0 is an empty slot. */
-  #slots = new Uint32Array(2 * 1_024);
+  /**
+   * Open addressing with linear probing: hash, segment and offset of each record; segment 0 is an empty slot. With the
+   * hash here no record is touched but the one that is sought.
+   */
+  #slots = new Uint32Array(slotWords * 1_024);
+  #mask = 1_023;
+  #spare: Uint8Array<ArrayBuffer> | undefined = undefined;
   readonly #methods: string[] = [];
   readonly #methodNumbers = new Map<string, number>();
   #scratch = new Uint8Array(4 * 1_024);
@@ -82,15 +90,15 @@ export class RecordLog {
   growthFor(recordBytes: number): number {
     const last = this.#segments.get(this.#last);
     const fits = last !== undefined && last.used + recordBytes <= last.bytes.length;
-    const index = this.size + 1 > this.#slots.length / 2 * maxFill ? this.#slots.byteLength : 0;
+    const index = this.size + 1 > (this.#mask + 1) * maxFill ? this.#slots.byteLength : 0;
     return index + (fits ? 0 : Math.max(this.#segmentBytes, recordBytes));
   }
 
   find(key: string): LogRecord | undefined {
     const slot = this.#slotOf(this.#hash(key));
     if (slot < 0) return undefined;
-    const { view, bytes } = this.#segments.get(this.#slots[slot] as number) as Segment;
-    const at = this.#slots[slot + 1] as number;
+    const { view, bytes } = this.#segments.get(this.#slots[slot + 1] as number) as Segment;
+    const at = this.#slots[slot + 2] as number;
     const keyBytes = view.getUint16(at + At.keyBytes);
     const printAt = at + headBytes + keyBytes;
     const outcomeAt = printAt + (bytes[at + At.printBytes] as number);
@@ -113,7 +121,6 @@ export class RecordLog {
     const [number, segment] = this.#room(length);
     const at = segment.used;
     const { view, bytes } = segment;
-    view.setUint32(at + At.hash, hash);
     view.setUint16(at + At.keyBytes, this.#keyBytes);
     bytes[at + At.flags] = stampMs === undefined ? 0 : stampedFlag;
     bytes[at + At.printBytes] = fingerprint.length;
@@ -121,10 +128,10 @@ export class RecordLog {
     view.setFloat64(at + At.expires, entry.expiresMs);
     view.setUint32(at + At.outcomeBytes, outcome.length);
     let to = at + headBytes;
-    bytes.set(this.#scratch.subarray(0, this.#keyBytes), to);
-    to += this.#keyBytes;
+    for (let i = 0; i < this.#keyBytes; i++) bytes[to++] = this.#scratch[i] as number;
     for (let i = 0; i < fingerprint.length; i++) bytes[to++] = fingerprint.charCodeAt(i);
-    bytes.set(outcome, to);
+    if (outcome.length > fewBytes) bytes.set(outcome, to);
+    else for (let i = 0; i < outcome.length; i++) bytes[to++] = outcome[i] as number;
     segment.used = at + length;
     segment.expiresMs = Math.max(segment.expiresMs, entry.expiresMs);
     if (stampMs === undefined) {
@@ -139,8 +146,8 @@ export class RecordLog {
   remove(key: string): void {
     const slot = this.#slotOf(this.#hash(key));
     if (slot < 0) return;
-    const segment = this.#segments.get(this.#slots[slot] as number) as Segment;
-    this.#kill(segment, this.#slots[slot + 1] as number);
+    const segment = this.#segments.get(this.#slots[slot + 1] as number) as Segment;
+    this.#kill(segment, this.#slots[slot + 2] as number);
     this.#free(slot);
   }
 
@@ -166,11 +173,12 @@ export class RecordLog {
         survivors.push(this.#entryAt(segment, at));
       }
       this.#kill(segment, at);
-      this.#free(this.#slotAt(view.getUint32(at + At.hash), number, at));
+      this.#free(this.#slotAt(this.#hashAt(segment, at), number, at));
     }
     this.#segments.delete(number);
     this.#first++;
     this.bytes -= bytes.length;
+    if (bytes.length === this.#segmentBytes) this.#spare = bytes;
     for (const entry of survivors) kept(entry);
     return segment.newestStampMs;
   }
@@ -212,7 +220,10 @@ export class RecordLog {
   #room(length: number): readonly [number: number, segment: Segment] {
     const last = this.#segments.get(this.#last);
     if (last !== undefined && last.used + length <= last.bytes.length) return [this.#last, last];
-    const bytes = new Uint8Array(Math.max(this.#segmentBytes, length));
+    // What was dropped last is written over: a new one would cost its zeros, and the collector its end.
+    const spare = length <= this.#segmentBytes ? this.#spare : undefined;
+    if (spare !== undefined) this.#spare = undefined;
+    const bytes = spare ?? new Uint8Array(Math.max(this.#segmentBytes, length));
     const segment: Segment = {
       bytes, view: new DataView(bytes.buffer), used: 0, expiresMs: -Infinity, newestStampMs: -Infinity,
     };
@@ -223,81 +234,101 @@ export class RecordLog {
 
   /** Leaves the key's bytes in the scratch. FNV-1a with a final mix, since the low bits choose the slot. */
   #hash(key: string): number {
-    if (this.#scratch.length < 3 * key.length) this.#scratch = new Uint8Array(3 * key.length);
+    const { length } = key;
+    if (this.#scratch.length < 3 * length) this.#scratch = new Uint8Array(3 * length);
     const scratch = this.#scratch;
-    const count = this.#keyBytes = writeText(scratch, 0, key);
     let hash = 0x811c9dc5;
-    for (let i = 0; i < count; i++) hash = Math.imul(hash ^ (scratch[i] as number), 0x01000193);
-    hash = Math.imul(hash ^ hash >>> 15, 0x2c1b3c6d);
-    return (hash ^ hash >>> 13) >>> 0;
+    let count = 0;
+    for (; count < length; count++) {
+      const unit = key.charCodeAt(count);
+      if (unit > 0x7f) break;
+      scratch[count] = unit;
+      hash = Math.imul(hash ^ unit, 0x01000193);
+    }
+    if (count < length) {
+      // Keys are ASCII but for those that users make up.
+      const written = writeText(scratch, 0, key);
+      for (; count < written; count++) hash = Math.imul(hash ^ (scratch[count] as number), 0x01000193);
+    }
+    this.#keyBytes = count;
+    return mixed(hash);
+  }
+
+  #hashAt({ view, bytes }: Segment, at: number): number {
+    const end = at + headBytes + view.getUint16(at + At.keyBytes);
+    let hash = 0x811c9dc5;
+    for (let i = at + headBytes; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
+    return mixed(hash);
   }
 
   /** The slot of the key in the scratch; negative if there is none. */
   #slotOf(hash: number): number {
     const slots = this.#slots;
-    const mask = slots.length / 2 - 1;
-    for (let i = hash & mask; ; i = i + 1 & mask) {
-      const number = slots[2 * i] as number;
+    for (let i = hash & this.#mask; ; i = i + 1 & this.#mask) {
+      const slot = i * slotWords;
+      const number = slots[slot + 1] as number;
       if (number === 0) return -1;
-      const segment = this.#segments.get(number) as Segment;
-      if (this.#isKeyAt(segment, slots[2 * i + 1] as number, hash)) return 2 * i;
+      if (slots[slot] !== hash) continue;
+      if (this.#isKeyAt(this.#segments.get(number) as Segment, slots[slot + 2] as number)) return slot;
     }
   }
 
-  #isKeyAt({ view, bytes }: Segment, at: number, hash: number): boolean {
-    if (view.getUint32(at + At.hash) !== hash || view.getUint16(at + At.keyBytes) !== this.#keyBytes) return false;
+  #isKeyAt({ view, bytes }: Segment, at: number): boolean {
+    if (view.getUint16(at + At.keyBytes) !== this.#keyBytes) return false;
     for (let i = 0; i < this.#keyBytes; i++) if (bytes[at + headBytes + i] !== this.#scratch[i]) return false;
     return true;
   }
 
   #slotAt(hash: number, number: number, at: number): number {
-    const mask = this.#slots.length / 2 - 1;
-    let i = hash & mask;
-    while (this.#slots[2 * i] !== number || this.#slots[2 * i + 1] !== at) i = i + 1 & mask;
-    return 2 * i;
+    const slots = this.#slots;
+    let i = hash & this.#mask;
+    while (slots[i * slotWords + 1] !== number || slots[i * slotWords + 2] !== at) i = i + 1 & this.#mask;
+    return i * slotWords;
   }
 
   #put(hash: number, number: number, at: number): void {
-    if (++this.size > this.#slots.length / 2 * maxFill) this.#enlarge();
-    const mask = this.#slots.length / 2 - 1;
-    let i = hash & mask;
-    while (this.#slots[2 * i] !== 0) i = i + 1 & mask;
-    this.#slots[2 * i] = number;
-    this.#slots[2 * i + 1] = at;
+    if (++this.size > (this.#mask + 1) * maxFill) this.#enlarge();
+    this.#place(hash, number, at);
+  }
+
+  #place(hash: number, number: number, at: number): void {
+    const slots = this.#slots;
+    let i = hash & this.#mask;
+    while (slots[i * slotWords + 1] !== 0) i = i + 1 & this.#mask;
+    slots[i * slotWords] = hash;
+    slots[i * slotWords + 1] = number;
+    slots[i * slotWords + 2] = at;
   }
 
   #enlarge(): void {
     const before = this.#slots;
     this.#slots = new Uint32Array(before.length * 2);
-    const mask = this.#slots.length / 2 - 1;
-    for (let k = 0; k < before.length; k += 2) {
-      const number = before[k] as number;
-      if (number === 0) continue;
-      let i = this.#hashAt(number, before[k + 1] as number) & mask;
-      while (this.#slots[2 * i] !== 0) i = i + 1 & mask;
-      this.#slots[2 * i] = number;
-      this.#slots[2 * i + 1] = before[k + 1] as number;
+    this.#mask = this.#mask * 2 + 1;
+    for (let k = 0; k < before.length; k += slotWords) {
+      if (before[k + 1] !== 0) this.#place(before[k] as number, before[k + 1] as number, before[k + 2] as number);
     }
-  }
-
-  #hashAt(number: number, at: number): number {
-    return (this.#segments.get(number) as Segment).view.getUint32(at + At.hash);
   }
 
   /** Empties a slot, and moves those after it that were pushed past their own (no tombstones). */
   #free(slot: number): void {
     this.size--;
     const slots = this.#slots;
-    const mask = slots.length / 2 - 1;
-    let hole = slot / 2;
-    for (let i = hole + 1 & mask; slots[2 * i] !== 0; i = i + 1 & mask) {
-      const home = this.#hashAt(slots[2 * i] as number, slots[2 * i + 1] as number) & mask;
+    const mask = this.#mask;
+    let hole = slot / slotWords;
+    for (let i = hole + 1 & mask; slots[i * slotWords + 1] !== 0; i = i + 1 & mask) {
+      const home = (slots[i * slotWords] as number) & mask;
       // It may move to the hole unless its home lies between the hole and itself.
       if ((i - home & mask) < (i - hole & mask)) continue;
-      slots[2 * hole] = slots[2 * i] as number;
-      slots[2 * hole + 1] = slots[2 * i + 1] as number;
+      slots[hole * slotWords] = slots[i * slotWords] as number;
+      slots[hole * slotWords + 1] = slots[i * slotWords + 1] as number;
+      slots[hole * slotWords + 2] = slots[i * slotWords + 2] as number;
       hole = i;
     }
-    slots[2 * hole] = slots[2 * hole + 1] = 0;
+    slots[hole * slotWords + 1] = 0;
   }
+}
+
+function mixed(hash: number): number {
+  const once = Math.imul(hash ^ hash >>> 15, 0x2c1b3c6d);
+  return (once ^ once >>> 13) >>> 0;
 }

@@ -46,7 +46,7 @@ before(async () => {
 });
 after(async () => {
   for (const end of ends) end();
-  await Promise.all([...servers, redis].map((one) => one?.stop()));
+  await Promise.all([...servers, redis].map(async (one) => one?.stop()));
 });
 
 let count = 0;
