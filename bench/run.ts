@@ -15,6 +15,7 @@ const benches: Readonly<Record<string, string>> = {
   gateway: "calls through nginx, HAProxy and our gateway, beside the same calls without",
   codec: "encoding and decoding one record",
   picker: "choosing an endpoint",
+  gather: "what a leaf costs of a call over many targets",
   simulator: "events a second of the simulator, and a world of 10,000 servers",
   typecheck: "what a contract of 500 methods costs the compiler",
 };
