@@ -5,7 +5,8 @@
  *
  * A bare call is a context, a promise that is kept by another turn, and nothing around it. Cases come from the files of
  * bench/policies, each of which exports `cases`. Rounds are short, those of all cases
- * take turns, and the best of each counts: what disturbs a round only ever adds. What the whole default stack costs on a real connection is `bench -- stack`.
+ * take turns, and the best of each counts: what disturbs a round only ever adds. What the whole default stack costs on
+ * a real connection is `bench -- stack`.
  */
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";

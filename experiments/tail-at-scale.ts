@@ -12,14 +12,17 @@ const requests = 2_000;
 export const experiment: Experiment = {
   about: "a fan-out of 100 over leaves of which 2 % are slow: hedges as published and our default",
   seeds: 5,
-  async *run({ seeds, progress }) {
+  async *run(options) {
+    const { seeds } = options;
+    const progress = (text: string): void => options.progress(text);
     for (const correlated of [0, 0.01, 0.05]) {
       for (const hedging of hedgings) {
         // Without hedges it does not matter whom slowness strikes.
         if (hedging === "none" && correlated > 0) continue;
         const outcomes: FanOut[] = [];
         for (const seed of seeds) outcomes.push(await runFanOut({ hedging, correlated, slow: 0.02, seed, requests }));
-        progress(`${correlated * 100} % correlated, ${hedging}: digests ${outcomes.map((one) => one.digest).join(" ")}`);
+        const digests = outcomes.map((one) => one.digest).join(" ");
+        progress(`${correlated * 100} % correlated, ${hedging}: digests ${digests}`);
         yield* fanOutRows(`${correlated * 100} % of slowness correlated`, hedging, correlated, outcomes);
       }
     }

@@ -55,7 +55,7 @@ function promised(method: MethodInfo, caller: Caller): Call<Promise<unknown>> {
 }
 
 function streamed(method: MethodInfo, caller: Caller): Call<AsyncIterable<unknown>> {
-  const { clock, service } = caller;
+  const { service } = caller;
   const timeoutMs = method.timeoutMs ?? Infinity;
   return (request, options) => {
     try {

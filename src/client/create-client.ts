@@ -70,7 +70,7 @@ export interface ClientOptions extends EndpointOptions {
   readonly hedge?: ClientHedgeOptions | false | undefined;
   /** How calls are turned away here while servers turn many away. Default: from twice as many as they accept on. */
   readonly throttle?: AdaptiveThrottleOptions | false | undefined;
-  /** What is kept of the time that attempts take, by which delays are set. `false` for nothing: then delays are fixed. */
+  /** What is kept of the time that attempts take, by which delays are set. `false` for nothing: delays are fixed. */
   readonly tuning?: TuningOptions | false | undefined;
   /** Lets identical calls that are under way share one attempt: `collapse(...)`. Default none. */
   readonly collapse?: LayerMaker | undefined;

@@ -9,7 +9,7 @@ const shed = expected("resource_exhausted", "no room", { remote: true, phase: "s
 /** A client of `rate` calls a second before servers that accept `capacity(second)` of them. */
 function play(
   options: AdaptiveThrottleOptions, seconds: number, capacity: (second: number) => number,
-  { rate = 1_000, criticality = "default" as Criticality } = {},
+  { rate = 1_000, criticality = "default" }: { rate?: number; criticality?: Criticality } = {},
 ) {
   const clock = handClock(0);
   const throttle = adaptiveThrottle({ clock, random: seededRandom(5) }, options);
@@ -93,10 +93,11 @@ test("only a server's own refusals count: not a lost connection, not a passed de
   assert.equal(throttle.share("eu"), 0);
 });
 
-test("as a layer: what is turned away never started, is not to be repeated, says when to come again; it is told of", async () => {
+test("as a layer: what is turned away never started, is not to be repeated, and says when to come again", async () => {
   const clock = handClock();
   const events: string[] = [];
-  const layer = adaptiveThrottleLayer({ clock, random: seededRandom(1) }, { observer: { event: (name) => events.push(name) } });
+  const observer = { event: (name: string) => void events.push(name) };
+  const layer = adaptiveThrottleLayer({ clock, random: seededRandom(1) }, { observer });
   const service: Service = async () => {
     throw shed;
   };

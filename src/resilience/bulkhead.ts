@@ -34,15 +34,15 @@ export interface Bulkhead extends Layer {
 /** Makes the layer; around a client's stack or a server's. The same one used twice shares its room. */
 export function bulkhead(runtime: Pick<Runtime, "clock">, options: BulkheadOptions = {}): Bulkhead {
   const room = new Room(runtime.clock, options);
-  const layer: Layer = (next) => (request, context) => {
+  const layer: Layer = (inner) => (request, context) => {
     if (room.running < room.maxConcurrent && room.waiting === 0) {
       room.running++;
-      return room.run(next, request, context);
+      return room.run(inner, request, context);
     }
     const { kind } = context.method;
     const entered = room.enter(context);
-    if (kind === "server_stream" || kind === "bidi_stream") return streamLater(entered, room, next, request, context);
-    return entered.then(() => room.run(next, request, context));
+    if (kind === "server_stream" || kind === "bidi_stream") return streamLater(entered, room, inner, request, context);
+    return entered.then(() => room.run(inner, request, context));
   };
   return Object.defineProperties(layer as Bulkhead, {
     running: { get: () => room.running },
@@ -52,10 +52,10 @@ export function bulkhead(runtime: Pick<Runtime, "clock">, options: BulkheadOptio
 }
 
 async function* streamLater(
-  entered: Promise<void>, room: Room, next: Service, request: unknown, context: Context,
+  entered: Promise<void>, room: Room, inner: Service, request: unknown, context: Context,
 ): AsyncGenerator {
   await entered;
-  yield* room.run(next, request, context) as AsyncIterable<unknown>;
+  yield* room.run(inner, request, context) as AsyncIterable<unknown>;
 }
 
 class Room {
@@ -116,10 +116,10 @@ class Room {
   }
 
   /** Runs a call that has its place, which it gives back at its end. */
-  run(next: Service, request: unknown, context: Context): unknown {
+  run(inner: Service, request: unknown, context: Context): unknown {
     let answer: unknown;
     try {
-      answer = next(request, context);
+      answer = inner(request, context);
     } catch (error) {
       return this.#failed(error);
     }

@@ -1,9 +1,9 @@
 /**
  * A circuit breaker stops calling what keeps failing, or has become slow, and finds out gently whether it works again.
  *
- * Closed, it counts failures and slow calls; open, it lets nothing through for a while that doubles with each failure to
- * recover; half-open, every success lets one more call through at a time, so that the share of the traffic grows, and a
- * failure opens it again.
+ * Closed, it counts failures and slow calls; open, it lets nothing through for a while that doubles with each failure
+ * to recover; half-open, every success lets one more call through at a time, so that the share of the traffic grows,
+ * and a failure opens it again.
  */
 import {
   badOption, type Clock, expected, isPromise, type Layer, numberOption, type Observer, RpcError, type Runtime,
@@ -70,8 +70,7 @@ export function circuitBreaker(
   const { openMs = 1_000, maxOpenMs = 30_000, closeAfter = 10, name = "" } = options;
   const { slowCallMs = Infinity, slowCallRate = 0.8 } = options;
   check({ consecutiveFailures, failureRate, minCalls, windowMs, openMs, maxOpenMs, closeAfter }, options);
-  const window = slidingCount(windowMs);
-  const slow = slidingCount(windowMs);
+  const window = callWindow(windowMs, { minCalls, failureRate, slowCallMs, slowCallRate });
   let state: CircuitState = { kind: "closed", consecutive: 0 };
 
   function become(next: CircuitState, why: string): void {
@@ -81,7 +80,6 @@ export function circuitBreaker(
 
   function open(nowMs: number, opens: number, why: string): void {
     window.clear();
-    slow.clear();
     become({ kind: "open", untilMs: nowMs + Math.min(maxOpenMs, openMs * 2 ** (opens - 1)), opens }, why);
   }
 
@@ -105,20 +103,10 @@ export function circuitBreaker(
     const isSlow = latencyMs > slowCallMs;
     switch (state.kind) {
       case "closed": {
-        window.add(failed, nowMs);
-        if (slowCallMs !== Infinity) {
-          slow.add(isSlow, nowMs);
-          if (isSlow && slow.total >= minCalls && slow.failed >= slow.total * slowCallRate) {
-            open(nowMs, 1, `${slow.failed} of ${slow.total} calls took longer than ${slowCallMs} ms`);
-            return;
-          }
-        }
         state.consecutive = failed ? state.consecutive + 1 : 0;
-        if (!failed) return;
-        if (state.consecutive >= consecutiveFailures) open(nowMs, 1, `${state.consecutive} failures in a row`);
-        else if (window.total >= minCalls && window.failed >= window.total * failureRate) {
-          open(nowMs, 1, `${window.failed} of ${window.total} calls failed`);
-        }
+        const why = window.record(failed, isSlow, nowMs) ??
+          (state.consecutive >= consecutiveFailures ? `${state.consecutive} failures in a row` : undefined);
+        if (why !== undefined) open(nowMs, 1, why);
         return;
       }
       case "half_open":
@@ -189,6 +177,36 @@ function breakerLayer(
       return ended(error);
     }
     return isPromise(answer) ? answer.then(succeeded, ended) : succeeded(answer);
+  };
+}
+
+interface Shares {
+  readonly minCalls: number;
+  readonly failureRate: number;
+  readonly slowCallMs: number;
+  readonly slowCallRate: number;
+}
+
+/** Failures and slow calls of the last `windowMs`; says when one of them has become too many, and how many. */
+function callWindow(windowMs: number, { minCalls, failureRate, slowCallMs, slowCallRate }: Shares) {
+  const failures = slidingCount(windowMs);
+  const slow = slowCallMs === Infinity ? undefined : slidingCount(windowMs);
+  return {
+    clear: () => {
+      failures.clear();
+      slow?.clear();
+    },
+    record: (failed: boolean, isSlow: boolean, nowMs: number): string | undefined => {
+      failures.add(failed, nowMs);
+      slow?.add(isSlow, nowMs);
+      if (failed && failures.total >= minCalls && failures.failed >= failures.total * failureRate) {
+        return `${failures.failed} of ${failures.total} calls failed`;
+      }
+      if (slow !== undefined && isSlow && slow.total >= minCalls && slow.failed >= slow.total * slowCallRate) {
+        return `${slow.failed} of ${slow.total} calls took longer than ${slowCallMs} ms`;
+      }
+      return undefined;
+    },
   };
 }
 

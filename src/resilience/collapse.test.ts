@@ -30,7 +30,9 @@ function setUp(options: CollapseOptions = {}) {
 test("identical calls under way share one attempt, whatever the order of their members; others do not", async () => {
   const { call, begun, layer } = setUp();
   const same = [call({ a: 1, b: [{ c: 2n, d: 3 }] }), call({ b: [{ d: 3, c: 2n }], a: 1 })];
-  const others = [call({ a: 1 }), call({ a: "1", b: [{ c: 2n, d: 3 }] }), call({ a: 1, b: [{ c: 2n, d: 3 }] }, { routeKey: "x" })];
+  const others = [
+    call({ a: 1 }), call({ a: "1", b: [{ c: 2n, d: 3 }] }), call({ a: 1, b: [{ c: 2n, d: 3 }] }, { routeKey: "x" }),
+  ];
   assert.equal(begun.length, 4);
   assert.equal(layer.shared, 4);
   begun.forEach(({ resolve }, i) => resolve(i));
@@ -91,9 +93,12 @@ test("each keeps his own deadline and cancellation; the attempt is cancelled whe
   assert.ok(begun[0]?.context.cancelReason === undefined, "the third still waits");
   third.own.cancel();
   assert.deepEqual(await Promise.all(codes), ["cancelled", "deadline_exceeded", "cancelled"]);
-  const reason = (begun[0] as (typeof begun)[number]).context.cancelReason as RpcError | undefined;
-  assert.equal(reason?.message, "nobody waits for the shared call any more");
+  assert.equal(reasonOf(begun[0]?.context), "nobody waits for the shared call any more");
 });
+
+function reasonOf(context: Context | undefined): string | undefined {
+  return context?.cancelReason?.message;
+}
 
 test("a failure is everybody's; a synchronous one too", async () => {
   const { call, begun } = setUp();

@@ -134,13 +134,13 @@ export class Contest implements Contenders {
   failed(error: unknown): Promise<unknown> {
     const outcome = this.#outcome;
     if (outcome.kind === "answered") return Promise.resolve(outcome.value);
-    if (outcome.kind === "failed") return Promise.reject(outcome.error as Error);
+    if (outcome.kind === "failed") return Promise.reject(outcome.error);
     this.#out--;
     this.#error = error;
     if (this.context.cancelReason !== undefined || !this.#owner.isNonFatal(error)) {
       this.#outcome = { kind: "failed", error };
       this.#cancelForks();
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };

@@ -5,7 +5,7 @@ import {
 
 export interface FallbackOptions {
   /** What is answered instead: a value, or what this answers. It must be of the shape of the method's answer. */
-  readonly answer: unknown | ((error: RpcError, request: unknown, context: Context) => unknown);
+  readonly answer: {} | null | undefined | ((error: RpcError, request: unknown, context: Context) => unknown);
   /**
    * The errors it is for. Default `unavailable`, `deadline_exceeded` and `resource_exhausted`: the service could not
    * answer. Others say something about the request, which nobody else would see.

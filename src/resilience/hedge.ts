@@ -146,7 +146,8 @@ class Hedging extends Alarm {
   }
 
   #line(method: MethodInfo): HedgeLine | null {
-    return this.#lines[method.ordinal] = this.#settings.isHedged(method) ? new HedgeLine(method, this.#settings.maxPending) : null;
+    const { isHedged, maxPending } = this.#settings;
+    return this.#lines[method.ordinal] = isHedged(method) ? new HedgeLine(method, maxPending) : null;
   }
 
   /** Where nobody below tells of ends: the layer listens itself, and keeps its own statistics. */

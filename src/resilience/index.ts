@@ -16,8 +16,8 @@ export { type LiveLatency, liveLatency, type LiveLatencyOptions, type MethodLate
 export { pause } from "./pause.ts";
 export { rateLimit, type RateLimitOptions } from "./rate-limit.ts";
 export {
-  decideRate, memoryRateLimitStore, type MemoryRateLimitOptions, type MemoryRateLimitStore, type Rate, type RateDecision,
-  type RateLimitStore, resolveRate, type ResolvedRate,
+  decideRate, memoryRateLimitStore, type MemoryRateLimitOptions, type MemoryRateLimitStore, type Rate,
+  type RateDecision, type RateLimitStore, resolveRate, type ResolvedRate,
 } from "./rate-limit-store.ts";
 export {
   type RedisRateLimitClient, type RedisRateLimitOptions, redisRateLimitStore,

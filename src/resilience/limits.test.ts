@@ -43,7 +43,7 @@ test("so many go through, so many wait in order, the next is refused at once", a
   assert.deepEqual([layer.running, layer.waiting], [0, 0]);
 });
 
-test("who waits leaves at its wait's end, at its deadline, or when cancelled, and gives its place in line back", async () => {
+test("who waits leaves at its wait's end, at its deadline, or when cancelled", async () => {
   const clock = handClock();
   const layer = bulkhead({ clock }, { maxConcurrent: 1, maxQueued: 3, maxWaitMs: 50 });
   const service = held();
@@ -70,10 +70,11 @@ test("who waits leaves at its wait's end, at its deadline, or when cancelled, an
 test("a stream holds its place until its last item, or until its reader leaves", async () => {
   const layer = bulkhead({ clock: handClock() }, { maxConcurrent: 1 });
   const stream = () => context({}, { kind: "server_stream" });
-  const call = layer(async function* () {
+  const items = async function* (): AsyncGenerator<number> {
     yield 1;
     yield 2;
-  } as unknown as Service);
+  };
+  const call = layer(items);
   const first = call(1, stream()) as AsyncIterable<number>;
   assert.equal(layer.running, 1);
   const second = call(1, stream()) as AsyncIterable<number>;
@@ -143,7 +144,7 @@ test("keys are bounded, and those that owe nothing are forgotten first", () => {
   assert.equal(store.take("k49", 1, 5_600).allowed, false);
 });
 
-test("a store elsewhere is asked by the wall clock; while it fails calls are let through or refused, as chosen", async () => {
+test("a store elsewhere is asked by the wall clock; while it fails calls are let through or refused", async () => {
   const clock = handClock();
   let answer: () => ReturnType<RateLimitStore["take"]> = () => Promise.reject(new Error("no route to the store"));
   const asked: [string, number, number][] = [];
@@ -179,8 +180,10 @@ test("options that cannot be, or contradict each other, are refused by name", ()
   assert.throws(() => rateLimit(runtime, {}), /perSecond is undefined: a rate limit needs a rate or a store/);
   assert.throws(() => rateLimit(runtime, { perSecond: 0 }), /perSecond is 0/);
   assert.throws(() => rateLimit(runtime, { perSecond: 5, burst: 0.5 }), /burst is 0.5/);
-  assert.throws(() => rateLimit(runtime, { store, perSecond: 5 }), /perSecond is 5: the store given has a rate of its own/);
-  assert.throws(() => rateLimit(runtime, { perSecond: 5, whenStoreFails: "panic" as never }), /whenStoreFails is "panic"/);
+  assert.throws(() => rateLimit(runtime, { store, perSecond: 5 }),
+    /perSecond is 5: the store given has a rate of its own/);
+  assert.throws(() => rateLimit(runtime, { perSecond: 5, whenStoreFails: "panic" as never }),
+    /whenStoreFails is "panic"/);
   assert.throws(() => memoryRateLimitStore({ perSecond: 1, maxKeys: 0 }), /maxKeys is 0/);
   assert.throws(() => store.take("a", 0, 0), /tokens is 0/);
 });

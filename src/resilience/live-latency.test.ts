@@ -8,7 +8,8 @@ const { method } = context();
 
 test("quantiles are true to 7 %, over nine orders of magnitude", () => {
   fc.assert(fc.property(
-    fc.array(fc.double({ min: -2.5, max: 6, noNaN: true }).map((power) => 10 ** power), { minLength: 1, maxLength: 300 }),
+    fc.array(fc.double({ min: -2.5, max: 6, noNaN: true }).map((power) => 10 ** power),
+      { minLength: 1, maxLength: 300 }),
     fc.constantFrom(0.5, 0.9, 0.95, 0.99),
     (values, p) => {
       const clock = handClock();
@@ -40,7 +41,7 @@ test("the present counts, the past fades", () => {
   assert.ok((latency.of(method)?.samples ?? 1) < 1, "after a long silence next to nothing is known");
 });
 
-test("of many samples the newest count: a change shows after a few thousand calls, however short a time they take", () => {
+test("of many samples the newest count: a change shows after a few thousand calls, however soon", () => {
   const clock = handClock();
   const latency = liveLatency(clock, { maxSamples: 1_000 });
   for (let i = 0; i < 100_000; i++) latency.record(method, 1, clock.now());

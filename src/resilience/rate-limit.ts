@@ -17,7 +17,7 @@ export interface RateLimitOptions extends Partial<Rate> {
   readonly tokens?: ((context: Context, request: unknown) => number) | undefined;
   /** Keys kept in memory. Default 10,000. */
   readonly maxKeys?: number | undefined;
-  /** Where accounts are kept, instead of in memory. It knows its rate: `perSecond`, `burst` and `maxKeys` are its own. */
+  /** Where accounts are kept, instead of in memory. `perSecond`, `burst` and `maxKeys` are then its own. */
   readonly store?: RateLimitStore | undefined;
   /** What happens while the store fails: calls are let through (default), or refused. */
   readonly whenStoreFails?: "allow" | "refuse" | undefined;
@@ -53,37 +53,37 @@ export function rateLimit(runtime: Pick<Runtime, "clock">, options: RateLimitOpt
 
   function unreachable(error: unknown): void {
     const { message } = RpcError.from(error);
-    tell("ratelimit.store.failed", { error: message, then: whenStoreFails });
+    tell("ratelimit.store.failed", { error: message, so: whenStoreFails });
     if (whenStoreFails === "allow") return;
     throw expected("unavailable", `the rate limit cannot be looked up: ${message}`,
       { neverStarted: true, phase: "queue", cause: error });
   }
 
-  function decide(next: Service, request: unknown, context: Context, ofKey: string, cost: number): unknown {
+  function decide(inner: Service, request: unknown, context: Context, ofKey: string, cost: number): unknown {
     let decision: Awaitable<RateDecision>;
     try {
       decision = store.take(ofKey, cost, isShared ? clock.wallMs() : context.startedMs);
     } catch (error) {
       unreachable(error);
-      return next(request, context);
+      return inner(request, context);
     }
     if (!isPromise(decision)) {
       if (!decision.allowed) throw refusal(decision, ofKey);
-      return next(request, context);
+      return inner(request, context);
     }
     const decided = within(runtime, decision, storeTimeoutMs).then((one) => {
       if (!one.allowed) throw refusal(one, ofKey);
     }, unreachable);
     const { kind } = context.method;
-    if (kind === "server_stream" || kind === "bidi_stream") return streamLater(decided, next, request, context);
-    return decided.then(() => next(request, context));
+    if (kind === "server_stream" || kind === "bidi_stream") return streamLater(decided, inner, request, context);
+    return decided.then(() => inner(request, context));
   }
 
-  return (next) => (request, context) => {
+  return (inner) => (request, context) => {
     const ofKey = key === undefined ? "all" : key(context, request);
     const cost = tokens === undefined ? 1 : tokens(context, request);
-    if (ofKey === "" || cost === 0) return next(request, context);
-    return decide(next, request, context, ofKey.length > maxKeyChars ? ofKey.slice(0, maxKeyChars) : ofKey, cost);
+    if (ofKey === "" || cost === 0) return inner(request, context);
+    return decide(inner, request, context, ofKey.length > maxKeyChars ? ofKey.slice(0, maxKeyChars) : ofKey, cost);
   };
 }
 
@@ -104,10 +104,10 @@ function storeOf(options: RateLimitOptions): RateLimitStore {
 }
 
 async function* streamLater(
-  decided: Promise<void>, next: Service, request: unknown, context: Context,
+  decided: Promise<void>, inner: Service, request: unknown, context: Context,
 ): AsyncGenerator {
   await decided;
-  yield* next(request, context) as AsyncIterable<unknown>;
+  yield* inner(request, context) as AsyncIterable<unknown>;
 }
 
 /** What does not come in time has failed. */

@@ -40,7 +40,7 @@ export interface RetryBudget {
   retryFailed(key: string): void;
   /** Retries that `key` could make right now. */
   balance(key: string): number;
-  /** Hears of every failed attempt that could be repeated, the first of a call included; of a push-back that says no. */
+  /** Hears of every failed attempt that could be repeated, the first of a call included, also of one pushed back. */
   attemptFailed?(key: string): void;
   /** Hears of every call that succeeded. Calls pay for a promise handler then. */
   succeeded?(): void;

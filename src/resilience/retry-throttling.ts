@@ -1,6 +1,6 @@
 /**
- * Retry throttling is gRFC A6's budget: a bucket that every failure takes a token from and every success pays a fraction
- * into; while it is half empty or less nothing is retried, nor hedged.
+ * Retry throttling is gRFC A6's budget: a bucket that every failure takes a token from and every success pays a
+ * fraction into; while it is half empty or less nothing is retried, nor hedged.
  *
  * Use it as the `budget` of a retry layer where a gRPC service config says `retryThrottling`. The default budget of
  * Meridian bounds amplification closer, and by region.

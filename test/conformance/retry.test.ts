@@ -47,7 +47,7 @@ for (const [wire, protocol] of wires) {
   });
 }
 
-test("policies that cannot be, or contradict each other, are refused when the client is made, by name and value", () => {
+test("policies that cannot be, or contradict each other, are refused by name when the client is made", () => {
   const { clock, random, network } = createSimulation({ seed: 1 }).host("client");
   const cases: readonly (readonly [options: Partial<ClientOptions>, message: RegExp])[] = [
     [{ retry: { maxAttempts: 0 } }, /maxAttempts is 0: expected a whole number of attempts of at least 1/],
