@@ -12,7 +12,7 @@ const Kept = service("kept.v1.Kept", {
 
 type Event = readonly [name: string, fields: Readonly<Record<string, unknown>>];
 
-test("a server that takes calls and answers none costs little: none fails, the worst takes less than 0.4 s", async () => {
+test("a server that takes calls and answers none costs little: none fails, the worst takes under 0.4 s", async () => {
   const world = createWorld({ seed: "hangs" });
   let isHanging = false;
   for (const host of ["a", "b", "c"]) {
