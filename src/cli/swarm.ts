@@ -97,7 +97,7 @@ class Run {
   readonly #left: Iterator<number>;
   readonly #startedMs = performance.now();
   #doneBefore: number;
-  #savedMs = 0;
+  #savedMs = -Infinity;
   #toldMs = 0;
   #kept = 0;
   #isStopped = false;

@@ -90,7 +90,7 @@ test("an object of a program is read like a file, with places instead of lines",
 });
 
 test("a region that dies is answered elsewhere, and by itself when it is back", { timeout: 120_000 }, async () => {
-  const plan = parseRehearsal(`${base.replace("12s", "110s")}  events:
+  const plan = parseRehearsal(`${base.replace("12s", "90s")}  events:
     - { at: 10s, blackHole: eu-west, for: 8s }
   goals:
     - { of: goodput, least: 0.99, region: eu-west, from: 12s }
@@ -114,24 +114,28 @@ test("a region that dies is answered elsewhere, and by itself when it is back", 
   assert.equal(eu(12.5).utilisation, 0);
   assert.ok(eu(12.5).p50Ms > 70 && eu(9).p50Ms < 20, "the way is longer");
   // However long it is held down and ramps: it comes back, and never turns.
-  assert.deepEqual(eu(107).servedIn, { "eu-west": 1 });
+  assert.deepEqual(eu(89).servedIn, { "eu-west": 1 });
   assert.deepEqual(eu(10).events, ["black-hole eu-west"]);
   assert.deepEqual(eu(18).events, ["restore eu-west"]);
   for (const row of rows) assert.ok(row.offered > 60 && row.offered < 140, JSON.stringify(row));
   const goals = judgeGoals(plan, [record]);
   assert.deepEqual(goals.map(({ met }) => met), [true, false, true, true, true, true, false], JSON.stringify(goals));
 
-  const again = await runRehearsal(plan, { seed: 3 });
-  assert.equal(again.digest, record.digest);
-  assert.notEqual((await runRehearsal(plan, { seed: 4 })).digest, record.digest);
-
-  const charts = rehearsalCharts("r", plan, [record, again]);
+  const charts = rehearsalCharts("r", plan, [record]);
   assert.deepEqual(charts.map(({ title }) => title), ["r: calls answered in time",
     "99th percentile of latency, by the callers' region", "Busy workers, by region",
     "Where calls of eu-west were answered"]);
-  // Two seeds of the same are as many calls a second as one.
-  const [, pooled] = rehearsalRows(plan, [record, again], 4_000);
+  // Two runs of the same are as many calls a second as one.
+  const [, pooled] = rehearsalRows(plan, [record, record], 4_000);
   assert.equal(pooled?.offered, rows[1]?.offered);
+});
+
+test("the same seed plays the same, another one does not", { timeout: 120_000 }, async () => {
+  const plan = parseRehearsal(`${base.replace("12s", "8s")}  events: [{ at: 4s, kill: eu-west }]\n`, "r.yaml");
+  const digests = [];
+  for (const seed of [3, 3, 4]) digests.push((await runRehearsal(plan, { seed })).digest);
+  assert.equal(digests[0], digests[1]);
+  assert.notEqual(digests[0], digests[2]);
 });
 
 test("events do what they say", { timeout: 120_000 }, async () => {
