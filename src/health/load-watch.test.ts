@@ -99,8 +99,10 @@ test("who is busy can be done without only where the others have room for its lo
   assert.ok(!watch.hasRoomWithout("s0"));
   all(0.95, 0.5, 0.5, 0.5);
   assert.ok(watch.hasRoomWithout("s0"));
-  all(0.2, 0.95, 0.95, 0.95);
+  all(0.1, 0.94, 0.94, 0.94);
   assert.ok(watch.hasRoomWithout("s0"), "it has next to nothing to do");
+  all(0.1, 0.98, 0.98, 0.98);
+  assert.ok(!watch.hasRoomWithout("s0"), "the others need whatever help there is");
   all(0.95, 0.65, 0.65, 0.65);
   clock.advance(3_500);
   for (const server of [0, 1]) tell(server, { cpu: 0.95 }, 0);

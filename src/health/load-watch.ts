@@ -50,8 +50,8 @@ export interface LoadWatch {
   /** The record of an endpoint, made on first sight. Those of one group take over from each other: a region's. */
   member(id: string, group?: string): LoadMember;
   /**
-   * Whether the others of its group could carry what a server carries now, by their own reports. True where it is not
-   * busy, or nobody tells.
+   * Whether the others of its group can carry what a server carries, or carried before it was kept out, by their own
+   * reports. True where nobody tells.
    */
   hasRoomWithout(id: string): boolean;
   /** Forgets one. */
@@ -109,6 +109,8 @@ interface Group {
 
 /** Beyond this processor use the others count as full themselves. */
 const fullShare = 0.85;
+/** And beyond this, that nothing more may be asked of them. */
+const noRoomShare = 0.95;
 
 interface Limits {
   readonly sustainMs: number;
@@ -251,9 +253,10 @@ class Watch extends Alarm implements LoadWatch {
 
   hasRoomWithout(id: string): boolean {
     const member = this.#members.get(id);
-    if (member === undefined || member.cpu < fullShare) return true;
-    const [used, told] = this.#usedOf(member.group.members);
-    return told < 2 || used <= told - 1;
+    if (member === undefined) return true;
+    const [used, told] = this.#usedOf([...member.group.members].filter((other) => other !== member));
+    const isTold = member.reportedMs >= this.#clock.now() - this.#limits.staleMs;
+    return told === 0 || (used <= told * noRoomShare && used + (isTold ? member.cpu : 0) <= told);
   }
 
   #tell(member: Member, mark: LoadMark | undefined, why: string): void {

@@ -172,3 +172,14 @@ test("who cannot be done without is not ejected, for whatever reason", () => {
     assert.ok(play(10, 1_000, 10_000, 3, behaviour).ejections.length > 0);
   }
 });
+
+test("who is out comes back as soon as the others cannot do without it", () => {
+  const behaviour = (server: number): Behaviour => ({ errors: server === 0 ? 1 : 0, latencyMs: () => 5 });
+  let asked = 0;
+  // Dispensable when it is asked first, and not for long.
+  const { taken, ejections } = play(10, 1_000, 6_000, 3, behaviour, { isDispensable: () => asked++ < 3 });
+  assert.equal(ejections.length, 1);
+  const outMs = ejections[0]?.atMs ?? 0;
+  const back = taken.find(({ server, atMs }) => server === 0 && atMs > outMs);
+  assert.ok(back !== undefined && back.atMs < outMs + 3_000, `out at ${outMs}, back at ${back?.atMs}`);
+});

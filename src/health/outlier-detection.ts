@@ -48,7 +48,7 @@ export interface OutlierOptions {
   readonly loopGuard?: Pick<LoopGuard, "stalledRecently"> | undefined;
   /**
    * Whether the others could do without it: who fails because all are overloaded would, kept out, leave them with its
-   * share as well. Default: yes.
+   * share as well. Asked before an ejection, and while it lasts. Default: yes.
    */
   readonly isDispensable?: ((id: string) => boolean) | undefined;
   /** How long after a stall evidence is still disregarded, in milliseconds. Default 500. */
@@ -223,12 +223,13 @@ class Detector extends Alarm implements OutlierDetector {
     if (now >= this.#sweepAtMs) this.#sweep(now);
     // After the sweep, so that what went before an ejection is no longer there to judge by.
     for (const member of this.#ejected) {
-      if (now < member.ejectedUntilMs) continue;
+      const isNeeded = now < member.ejectedUntilMs;
+      if (isNeeded && this.#settings.isDispensable?.(member.id) !== false) continue;
       this.#ejected.delete(member);
       member.cleanSinceMs = now;
       member.ejectedUntilMs = 0;
       member.reset();
-      this.#changed(member.id, false, "ejection over");
+      this.#changed(member.id, false, isNeeded ? "the others have no room for its load" : "ejection over");
     }
     this.#setAlarm();
   }
