@@ -13,13 +13,14 @@ const removals = 3;
 /** Of the keys, so many are looked up again after each removal: one in four. */
 const asked = 4;
 
-export const policies = ["ring, 160 virtual nodes", "Maglev, 65,537 slots", "Maglev, 131,071 slots", "ours"] as const;
+export const policies = ["ring, 160 virtual nodes", "Maglev, 65,537 slots", "Maglev, 131,071 slots", "key modulo n", "ours"] as const;
 export type Policy = (typeof policies)[number];
 
 const published: Readonly<Record<Policy, { readonly spread: string | null; readonly moves: string | null }>> = {
   "ring, 160 virtual nodes": { spread: "1.17 to 1.26", moves: "1" },
   "Maglev, 65,537 slots": { spread: "at most 1.01", moves: "1.5 % for n = 100" },
   "Maglev, 131,071 slots": { spread: null, moves: null },
+  "key modulo n": { spread: null, moves: null },
   ours: { spread: null, moves: null },
 };
 
@@ -38,6 +39,8 @@ export function place(policy: Policy, ids: readonly string[]): Placement {
     case "Maglev, 65,537 slots": return tabled(maglevTable(ids, weights, 65_537), ids.length);
     case "Maglev, 131,071 slots": return tabled(maglevTable(ids, weights, 131_071), ids.length);
     case "ring, 160 virtual nodes": return ring(ids, 160);
+    // As even as chance lets keys be, and as restless as can be: the bound to either side.
+    case "key modulo n": return { owner: (key) => key % ids.length, shares: weights.map(() => 1 / ids.length) };
   }
 }
 

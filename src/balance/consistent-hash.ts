@@ -63,7 +63,7 @@ export function consistentHash(options: ConsistentHashOptions = {}): Picker {
       owner ??= candidate;
       if (avoid.length > 0 && avoid.includes(candidate)) return false;
       const { inFlight } = candidate.load;
-      if (perWeight === Infinity || inFlight < Math.ceil(perWeight * candidate.address.weight)) {
+      if (perWeight === Infinity || inFlight < roomOf(perWeight * candidate.address.weight)) {
         if (perWeight !== Infinity) flight.add(index);
         chosen = candidate;
         return true;
@@ -73,6 +73,14 @@ export function consistentHash(options: ConsistentHashOptions = {}): Picker {
     });
     return chosen ?? least ?? owner;
   };
+}
+
+/**
+ * A bounded share in whole attempts. Rounded up while that is needed for all to fit (the paper always does); from 5 on,
+ * where the shares rounded down hold all attempts too, down, so that the bound is one.
+ */
+function roomOf(share: number): number {
+  return share < 5 ? Math.ceil(share) : Math.floor(share);
 }
 
 /** From a key's slot of a table onwards. */
