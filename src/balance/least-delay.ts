@@ -74,6 +74,8 @@ class Choice {
   /** Means of what was told, by servers drawn without favour. */
   #inFlight = 0;
   #latencyMs = 0;
+  /** And of our own attempts in flight. */
+  #own = 0;
 
   constructor(candidates: readonly Candidate[], random: Random, settings: Settings) {
     this.#candidates = candidates;
@@ -137,6 +139,7 @@ class Choice {
    */
   #sample({ load }: Candidate): void {
     const { report } = load;
+    this.#own += (load.inFlight - this.#own) * newest;
     if (report === undefined) return;
     const weight = this.#latencyMs === 0 ? 1 : newest;
     this.#inFlight += (report.inFlight - this.#inFlight) * weight;
@@ -176,6 +179,8 @@ class Choice {
       inFlight = Math.max(own, this.#inFlight);
       if (latencyMs === 0) latencyMs = this.#latencyMs;
     }
+    // Who has just failed is not the better for being empty.
+    if (load.consecutiveFailures > 0 && inFlight < this.#own) inFlight = this.#own;
     const busy = 1 + inFlight * (this.#table.meanWeight / address.weight);
     let score = (latencyMs || 1) * busy * busy * busy;
     if (own > 0 && load.peakEwmaMs > 0) {
