@@ -1,4 +1,4 @@
-// The cache where it may stand: in a client, in a gateway's client, in a server; what servers advise crosses every wire.
+// The cache where it may stand: in a client, in a gateway's client, in a server; what servers advise crosses all wires.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as z from "zod";
@@ -37,7 +37,9 @@ for (const [name, protocol] of Object.entries(protocols)) {
       const weather = createClient(Weather, {
         address: await gateway.listen(), name: gatewayServiceName, protocol, ...(place === "client" && { cache }),
       });
-      const ask = async (city: string, metadata: Record<string, string> = {}): Promise<[number, string | undefined]> => {
+      const ask = async (
+        city: string, metadata: Record<string, string> = {},
+      ): Promise<[run: number, cost: string | undefined]> => {
         let cost: string | undefined;
         const { run } = await weather.forecast({ city }, { metadata, onMetadata: (kind, told) => {
           if (kind === "trailer") cost = told["cost"];
