@@ -1,7 +1,8 @@
 // DAGOR's own experiment: tasks of x calls to overloaded servers, of which one lost call loses the task.
 //
 // Three servers that can do 750 calls a second together; tasks M^x make x calls one after the other, each is repeated
-// up to three times when it is shed, and a task fails after 500 ms. f times as many tasks are offered as calls can be done. An
+// up to three times when it is shed, and a task fails after 500 ms. f times as many tasks are offered as calls can be
+// done. An
 // optimal policy completes 1 / (x f) of the tasks. What is modelled is told in docs/experiments.md.
 import type { LayerMaker } from "../src/core/index.ts";
 import { RpcError } from "../src/core/index.ts";
@@ -66,7 +67,15 @@ export interface Outcome {
   readonly wasted: number;
 }
 
-export async function play(policy: Policy, x: number, f: number, seed: number, untilMs = endMs): Promise<Outcome> {
+export interface Setting {
+  /** Calls a task makes, and how many times as many tasks are offered as calls can be done. */
+  readonly x: number;
+  readonly f: number;
+  readonly seed: number;
+  readonly untilMs?: number;
+}
+
+export async function play(policy: Policy, { x, f, seed, untilMs = endMs }: Setting): Promise<Outcome> {
   const world = createWorld({ seed });
   const farm: SimulatedServer[] = [];
   for (let i = 0; i < servers; i++) {
@@ -93,7 +102,8 @@ export async function play(policy: Policy, x: number, f: number, seed: number, u
   for (const method of ["critical", "plain"] as const) {
     const rate = method === "critical" ? high : capacity * f - high;
     openLoop(world, {
-      name: method, rate: steps([[0, rate / f / x / 2], [overloadMs, rate]]), untilMs, deadlineMs: taskMs, figures: figures[method],
+      name: method, rate: steps([[0, rate / f / x / 2], [overloadMs, rate]]), untilMs, deadlineMs: taskMs,
+      figures: figures[method],
       call: (_index, dueMs) => task(method, dueMs),
       ended: (_index, dueMs, endedMs, error) => {
         if (error === undefined && dueMs >= settleMs) latency.record(endedMs - dueMs);
@@ -135,18 +145,21 @@ export const experiment: Experiment = {
       for (const make of policies) {
         const policy = make();
         const outcomes: Outcome[] = [];
-        for (const seed of seeds) outcomes.push(await play(make(), x, f, seed));
-        yield* rows(policy, x, f, outcomes);
+        for (const seed of seeds) outcomes.push(await play(make(), { x, f, seed }));
+        yield* rows(policy, { x, f }, outcomes);
         progress(`M^${x}, ${f} times, ${policy.name}: ${outcomes.map((one) => one.ofOptimum.toFixed(3)).join(", ")}`);
       }
     }
   },
 };
 
-function* rows(policy: Policy, x: number, f: number, outcomes: readonly Outcome[]): Generator<Row> {
+function* rows(
+  policy: Policy, { x, f }: Pick<Setting, "x" | "f">, outcomes: readonly Outcome[],
+): Generator<Row> {
   const row = rowsOf("dagor", outcomes, { case: `M^${x}, ${f} times`, policy: policy.name });
   const isOurs = policy.name === ours;
-  const least = (bound: number) => (isOurs ? { goal: `at least ${bound}`, meets: (value: number) => value >= bound } : {});
+  const least = (bound: number) =>
+    (isOurs ? { goal: `at least ${bound}`, meets: (value: number) => value >= bound } : {});
   yield row("% of the optimum", (one) => one.ofOptimum * 100,
     { ...least(x === 1 ? 95 : 90), ...(policy.name === "DAGOR" ? { published: "close to 100" } : {}) });
   yield row("% of the high class", (one) => one.high * 100, least(99.5));

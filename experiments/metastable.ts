@@ -156,7 +156,7 @@ function caller(
   };
 }
 
-/** Reject with probability (requests - K accepts) / (requests + 1), over two minutes (SRE book, "Handling Overload"). */
+/** Rejects with probability (requests - K accepts) / (requests + 1), over two minutes (SRE book). */
 function throttled(world: SimulatedWorld, k: number): ClientOptions["stack"] {
   const spans: { atMs: number; requests: number; accepts: number }[] = [];
   const random = world.chance("throttle");
@@ -179,6 +179,9 @@ function throttled(world: SimulatedWorld, k: number): ClientOptions["stack"] {
   };
   return (defaults) => ({ throttle: layer, ...defaults });
 }
+
+/** What is held against each other, for tests. */
+export const policies = { naive, ours };
 
 const published = "never recovers; 560 a second, goodput 0";
 

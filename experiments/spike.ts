@@ -4,7 +4,9 @@
 // critical. Calls are made once, so that what is shed shows. What is modelled is told in docs/experiments.md.
 import type { LayerMaker } from "../src/core/index.ts";
 import { admission, aimdLimit, gradientLimit, vegasLimit } from "../src/overload/index.ts";
-import { createWorld, exponential, Figures, openLoop, simulatedClient, simulatedServer, steps } from "../src/sim/index.ts";
+import {
+  createWorld, exponential, Figures, openLoop, simulatedClient, simulatedServer, steps,
+} from "../src/sim/index.ts";
 import { createHistogram } from "../src/telemetry/histogram.ts";
 import { dagor } from "./overload/dagor.ts";
 import type { Experiment, Row } from "./frame/rows.ts";
@@ -127,8 +129,10 @@ const published: Readonly<Record<string, string>> = { DAGOR: "0.5 (10 µs calls,
 function* rows(policy: Policy, factor: number, outcomes: readonly Outcome[]): Generator<Row> {
   const row = rowsOf("spike", outcomes, { case: `${factor} times`, policy: policy.name });
   const isOurs = policy === ours;
-  const most = (bound: number) => (isOurs ? { goal: `at most ${bound}`, meets: (value: number) => value <= bound } : {});
-  const least = (bound: number) => (isOurs ? { goal: `at least ${bound}`, meets: (value: number) => value >= bound } : {});
+  const most = (bound: number) =>
+    (isOurs ? { goal: `at most ${bound}`, meets: (value: number) => value <= bound } : {});
+  const least = (bound: number) =>
+    (isOurs ? { goal: `at least ${bound}`, meets: (value: number) => value >= bound } : {});
   const told = published[policy.name];
   yield row("s until at work 95 % of the time", (one) => one.convergenceS,
     { ...most(1), ...(told === undefined ? {} : { published: told }) });

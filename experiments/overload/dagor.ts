@@ -1,7 +1,7 @@
 // DAGOR as it was published ("Overload Control for Scaling WeChat Microservices", SoCC'18), as a server's admission.
 //
-// Every second, or every 2,000 requests, the average time that requests have queued is looked at: above 20 ms the server
-// is overloaded. A cursor over levels of business and user priority then lets in 5 % fewer of what it let in, by the
+// Every second, or every 2,000 requests, the average time that requests have queued is looked at: above 20 ms the
+// server is overloaded. A cursor over levels of business and user priority then lets in 5 % fewer of what it let in, by the
 // histogram of that window, and otherwise 1 % of what came more. There is no other queue than the server's own.
 import {
   Alarm, type Context, isPromise, type LayerMaker, type Runtime, type Service,
@@ -55,7 +55,8 @@ class Dagor extends Alarm {
     if (isAdmitted) this.#admitted++;
     if (++this.#came >= this.#options.windowRequests) this.ring();
     if (!isAdmitted) {
-      throw shed("below the admission level", { criticality: criticalityOf(context), retryAfterMs: 0, level: undefined });
+      const criticality = criticalityOf(context);
+      throw shed("below the admission level", { criticality, retryAfterMs: 0, level: undefined });
     }
     const ended = (): void => {
       this.#ended++;

@@ -14,7 +14,9 @@ export const Work = service("overload.v1.Work", {
 });
 
 /** Makes the rows of one experiment: each figure is a mean over seeds, judged by every seed or by its mean. */
-export function rowsOf<Outcome>(experiment: string, outcomes: readonly Outcome[], place: { case: string; policy: string }) {
+export function rowsOf<Outcome>(
+  experiment: string, outcomes: readonly Outcome[], place: { case: string; policy: string },
+) {
   return (
     unit: string, pick: (outcome: Outcome) => number,
     more: { published?: string; goal?: string; meets?: (value: number) => boolean } = {},

@@ -157,8 +157,10 @@ test("while more comes than is done the door is shut to the least important, and
 test("an event loop that stays late counts as calls that wait, one pause does not", () => {
   const { call, clock, layer, waiting } = setUp();
   const beat = (): void => {
-    call();
-    waiting.pop()?.resolve(0);
+    for (let i = 0; i < 40; i++) {
+      call();
+      waiting.pop()?.resolve(0);
+    }
   };
   beat();
   clock.stall(400);
@@ -177,7 +179,8 @@ test("prices of what a handler calls are asked at the door, and at the caller", 
   const { clock, layer, methods } = setUp({ backPressure: prices });
   const runtime = { clock, random: seededRandom(1) } as unknown as Runtime;
   const below = { ...contextOf().method, path: "below/it" };
-  const refusal = new RpcError("resource_exhausted", "full", { metadata: { [admissionName]: levelText(userLevels + 100) } });
+  const metadata = { [admissionName]: levelText(userLevels + 100) };
+  const refusal = new RpcError("resource_exhausted", "full", { metadata });
   const client = prices.client(runtime, {})(() => Promise.reject(refusal));
   const downstream = new Context(below, clock.now(), Infinity, { caller: methods.default });
   await assert.rejects(async () => client(1, downstream), /full/);
@@ -186,9 +189,9 @@ test("prices of what a handler calls are asked at the door, and at the caller", 
   let refused = 0;
   const service = layer(() => "done");
   for (let i = 0; i < 1_000; i++) {
-    const metadata = { [userName]: `user-${i}` };
+    const user = { [userName]: `user-${i}` };
     try {
-      service(i, new Context(methods.default, clock.now(), Infinity, { metadata }));
+      service(i, new Context(methods.default, clock.now(), Infinity, { metadata: user }));
     } catch (error) {
       refused++;
       assert.equal((error as RpcError).code, "resource_exhausted");
@@ -198,7 +201,8 @@ test("prices of what a handler calls are asked at the door, and at the caller", 
   assert.equal(service(1, new Context(methods.critical, clock.now())), "done");
   const own = client(1, new Context({ ...below, criticality: "critical" }, clock.now()));
   await assert.rejects(async () => own, /full/, "the critical can pay");
-  assert.throws(() => client(1, new Context({ ...below, criticality: "sheddable" }, clock.now())), /before it was sent/);
+  const sheddable = new Context({ ...below, criticality: "sheddable" }, clock.now());
+  assert.throws(() => client(1, sheddable), /before it was sent/);
   clock.advance(1_000);
   assert.equal(prices.cursorOf(methods.default.path, clock.now()), 3 * userLevels);
   assert.throws(() => backPressure({ freshMs: 0 }), /freshMs is 0/);

@@ -43,7 +43,7 @@ export interface AdmissionOptions extends LevelOptions {
   readonly levels?: boolean | undefined;
   /** Prices of what handlers call, so that who cannot pay for it is turned away here. Default none. */
   readonly backPressure?: BackPressure | undefined;
-  /** How late the event loop may run before that counts as calls waiting, in milliseconds. Default 20. */
+  /** How late the event loop may run, with more than `room` calls at once, until calls count as waiting. Default 20. */
   readonly maxLoopLagMs?: number | undefined;
 }
 
@@ -324,7 +324,9 @@ export class Admission extends Alarm implements AdmissionState {
     this.#arrived = this.#completed = this.#turnedAway = 0;
     this.#tickedMs = nowMs;
     const lagMs = elapsedMs - tickMs;
-    this.#late = lagMs > this.#options.lagMs ? this.#late + 1 : 0;
+    // A busy machine makes loops late that have little to do: only many calls at once are calls that waited.
+    const isLateTick = lagMs > this.#options.lagMs && happened.arrived > this.#options.room;
+    this.#late = isLateTick ? this.#late + 1 : 0;
     const keep = Math.exp(-elapsedMs / rateMs);
     this.#arriving = this.#arriving * keep + happened.arrived * (1 - keep) / elapsedMs;
     this.#completing = this.#completing * keep + happened.completed * (1 - keep) / elapsedMs;

@@ -4,7 +4,8 @@ import * as fc from "fast-check";
 import { property, seededRandom } from "../../test/policies/support.ts";
 import { RpcError } from "../core/index.ts";
 import {
-  aimdLimit, type ConcurrencyLimit, fixedLimit, gradientLimit, kneeLimit, type LimitBounds, type LimitSample, vegasLimit,
+  aimdLimit, type ConcurrencyLimit, fixedLimit, gradientLimit, kneeLimit, type LimitBounds, type LimitSample,
+  vegasLimit,
 } from "./index.ts";
 
 const makers: Readonly<Record<string, (options?: LimitBounds) => ConcurrencyLimit>> = {
@@ -105,12 +106,16 @@ test("vegas: the queue it keeps lies between 3 and 6 log10 of the limit", () => 
 });
 
 /** A queue before `workers`, each call 10 ms, always as many inside as the limit lets in, of at most `offered`. */
-function served(limit: ConcurrencyLimit, workers: number, options: { calls: number; offered?: number; slowMs?: number }) {
+function served(
+  limit: ConcurrencyLimit, workers: number, options: { calls: number; offered?: number; slowMs?: number },
+): number {
   const { calls, offered = Infinity, slowMs = 10 } = options;
   let nowMs = 1_000;
   const inside: { startedMs: number; inFlight: number }[] = [];
   for (let i = 0; i < calls; i++) {
-    while (inside.length < Math.min(limit.limit, offered)) inside.push({ startedMs: nowMs, inFlight: inside.length + 1 });
+    while (inside.length < Math.min(limit.limit, offered)) {
+      inside.push({ startedMs: nowMs, inFlight: inside.length + 1 });
+    }
     nowMs += slowMs / Math.min(workers, inside.length);
     const one = inside.shift() as { startedMs: number; inFlight: number };
     limit.ended(sample({ nowMs, latencyMs: Math.max(slowMs, nowMs - one.startedMs), inFlight: one.inFlight }));

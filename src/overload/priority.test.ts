@@ -7,7 +7,8 @@ import {
   userName,
 } from "./index.ts";
 
-const method = (criticality: Criticality): MethodInfo => ({ ...context().method, criticality, ordinal: nextMethodOrdinal() });
+const method = (criticality: Criticality): MethodInfo =>
+  ({ ...context().method, criticality, ordinal: nextMethodOrdinal() });
 const call = (criticality: Criticality, fields: ContextFields = {}): Context =>
   new Context(method(criticality), 0, Infinity, fields);
 

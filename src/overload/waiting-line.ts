@@ -176,8 +176,9 @@ class Line extends Alarm implements WaitingLine {
       const row = this.#rows[rank] as Row;
       const least = leastImportant(row);
       if (least === undefined) continue;
-      const isAboveAll = least.level < waiter.level || (least.level === waiter.level && !(this.#lifo && row.isStanding));
-      if (rank === waiter.rank && isAboveAll) return false;
+      const takesNewer = this.#lifo && row.isStanding;
+      const isLeast = least.level < waiter.level || (least.level === waiter.level && !takesNewer);
+      if (rank === waiter.rank && isLeast) return false;
       this.leave(least);
       least.turnedAway("the line is full");
       return true;
