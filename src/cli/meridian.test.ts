@@ -45,7 +45,7 @@ describe("the meridian program", () => {
   test("tells its commands and its version", async () => {
     const help = await meridian("--help");
     assert.equal(help.code, 0);
-    for (const command of ["endpoints", "export", "import"]) {
+    for (const command of ["endpoints", "export", "import", "sim", "swarm"]) {
       assert.match(help.out, new RegExp(`^ {2}${command} `, "m"));
     }
     const version = await meridian("--version");
