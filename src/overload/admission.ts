@@ -43,7 +43,7 @@ export interface AdmissionOptions extends LevelOptions {
   readonly levels?: boolean | undefined;
   /** Prices of what handlers call, so that who cannot pay for it is turned away here. Default none. */
   readonly backPressure?: BackPressure | undefined;
-  /** How late the event loop may run, with more than `room` calls at once, until calls count as waiting. Default 20. */
+  /** How late the event loop may run, with more than half of `room` at once, until calls count as waiting. Default 20. */
   readonly maxLoopLagMs?: number | undefined;
 }
 
@@ -325,7 +325,7 @@ export class Admission extends Alarm implements AdmissionState {
     this.#tickedMs = nowMs;
     const lagMs = elapsedMs - tickMs;
     // A busy machine makes loops late that have little to do: only many calls at once are calls that waited.
-    const isLateTick = lagMs > this.#options.lagMs && happened.arrived > this.#options.room;
+    const isLateTick = lagMs > this.#options.lagMs && happened.arrived > this.#options.room / 2;
     this.#late = isLateTick ? this.#late + 1 : 0;
     const keep = Math.exp(-elapsedMs / rateMs);
     this.#arriving = this.#arriving * keep + happened.arrived * (1 - keep) / elapsedMs;

@@ -11,6 +11,8 @@ import { onMachine } from "../machine/stalls.ts";
 import { Busy } from "./overload-contract.ts";
 
 const workMs = 4;
+/** Calls a second below which the machine gives so little of a processor that nothing can be seen: half of what is due. */
+const leastAlone = 125;
 const timeoutMs = 1_000;
 const factor = 3;
 const criticalShare = 0.15;
@@ -76,6 +78,10 @@ for (const protocol of [native(), grpc()]) {
     await onMachine(async () => {
       const outcome = await overload(protocol);
       t.diagnostic(JSON.stringify(outcome));
+      if (outcome.alone < leastAlone) {
+        t.skip(`the machine did ${outcome.alone} of 250 calls a second: too busy to show anything`);
+        return;
+      }
       assert.ok(outcome.good >= outcome.alone * 0.6, `goodput ${outcome.good} of ${outcome.alone}`);
       assert.ok(outcome.critical >= 0.95, `critical ${outcome.critical}`);
       assert.ok(outcome.shed > outcome.late, `${outcome.shed} were shed, ${outcome.late} ran late`);
