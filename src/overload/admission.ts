@@ -43,7 +43,7 @@ export interface AdmissionOptions extends LevelOptions {
   readonly levels?: boolean | undefined;
   /** Prices of what handlers call, so that who cannot pay for it is turned away here. Default none. */
   readonly backPressure?: BackPressure | undefined;
-  /** How late the event loop may run, with more than half of `room` at once, until calls count as waiting. Default 20. */
+  /** How late the event loop may run, in milliseconds, with more than half of `room` at once. Default 20. */
   readonly maxLoopLagMs?: number | undefined;
 }
 

@@ -11,7 +11,7 @@ import { onMachine } from "../machine/stalls.ts";
 import { Busy } from "./overload-contract.ts";
 
 const workMs = 4;
-/** Calls a second below which the machine gives so little of a processor that nothing can be seen: half of what is due. */
+/** Calls a second below which the machine gives too little of a processor to show anything: half of what is due. */
 const leastAlone = 125;
 const timeoutMs = 1_000;
 const factor = 3;
