@@ -8,6 +8,10 @@ const names = readdirSync(new URL(".", import.meta.url))
   .filter((file) => file.endsWith(".ts") && file !== "run.ts" && !file.endsWith(".test.ts"))
   .map((file) => file.slice(0, -".ts".length)).sort();
 
+// Whatever was started ends by what is registered for the exit, which signals would pass by.
+for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
+  process.once(signal, () => process.exit(code));
+}
 process.exitCode = await main();
 
 async function main(): Promise<number> {

@@ -32,3 +32,23 @@ export interface Scenario {
 export function atMost(scenario: string, property: string, value: number, most: number, unit: string): Row {
   return { scenario, property, value, unit, goal: `at most ${most}`, met: value <= most };
 }
+
+/** A row whose goal is to be at least so much. */
+export function atLeast(scenario: string, property: string, value: number, least: number, unit: string): Row {
+  return { scenario, property, value, unit, goal: `at least ${least}`, met: value >= least };
+}
+
+/** A figure that is only told. */
+export function told(scenario: string, property: string, value: number | null, unit: string, note?: string): Row {
+  return { scenario, property, value, unit, goal: null, met: null, ...(note === undefined ? undefined : { note }) };
+}
+
+/** The same row, with what else should be known of it, if anything. */
+export function withNote(row: Row, note: string | undefined): Row {
+  return note === undefined || note === "" ? row : { ...row, note };
+}
+
+/** What could not be measured on this machine, and why. */
+export function notMeasured(scenario: string, property: string, goal: string, note: string): Row {
+  return { scenario, property, value: null, unit: "", goal, met: null, note };
+}
