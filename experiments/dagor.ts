@@ -140,14 +140,15 @@ async function resent(times: number, call: () => Promise<unknown>): Promise<void
 export const experiment: Experiment = {
   about: "DAGOR, SoCC'18: tasks of 1 to 4 calls at up to three times what can be done, of two classes",
   seeds: 5,
-  async *run({ seeds, progress }) {
+  async *run(options) {
+    const { seeds } = options;
     for (const [x, f] of [[1, 1.5], [1, 3], [2, 3], [3, 3], [4, 3]] as const) {
       for (const make of policies) {
         const policy = make();
         const outcomes: Outcome[] = [];
         for (const seed of seeds) outcomes.push(await play(make(), { x, f, seed }));
         yield* rows(policy, { x, f }, outcomes);
-        progress(`M^${x}, ${f} times, ${policy.name}: ${outcomes.map((one) => one.ofOptimum.toFixed(3)).join(", ")}`);
+        options.progress(`M^${x}, ${f} times, ${policy.name}: ${outcomes.map((one) => one.ofOptimum.toFixed(3)).join(", ")}`);
       }
     }
   },

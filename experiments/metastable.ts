@@ -2,8 +2,7 @@
 //
 // 280 calls a second to a server of 300, exponential service, one second to answer; for ten seconds it does nothing and
 // holds what comes. Callers repeat what was not answered in time. What is modelled is told in docs/experiments.md.
-import type { Layer } from "../src/core/index.ts";
-import { Context, expected } from "../src/core/index.ts";
+import { type Context, expected, type Layer } from "../src/core/index.ts";
 import type { ClientOptions } from "../src/client/create-client.ts";
 import {
   createWorld, exponential, Figures, openLoop, simulatedClient, simulatedServer, type SimulatedServer,
@@ -188,13 +187,14 @@ const published = "never recovers; 560 a second, goodput 0";
 export const experiment: Experiment = {
   about: "HotOS'21: a blip that retries keep alive, and what ends it: budgets, dropped work, LIFO, ours",
   seeds: 5,
-  async *run({ seeds, progress }) {
+  async *run(options) {
+    const { seeds } = options;
     for (const setting of settings()) {
       for (const policy of setting.policies) {
         const outcomes: Outcome[] = [];
         for (const seed of seeds) outcomes.push(await play(policy, { ...setting, seed }));
         yield* rows(setting, policy, outcomes);
-        progress(`${nameOf(setting)}, ${policy.name}: ${outcomes.map((one) => one.recoveryS).join(", ")} s`);
+        options.progress(`${nameOf(setting)}, ${policy.name}: ${outcomes.map((one) => one.recoveryS).join(", ")} s`);
       }
     }
   },

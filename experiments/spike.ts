@@ -112,13 +112,14 @@ function convergenceOf(busyMs: readonly number[]): number {
 export const experiment: Experiment = {
   about: "spikes of 1.4, 2 and 3 times capacity: how soon and how well a server sheds, whom it serves, beside others",
   seeds: 5,
-  async *run({ seeds, progress }) {
+  async *run(options) {
+    const { seeds } = options;
     for (const factor of [1.4, 2, 3]) {
       for (const policy of policies) {
         const outcomes: Outcome[] = [];
         for (const seed of seeds) outcomes.push(await play(policy, factor, seed));
         yield* rows(policy, factor, outcomes);
-        progress(`${factor} times, ${policy.name}`);
+        options.progress(`${factor} times, ${policy.name}`);
       }
     }
   },

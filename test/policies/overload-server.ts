@@ -21,7 +21,7 @@ const server = createServer({
 server.implement(Busy, { work, critical: work });
 const address = await server.listen();
 parentPort?.on("message", () => {
-  parentPort?.postMessage({ events });
+  parentPort?.postMessage({ events }, []);
   void server.close(0).then(() => parentPort?.close());
 });
-parentPort?.postMessage({ address });
+parentPort?.postMessage({ address }, []);

@@ -61,7 +61,7 @@ async function overload(protocol: Protocol): Promise<Outcome> {
       await sleep(2);
     }
     await Promise.all(pending);
-    worker.postMessage("end");
+    worker.postMessage("end", []);
     const [{ events }] = await once(worker, "message") as [{ events: string[] }];
     return {
       alone, good: counts.good / measureMs * 1_000, critical: counts.critical / counts.criticals, shed: counts.shed,
