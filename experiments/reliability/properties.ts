@@ -18,13 +18,13 @@ export interface Property {
 }
 
 /** Collects what does not hold. */
-function findings(): { check(holds: boolean, what: () => string): void; end(built: LedgerWorld): Finding } {
+function findings() {
   const broken: string[] = [];
   return {
-    check(holds, what) {
+    check: (holds: boolean, what: () => string): void => {
       if (!holds) broken.push(what());
     },
-    end: ({ world }) => ({ broken, digest: world.digest }),
+    end: ({ world }: LedgerWorld): Finding => ({ broken, digest: world.digest }),
   };
 }
 
