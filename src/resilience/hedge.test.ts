@@ -12,6 +12,9 @@ interface Attempt {
   cancelled: RpcError | undefined;
 }
 
+/** What servers report. */
+const load = { cpu: 0 };
+
 /** Answers each attempt as planned, ends it when it is cancelled, and tells of its end as an endpoint does. */
 function scripted(clock: HandClock, plans: readonly Plan[]): Service & { attempts: Attempt[] } {
   const attempts: Attempt[] = [];
@@ -19,7 +22,8 @@ function scripted(clock: HandClock, plans: readonly Plan[]): Service & { attempt
     const attempt: Attempt = { context: call, atMs: clock.now(), cancelled: undefined };
     const { afterMs = 0, error, value = `answer ${attempts.length}` } = plans[attempts.length] ?? {};
     attempts.push(attempt);
-    call.picked = candidate({ address: `e${attempts.length}`, region: "eu" });
+    const report = { cpu: load.cpu, memory: 0, inFlight: 9, callsPerSecond: 1, errorsPerSecond: 0, loopLagMs: 0 };
+    call.picked = candidate({ address: `e${attempts.length}`, region: "eu" }, "ready", { report });
     return new Promise((resolve, reject) => {
       call.onCancel({
         cancelled: (reason) => {
@@ -260,14 +264,12 @@ test("the delay is the live quantile of the method, between its bounds, and its 
 
 test("nothing is hedged while servers report load, or after one said it has no room; both are told", async () => {
   const plans = Array.from({ length: 3_000 }, () => ({ afterMs: 20 }));
-  const { begin, pass, service, layer, events } = setUp(plans, { maxLoad: 0.8 });
-  const busy = { cpu: 0.95, memory: 0, inFlight: 9, callsPerSecond: 1, errorsPerSecond: 0, loopLagMs: 0 };
+  const { begin, pass, layer, events } = setUp(plans, { maxLoad: 0.8 });
   const answers = [];
   const call = async (count: number, cpu: number): Promise<void> => {
+    load.cpu = cpu;
     for (let i = 0; i < count; i++) {
       answers.push(begin().answer);
-      const attempt = service.attempts.at(-1) as Attempt;
-      (attempt.context.picked as ReturnType<typeof candidate>).load.report = { ...busy, cpu };
       await pass(1);
     }
   };
@@ -286,6 +288,7 @@ test("nothing is hedged while servers report load, or after one said it has no r
   assert.equal(layer.hedges, before);
   assert.deepEqual(events.map(([name]) => name).filter((name) => name === "hedge.held" || name === "hedge.resumed"),
     ["hedge.held", "hedge.resumed", "hedge.held"]);
+  load.cpu = 0;
 });
 
 test("an attempt that hangs is replaced on the retries' budget when no hedge is left", async () => {

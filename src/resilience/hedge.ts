@@ -79,8 +79,8 @@ export interface HedgeLayer extends Layer {
 
 /** Most hedged calls waiting for a further attempt; those beyond get none. */
 const maxLate = 4_096;
-/** Weight of the newest of the loads that calls meet. */
-const newestLoad = 0.02;
+/** Weight of the newest of the loads that calls meet; every eighth is looked at. */
+const newestLoad = 0.1;
 
 /** Makes the layer. Only unary methods that bear a repeat (`idempotent: true`, or `safe`) are hedged. */
 export function hedge(runtime: Pick<Runtime, "clock">, options: HedgeOptions = {}): HedgeLayer {
@@ -127,12 +127,13 @@ class Hedging extends Alarm {
   service(next: Service): Service {
     const { endsAreTold } = this.#settings;
     const lines = this.#lines;
+    const { bucket } = this;
     const owner = this.#owner(next);
     return (request, context) => {
       const line = lines[context.method.ordinal] ?? this.#line(context.method);
       const answer = next(request, context);
       if (line === null || !isPromise(answer)) return answer;
-      this.bucket.calls++;
+      if ((++bucket.calls & 7) === 0) this.#sampleLoad(context);
       if (line.delayMs === Infinity && line.isWorthALook()) this.#refresh(line, context.startedMs);
       if (line.delayMs !== Infinity && line.add(owner, request, context, answer) && line.size === 1) this.#watch(line);
       return endsAreTold ? answer : this.#told(owner, request, context, answer);
@@ -246,12 +247,15 @@ class Hedging extends Alarm {
     if (nextMs !== Infinity) this.#runtime.clock.set(this, Math.max(nextMs, nowMs + 1));
   }
 
-  /** One call that has come to its delay: most have ended long since, and tell how busy their servers are. */
+  #sampleLoad(context: Context): void {
+    const report = (context.picked as Candidate | undefined)?.load?.report;
+    if (report !== undefined) this.#load += (report.cpu - this.#load) * newestLoad;
+  }
+
+  /** One call that has come to its delay: most have ended long since. */
   readonly #looked = (
     line: HedgeLine, owner: ContestOwner, request: unknown, context: Context, answer: Promise<unknown>,
   ): void => {
-    const report = (context.picked as Candidate | undefined)?.load?.report;
-    if (report !== undefined) this.#load += (report.cpu - this.#load) * newestLoad;
     if (context.attemptEnded || context.cancelReason !== undefined || context.contenders !== undefined) return;
     if (this.#maySend(context, 1)) this.#begin(line, owner, request, context, answer);
     else this.#addLate({
