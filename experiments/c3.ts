@@ -23,7 +23,9 @@ const requests = 120_000;
 export const experiment: Experiment = {
   about: "C3's simulation: three replicas each, speeds that change every 10 or 500 ms, 150 or 300 clients",
   seeds: 5,
-  async *run({ seeds, progress, hours }) {
+  async *run(options) {
+    const { seeds, hours } = options;
+    const progress = (text: string): void => options.progress(text);
     const size = hours === undefined ? requests : 6_000;
     const tails = new Map<string, readonly number[]>();
     for (const [everyMs, utilisation, clients] of cases) {

@@ -15,12 +15,13 @@ const goals: Partial<Record<Policy, number>> = { "ours, no hedging": 99.97, "our
 export const experiment: Experiment = {
   about: "one of eleven servers at two seconds for half a minute, timeout one second: calls lost by policy",
   seeds: 5,
-  async *run({ seeds, progress, hours }) {
+  async *run(options) {
+    const { seeds, hours } = options;
     for (const policy of policies) {
       const outcomes: SlowServer[] = [];
       const seconds = hours === undefined ? 60 : 25;
       for (const seed of seeds) outcomes.push(await runSlowServer({ policy, seed, seconds }));
-      progress(`${policy}: digests ${outcomes.map((one) => one.digest).join(" ")}`);
+      options.progress(`${policy}: digests ${outcomes.map((one) => one.digest).join(" ")}`);
       yield* rowsOf(policy, outcomes);
     }
   },

@@ -138,7 +138,7 @@ export function runC3({ policy, seed, clients, everyMs, utilisation, requests }:
   const traffic: Traffic = {
     agenda, oneWayMs: 0.25, deadlineMs: Infinity, probes: 0, ended: (ms) => void tookMs.push(ms),
   };
-  const makePicker = makers[policy] as (runtime: Dice, clients: number) => Picker;
+  const makePicker: (runtime: Dice, clients: number) => Picker = makers[policy];
   const callers = Array.from({ length: clients }, () => {
     const runtime = { clock: agenda.clock as Runtime["clock"], random: seeded(random.next() * 2 ** 32) };
     const seen = servers.map((server, i) => new Seen(`server-${i}`, server, traffic));

@@ -135,12 +135,13 @@ export function runPrequal(one: PrequalCase): PrequalOutcome {
   // Of the cut-off normal distribution of mean and deviation 62.5 ms the mean is 80.5 ms.
   const callsPerMs = one.servers * processors * load / 80.5;
   const inFlight: number[] = [];
+  const makePicker: MakePicker = makers[one.policy];
   for (let client = 0; client < clients; client++) {
     const dice = { clock: agenda.clock as Runtime["clock"], random: seeded(random.next() * 2 ** 32) };
     const seen = servers.map((server, i) => new Seen(`server-${i}`, server, traffic));
     const picker = one.policy === "Prequal" && one.hotQuantile !== undefined
       ? prequal(dice, { piggyBack: false, hotQuantile: one.hotQuantile })
-      : (makers[one.policy] as MakePicker)(dice, servers);
+      : makePicker(dice, servers);
     const arrivals = seeded(random.next() * 2 ** 32);
     const next = {
       happen(): void {

@@ -64,15 +64,18 @@ export function c3(runtime: Pick<Runtime, "random">, options: C3Options = {}): P
   };
 }
 
+type Candidates = readonly Candidate[];
+type Settings = Readonly<Required<Omit<C3Options, "choices">>>;
+
 /** The moving averages of what one set of candidates told. */
 class Ranking {
   readonly table: AliasTable;
-  readonly #settings: Readonly<Required<Omit<C3Options, "choices">>>;
+  readonly #settings: Settings;
   readonly #seenAtMs: Float64Array;
   readonly #queue: Float64Array;
   readonly #serverMs: Float64Array;
 
-  constructor(candidates: readonly Candidate[], settings: Readonly<Required<Omit<C3Options, "choices">>>) {
+  constructor(candidates: Candidates, settings: Settings) {
     this.table = aliasTable(candidates);
     this.#settings = settings;
     this.#seenAtMs = new Float64Array(candidates.length);

@@ -59,8 +59,10 @@ interface Settings {
   readonly decayMs: number;
 }
 
+type Candidates = readonly Candidate[];
+
 class Choice {
-  readonly #candidates: readonly Candidate[];
+  readonly #candidates: Candidates;
   readonly #random: Random;
   readonly #settings: Settings;
   readonly #table: AliasTable;
@@ -77,7 +79,7 @@ class Choice {
   /** And of our own attempts in flight. */
   #own = 0;
 
-  constructor(candidates: readonly Candidate[], random: Random, settings: Settings) {
+  constructor(candidates: Candidates, random: Random, settings: Settings) {
     this.#candidates = candidates;
     this.#random = random;
     this.#settings = settings;

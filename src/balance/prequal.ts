@@ -61,10 +61,13 @@ function resolved(options: PrequalOptions): Settings {
   };
 }
 
+type Candidates = readonly Candidate[];
+type Dice = Pick<Runtime, "clock" | "random">;
+
 class Prequal {
-  readonly #runtime: Pick<Runtime, "clock" | "random">;
+  readonly #runtime: Dice;
   readonly #settings: Settings;
-  readonly #candidates: readonly Candidate[];
+  readonly #candidates: Candidates;
   readonly #table: AliasTable;
   readonly #pool: ProbePool;
   readonly #uses: number;
@@ -73,9 +76,7 @@ class Prequal {
   #removalsOwed = 0;
   #removesOldest = true;
 
-  constructor(
-    runtime: Pick<Runtime, "clock" | "random">, settings: Settings, candidates: readonly Candidate[],
-  ) {
+  constructor(runtime: Dice, settings: Settings, candidates: Candidates) {
     this.#runtime = runtime;
     this.#settings = settings;
     this.#candidates = candidates;
