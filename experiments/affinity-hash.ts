@@ -13,7 +13,9 @@ const removals = 3;
 /** Of the keys, so many are looked up again after each removal: one in four. */
 const asked = 4;
 
-export const policies = ["ring, 160 virtual nodes", "Maglev, 65,537 slots", "Maglev, 131,071 slots", "key modulo n", "ours"] as const;
+export const policies = [
+  "ring, 160 virtual nodes", "Maglev, 65,537 slots", "Maglev, 131,071 slots", "key modulo n", "ours",
+] as const;
 export type Policy = (typeof policies)[number];
 
 const published: Readonly<Record<Policy, { readonly spread: string | null; readonly moves: string | null }>> = {

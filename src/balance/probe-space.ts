@@ -40,7 +40,7 @@ export function probeSpaces(ids: readonly string[], weights: readonly number[]):
   const total = nodes.reduce((sum, node) => sum + (heaviest === 0 ? 1 : (weights[node] as number) / cap), 0);
   const level = Math.log2(Math.max(1, nodes.length)) / doublings;
   const lower = Math.floor(level);
-  const spaces = [lower, lower + 1].map((number) => new Space(number * doublings + leastSpare, nodes, ids));
+  const spaces = [lower, lower + 1].map((number) => new Space(number * doublings + leastSpare, { nodes, ids }));
   const [small, large] = spaces as [Space, Space];
   const largeKeys = (level - lower) * 2 ** 32;
   // Whom a place takes: equal weights that are a power of two are never asked.
@@ -87,6 +87,12 @@ export function probeSpaces(ids: readonly string[], weights: readonly number[]):
   };
 }
 
+/** Which of `ids` have a place. */
+interface Members {
+  readonly nodes: readonly number[];
+  readonly ids: readonly string[];
+}
+
 /** Places, a power of two of them, of which few are nodes'. A bit each says where to look closer. */
 class Space {
   readonly places: number;
@@ -98,7 +104,7 @@ class Space {
   readonly #nodes: Int32Array;
   readonly #mask: number;
 
-  constructor(power: number, nodes: readonly number[], ids: readonly string[]) {
+  constructor(power: number, { nodes, ids }: Members) {
     this.places = 2 ** power;
     this.shift = 32 - power;
     this.salt = mix(power);

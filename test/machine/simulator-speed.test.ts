@@ -1,4 +1,4 @@
-// The engine's speed, at a fraction of what the benchmark shows: enough to notice that something costs ten times as much.
+// The engine's speed, at a fraction of what the benchmark shows: something that costs ten times as much is noticed.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as z from "zod";
