@@ -59,7 +59,7 @@ export class HedgeLine {
   add(owner: ContestOwner, request: unknown, context: Context, answer: Promise<unknown>): boolean {
     // Calls end mostly in the order of their beginning: two are let go of for each that comes, while they are young, so
     // that what nobody needs is not carried on until its delay.
-    if (this.size > 0 && this.#dropEnded() && this.size > 0) this.#dropEnded();
+    if (this.#dropEnded()) this.#dropEnded();
     let room = this.#ring.length / fields;
     if (this.size === room) {
       if (room >= this.#maxPending) return false;
@@ -93,6 +93,7 @@ export class HedgeLine {
 
   /** Lets go of the first if it has ended. */
   #dropEnded(): boolean {
+    if (this.size === 0) return false;
     const ring = this.#ring;
     const at = this.#first * fields;
     if (!(ring[at + 2] as Context).attemptEnded) return false;
