@@ -26,7 +26,10 @@ export interface LeastDelayOptions {
   readonly remembered?: number;
   /** An endpoint is taken instead of another only if its score is lower by more than this part. Default 0.1. */
   readonly margin?: number;
-  /** Time constant by which a latency or a failure that is not confirmed fades, in milliseconds. Default 10,000. */
+  /**
+   * Time constant by which a failure that is not confirmed fades, and a latency at the latest, in milliseconds; it does
+   * within fifty calls' time if that is sooner. Default 10,000.
+   */
   readonly decayMs?: number;
 }
 
@@ -38,6 +41,8 @@ const awaitedForMs = 1_000;
 const newest = 0.05;
 /** Replies carry reports more often than this, in milliseconds, also over HTTP. */
 const untoldMs = 150;
+/** A latency fades within so many calls' time: what a server does in milliseconds may be another thing in seconds. */
+const latencyCalls = 50;
 /** Least success rate that is told from none. */
 const leastSuccess = 0.01;
 
@@ -169,9 +174,11 @@ class Choice {
       latencyMs = report.latencyMs || latencyMs || 1;
       inFlight = report.inFlight;
       if (ageMs > 0) {
-        const kept = fading(ageMs / latencyMs);
+        const calls = ageMs / latencyMs;
+        const kept = fading(calls);
         inFlight = inFlight * kept + this.#inFlight * (1 - kept);
-        if (ageMs > 100) latencyMs += (this.#latencyMs - latencyMs) * (1 - fading(ageMs / this.#settings.decayMs));
+        const stale = Math.max(calls / latencyCalls, ageMs / this.#settings.decayMs);
+        latencyMs += (this.#latencyMs - latencyMs) * (1 - fading(stale));
       }
       // Attempts that ended since then without a word from there were given up, by us or a deadline: that took long.
       if (load.peakEwmaAtMs > load.reportAtMs + untoldMs && load.peakEwmaMs > latencyMs) latencyMs = load.peakEwmaMs;
