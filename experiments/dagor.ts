@@ -148,7 +148,8 @@ export const experiment: Experiment = {
         const outcomes: Outcome[] = [];
         for (const seed of seeds) outcomes.push(await play(make(), { x, f, seed }));
         yield* rows(policy, { x, f }, outcomes);
-        options.progress(`M^${x}, ${f} times, ${policy.name}: ${outcomes.map((one) => one.ofOptimum.toFixed(3)).join(", ")}`);
+        const shares = outcomes.map((one) => one.ofOptimum.toFixed(3)).join(", ");
+        options.progress(`M^${x}, ${f} times, ${policy.name}: ${shares}`);
       }
     }
   },

@@ -1,7 +1,8 @@
 // DAGOR as it was published ("Overload Control for Scaling WeChat Microservices", SoCC'18), as a server's admission.
 //
 // Every second, or every 2,000 requests, the average time that requests have queued is looked at: above 20 ms the
-// server is overloaded. A cursor over levels of business and user priority then lets in 5 % fewer of what it let in, by the
+// server is overloaded.
+// A cursor over levels of business and user priority then lets in 5 % fewer of what it let in, by the
 // histogram of that window, and otherwise 1 % of what came more. There is no other queue than the server's own.
 import {
   Alarm, type Context, isPromise, type LayerMaker, type Runtime, type Service,
