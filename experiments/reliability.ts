@@ -4,9 +4,11 @@ import type { Experiment, Row } from "./frame/rows.ts";
 import { properties } from "./reliability/properties.ts";
 
 export const experiment: Experiment = {
-  about: "eight properties, each over every seed: nothing lost, failover, retries, recovery, return, overload, gray, control",
+  about: "eight properties of every seed: nothing lost, failover, retries, recovery, return, overload, gray, control",
   seeds: 20,
-  async *run({ seeds, progress }) {
+  async *run(options) {
+    const { seeds } = options;
+    const progress = (text: string): void => options.progress(text);
     for (const [i, property] of properties.entries()) {
       let broken = 0;
       let done = 0;

@@ -26,7 +26,7 @@ function as(method: MethodInfo, key: boolean, layer: Layer): Layer {
     };
     const inner = layer(handler);
     return (request, { startedMs, deadline }) => inner({ a: request, b: 2 },
-      new Context(method, startedMs, deadline, key ? { idempotencyKey: automaticKey(nodeRuntime) } : {}));
+      new Context(method, startedMs, deadline, key ? { idempotencyKey: automaticKey(nodeRuntime, 0) } : {}));
   };
 }
 

@@ -182,7 +182,7 @@ test("clients of one runtime share a connection; each closes for itself, and twi
 
 test("what a server says of its load arrives with its replies, every 5 ms at most", async () => {
   let read = 0;
-  const { connect, run, simulation } = await setUp({
+  const { connect, run } = await setUp({
     load: (inFlight) => ({
       cpu: ++read / 100, memory: 0.25, inFlight, callsPerSecond: 50, errorsPerSecond: 0, loopLagMs: 2,
     }),
@@ -202,7 +202,7 @@ test("what a server says of its load arrives with its replies, every 5 ms at mos
   assert.ok(Math.abs(cpu - read / 100) < 0.005);
 });
 
-test("a server that is asked tells its load with the pong; one that tells none is left alone after a while", async () => {
+test("a server that is asked tells its load with the pong; who tells none is left alone after a while", async () => {
   const load = (inFlight: number) =>
     ({ cpu: 0.5, memory: 0, inFlight, callsPerSecond: 0, errorsPerSecond: 0, loopLagMs: 0 });
   for (const tells of [true, false]) {

@@ -71,12 +71,13 @@ export function telemetry(runtime: Pick<Runtime, "clock">, observer: Observer): 
 }
 
 /**
- * Gives every call of a keyed method an idempotency key, unless its caller named one. It says when the call was made, by
- * which a server tells a new key from one that it has forgotten.
+ * Gives every call of a keyed method an idempotency key, unless its caller named one. It says when the call was made,
+ * by which a server tells a new key from one that it has forgotten.
  */
 export function idempotencyKeys(runtime: Pick<Runtime, "clock" | "random">): Layer {
+  let keys = 0;
   return (next) => (request, context) =>
     context.method.idempotent === "keyed" && context.idempotencyKey === undefined
-      ? next(request, context.with({ idempotencyKey: automaticKey(runtime) }))
+      ? next(request, context.with({ idempotencyKey: automaticKey(runtime, keys++) }))
       : next(request, context);
 }

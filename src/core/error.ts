@@ -113,5 +113,19 @@ export function expected(code: Code, message: string, options?: RpcErrorOptions)
   }
 }
 
+/**
+ * The error of a call of which an earlier attempt may have run: whatever became of the last attempt, it is not certain
+ * that nothing happened.
+ */
+export function mayHaveRun(error: RpcError): RpcError {
+  const { code, message, retryable, remote, phase, endpoint, region, reason, data, details, metadata } = error;
+  const { retryAfterMs, candidate } = error;
+  const copy = expected(code, `${message} (an earlier attempt may have run)`, {
+    retryable, remote, phase, endpoint, region, reason, data, details, retryAfterMs, metadata, cause: error,
+  });
+  copy.candidate = candidate;
+  return copy;
+}
+
 /** Whether expected errors carry stacks; for debugging. */
 export const expectedErrors = { stacks: false };

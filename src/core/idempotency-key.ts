@@ -23,9 +23,12 @@ const prefixChars = 2 + stampDigits + 1;
 const maxStampMs = 16 ** stampDigits - 1;
 const maxNameChars = 200;
 
-/** The key of one call, which its client forgets with it. */
-export function automaticKey({ clock, random }: Pick<Runtime, "clock" | "random">): string {
-  return `mA${digits(clock.wallMs())}-${random.id()}`;
+/**
+ * The key of one call, which its client forgets with it. `count` is a number that the client uses once: chance that
+ * repeats itself, as in a machine that was copied, must not make one key of two calls.
+ */
+export function automaticKey({ clock, random }: Pick<Runtime, "clock" | "random">, count: number): string {
+  return `mA${digits(clock.wallMs())}-${random.id()}${count.toString(36)}`;
 }
 
 /** A new key to be written down before the first call, and called with again until an answer is there. */

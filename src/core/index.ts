@@ -12,7 +12,9 @@ export {
   type Candidate, describeEndpoint, type Endpoint, type EndpointAddress, endpointAddress, type EndpointFields,
   type EndpointStatus, sameEndpoint,
 } from "./endpoint.ts";
-export { type ErrorDetail, expected, expectedErrors, type Phase, RpcError, type RpcErrorOptions } from "./error.ts";
+export {
+  type ErrorDetail, expected, expectedErrors, mayHaveRun, type Phase, RpcError, type RpcErrorOptions,
+} from "./error.ts";
 export type { FileSource } from "./file-source.ts";
 export { automaticKey, createIdempotencyKey, type KeyStamp, stampedKey, stampOf } from "./idempotency-key.ts";
 export { createLoad, type Load, type LoadReport, recordAttempt } from "./load.ts";

@@ -141,7 +141,9 @@ class Watch extends Alarm implements LoadWatch {
     let member = this.#members.get(id);
     if (member !== undefined) return member;
     let group = this.#groups.get(groupName);
-    if (group === undefined) this.#groups.set(groupName, group = { name: groupName, members: new Set(), isMarking: true });
+    if (group === undefined) {
+      this.#groups.set(groupName, group = { name: groupName, members: new Set(), isMarking: true });
+    }
     this.#members.set(id, member = new Member(id, group, this));
     group.members.add(member);
     return member;

@@ -161,7 +161,8 @@ test("rates grow with what the peers suffer, and are unknown where they say too 
 test("who cannot be done without is not ejected, for whatever reason", () => {
   for (const failing of [{ errors: 1, latencyMs: () => 5 }, { errors: 0.5, latencyMs: () => 5 },
     { errors: 0, latencyMs: lognormal(200, 0.3) }]) {
-    const behaviour = (server: number): Behaviour => server === 0 ? failing : { errors: 0, latencyMs: lognormal(10, 0.3) };
+    const well: Behaviour = { errors: 0, latencyMs: lognormal(10, 0.3) };
+    const behaviour = (server: number): Behaviour => server === 0 ? failing : well;
     const asked = new Set<string>();
     const isDispensable = (id: string): boolean => {
       asked.add(id);

@@ -9,7 +9,8 @@ const figure = fc.double({ min: 0, max: 1e9, noNaN: true }).map((value) => value
 
 test("a report is read as it was written", () => {
   fc.assert(fc.property(fc.record({
-    cpu: figure, memory: figure, inFlight: fc.nat(), callsPerSecond: figure, errorsPerSecond: figure, loopLagMs: figure, latencyMs: figure,
+    cpu: figure, memory: figure, inFlight: fc.nat(), callsPerSecond: figure, errorsPerSecond: figure, loopLagMs: figure,
+    latencyMs: figure,
   }, { noNullPrototype: true }), (report) => {
     assert.deepEqual(readLoadReport(writeLoadReport(report)), report);
   }), runs);

@@ -13,7 +13,7 @@ const loadWindowMs = 1_000;
  * next, that sends on, and calls cross each other for nothing.
  */
 const ownersMargin = 0.03;
-/** So long are limits not raised after a region fell: the load that it lost has to show in the others' reports first. */
+/** So long are limits not raised after a region fell: what it lost has to show in the others' reports first. */
 const settleMs = 2 * loadWindowMs;
 /** Share below which load alone never pushes a region: it must be seen to be measured. */
 const minLoadLimit = 0.02;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { candidate, context, handClock, jobs, property, seededRandom } from "../../test/policies/support.ts";
-import { type Context, expected, type RpcError, type Service } from "../core/index.ts";
+import { type Context, expected, RpcError, type Service } from "../core/index.ts";
 import { backoff, retry, retryBudget, type RetryOptions } from "./index.ts";
 
 function setUp(options: RetryOptions = {}) {
@@ -250,4 +250,23 @@ test("what a peer's transport handed back unseen is repeated once without drawin
     }
   }
   assert.ok(spent < 500, "such repeats are budgeted");
+});
+
+test("a call that may have run is never said to have not, whatever became of its last attempt", async () => {
+  const clock = handClock();
+  const failures = [
+    new RpcError("unavailable", "the connection broke"),
+    new RpcError("unavailable", "nobody is ready", { neverStarted: true, endpoint: "eu a:1", region: "eu" }),
+  ];
+  const service = retry({ clock, random: seededRandom(1) }, { maxAttempts: 2 })(
+    () => Promise.reject(failures.shift()));
+  await assert.rejects(async () => service(1, context()), (error: RpcError) => {
+    const { code, neverStarted, retryable, region } = error;
+    assert.deepEqual([code, neverStarted, retryable, region], ["unavailable", false, true, "eu"]);
+    return true;
+  });
+  const certain = [1, 2].map(() => new RpcError("unavailable", "refused", { neverStarted: true }));
+  const refused = retry({ clock, random: seededRandom(1) }, { maxAttempts: 2 })(
+    () => Promise.reject(certain.shift()));
+  await assert.rejects(async () => refused(1, context()), { neverStarted: true });
 });

@@ -6,8 +6,8 @@
  * A call that succeeds pays a counter and one `then`.
  */
 import {
-  type Clock, type Code, type Context, isPromise, type Layer, type MethodInfo, numberOption, type Observer, RpcError,
-  type Runtime, type Service,
+  type Clock, type Code, type Context, isPromise, type Layer, mayHaveRun, type MethodInfo, numberOption,
+  type Observer, RpcError, type Runtime, type Service,
 } from "../core/index.ts";
 import { backoff, type BackoffOptions } from "./backoff.ts";
 import { pause } from "./pause.ts";
@@ -141,11 +141,14 @@ async function repeat(
   let context = first;
   let error = failure;
   let retried: string | undefined;
+  /** Of attempts before the last: of several at once nobody says. */
+  let ran = first.contenders !== undefined;
   for (;;) {
     const key = RpcError.is(error) ? policy.budgetKey(error) : "";
     if (retried !== undefined && saysDown(error)) policy.budget.retryFailed(retried);
     const retryContext = await nextAttempt(policy, context, error, key);
-    if (retryContext === undefined) throw error;
+    if (retryContext === undefined) throw ran && RpcError.is(error) && error.neverStarted ? mayHaveRun(error) : error;
+    ran ||= !RpcError.is(error) || !error.neverStarted;
     context = retryContext;
     retried = key;
     try {

@@ -270,9 +270,10 @@ const pickers: Readonly<Record<SwarmPolicies["picker"], (runtime: Runtime) => Pi
 /** The canary's fault: below the retries each attempt gets another key, so that a repeat looks like a new call. */
 function sabotaged(runtime: Runtime, defaults: Stack): Stack {
   const { retry } = defaults;
+  let keys = 0;
   const rekey: Layer = (next) => (request, context) => next(request, context.idempotencyKey === undefined
     ? context
-    : context.with({ idempotencyKey: automaticKey(runtime) }));
+    : context.with({ idempotencyKey: automaticKey(runtime, keys++) }));
   return { ...defaults, retry: retry && ((next) => retry(rekey(next))) };
 }
 
