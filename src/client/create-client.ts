@@ -10,7 +10,7 @@ import type { Picker } from "../core/picker.ts";
 import type { Probe } from "../core/probe.ts";
 import type { Runtime, Security } from "../core/runtime.ts";
 import { compose, type LayerMaker, type Service, type Stack } from "../core/service.ts";
-import { avoidTried, leastDelay, slowStart } from "../balance/index.ts";
+import { avoidTried, leastRequests, slowStart } from "../balance/index.ts";
 import { codersOf, type MethodCoders } from "../contract/coders.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { AnyMethod } from "../contract/method.ts";
@@ -47,7 +47,7 @@ export interface ClientOptions extends EndpointOptions {
   readonly zone?: string | undefined;
   /** Regions: spillover, fail-back, residency, drain. */
   readonly regions?: Omit<RegionPreferenceOptions, "region" | "zone"> | undefined;
-  /** How one endpoint of a region is chosen. Default: who is expected to answer soonest (`leastDelay`). */
+  /** How one endpoint of a region is chosen. Default: the less loaded of two (least requests, P2C). */
   readonly picker?: Picker | undefined;
   /**
    * Wraps the choice of an endpoint: gets a maker of what is the choice otherwise, region preference over `picker`,
@@ -193,7 +193,7 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
   // Of several pickers the first tells where regions stand: the observer has one story to follow.
   let regionObserver: Observer | undefined = observer;
   const makePicker = (): Picker => {
-    const tried = avoidTried(options.picker ?? leastDelay(runtime.random));
+    const tried = avoidTried(options.picker ?? leastRequests(runtime.random));
     const inner = options.slowStart === false
       ? tried
       : slowStart(runtime, { of: "returned", windowMs: 10_000, minShare: 0.02, ...options.slowStart })(tried);

@@ -60,9 +60,9 @@ test("with the detector, least requests loses what was under way before there wa
   assert.ok(least / calls <= 0.0004, `${least}`);
 });
 
-test("the default picker sees what has not come back: 0.04 %, though nobody tells it anything", () => {
+test("least delay sees what has not come back: 0.04 %, though nobody tells it anything", () => {
   for (const withDetector of [false, true]) {
-    const byDefault = lost((_, random) => leastDelay(random), withDetector);
-    assert.ok(byDefault / calls <= (withDetector ? 0.0004 : 0.0005), `${byDefault}`);
+    const least = lost((_, random) => leastDelay(random), withDetector);
+    assert.ok(least / calls <= (withDetector ? 0.0004 : 0.0005), `${least}`);
   }
 });
