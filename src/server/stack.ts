@@ -7,14 +7,13 @@
 import type { Observer } from "../core/observer.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { LayerMaker, Stack } from "../core/service.ts";
-import { admission as defaultAdmission } from "../overload/index.ts";
 
 export interface ServerStackOptions {
   /** Layers of the user's own. */
   readonly stack?: Stack | undefined;
   /**
    * Decides which calls are taken on, when, and in which order: `admission(...)` of `meridian-rpc/overload`, whose
-   * defaults are the default here. `false` for none.
+   * defaults need no numbers. Default, and `false`: none but `maxInFlight`.
    */
   readonly admission?: LayerMaker | false | undefined;
   /** Answers a repeat of a keyed call from the record of the first: `replay(...)` of `meridian-rpc/replay`. */
@@ -22,9 +21,9 @@ export interface ServerStackOptions {
 }
 
 export function serverStack(runtime: Runtime, observer: Observer, options: ServerStackOptions): Stack {
-  const { admission = defaultAdmission(), replay, stack } = options;
+  const { admission, replay, stack } = options;
   return {
-    admission: admission === false ? undefined : admission(runtime, observer),
+    admission: admission === undefined || admission === false ? undefined : admission(runtime, observer),
     ...stack,
     replay: replay?.(runtime, observer),
   };

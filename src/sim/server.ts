@@ -11,6 +11,7 @@ import type { Random, Runtime } from "../core/runtime.ts";
 import { compose, type Service } from "../core/service.ts";
 import type { AnyContract } from "../contract/service.ts";
 import { programOf } from "../runtime/sim/inside.ts";
+import { admission as defaultAdmission } from "../overload/index.ts";
 import { latencyByLoad } from "../server/latency-by-load.ts";
 import { serverStack, type ServerStackOptions } from "../server/stack.ts";
 import { constant, type Distribution } from "./distributions.ts";
@@ -32,6 +33,7 @@ export interface HandlerPlace {
 
 export type ModelledHandler = (request: never, context: Context, place: HandlerPlace) => unknown;
 
+/** Unlike `createServer`, admission is on unless it is `false`: worlds are there to show overload. */
 export interface SimulatedServerOptions extends ServerStackOptions, StationOptions {
   /** The host's name; made if there is none of that name. */
   readonly host: string;
@@ -180,7 +182,7 @@ class ModelledServer implements SimulatedServer {
 
   #routes(runtime: Runtime, observer: Observer): Map<string, Service> {
     const { options } = this;
-    const stack = serverStack(runtime, observer, options);
+    const stack = serverStack(runtime, observer, { admission: defaultAdmission(), ...options });
     const routes = new Map<string, Service>();
     for (const [name, method] of Object.entries(this.#contract.methods)) {
       const given = options.handlers?.[name];
