@@ -23,7 +23,7 @@ async function *tiers(stage: Stage): AsyncGenerator<Row> {
   const addresses = (of: readonly LedgerServer[]): string[] => of.map(({ address }) => address);
   const second = await stage.servers([server, server].map((one) => ({ ...one, below: addresses(last) })));
   const first = await stage.servers([server, server].map((one) => ({ ...one, below: addresses(second) })));
-  for (const share of stage.options.quick ? [0.9] : [0.5, 0.9, 1]) {
+  for (const share of stage.options.quick ? [0.9] : [0.5, 1]) {
     yield* await stage.play(`the last tier fails ${share * 100} of a hundred`,
       () => played(stage, { first, second, last, share }));
   }

@@ -47,7 +47,7 @@ async function *control(stage: Stage, cachePath: string): AsyncGenerator<Row> {
     await begin();
     await registry.kill();
     const atMs = machineMs();
-    await stage.wait(stage.options.quick ? 1_500 : 12_000);
+    await stage.wait(stage.options.quick ? 1_500 : 8_000);
     // Nobody can be told now that a server is gone.
     const [victim, ...others] = servers as [LedgerServer, ...LedgerServer[]];
     const exit = once(victim.child, "exit");

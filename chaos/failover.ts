@@ -62,7 +62,7 @@ interface Cast {
 async function regionPlayed(stage: Stage, { east, others, cable }: Cast): Promise<Played> {
   await stage.begin(crowdsOf([...east, ...others]));
   // Long enough for what retries may spend to be saved up.
-  await stage.wait(5_000);
+  await stage.wait(stage.options.quick ? 5_000 : 8_000);
   await stage.latenessMs(others);
   const faultMs = machineMs();
   if (typeof cable === "string") {

@@ -71,7 +71,7 @@ async function played(stage: Stage, { victim, others, fault }: Cast): Promise<Pl
   await stage.latenessMs(others);
   const faultMs = machineMs();
   await fault.begin();
-  await stage.wait(stage.options.quick ? 4_000 : 8_000);
+  await stage.wait(stage.options.quick ? 4_000 : 7_000);
   const untilMs = machineMs();
   const lateMs = await stage.latenessMs(others);
   const report = await stage.report();

@@ -64,7 +64,9 @@ interface Pushed extends Discovery {
 
 class Crowd {
   factor = 1;
-  readonly #report: Mutable<CrowdReport> & { errors: Record<string, number>; skipped: number };
+  readonly #report: Mutable<CrowdReport> & {
+    errors: Record<string, number>; events: Record<string, number>; skipped: number;
+  };
   readonly #callers: readonly Caller[];
   readonly #numbers = new Map<string, number>();
   readonly #underWay = new Set<Promise<void>>();
@@ -75,7 +77,7 @@ class Crowd {
   constructor(clients: readonly CrowdClient[]) {
     this.#report = {
       clients: clients.map(({ name }) => name), methods: [...methods], servers: [],
-      calls: [], picks: [], changes: [], errors: {}, stalls: [], skipped: 0,
+      calls: [], picks: [], changes: [], errors: {}, events: {}, stalls: [], skipped: 0,
     };
     this.#callers = clients.map((settings, index) => ({
       index, client: this.#client(settings, index), methods: settings.methods ?? ["read"], name: settings.name,
@@ -162,6 +164,9 @@ class Crowd {
         endpointChanged: (endpoint, status, why) => void this.#report.changes.push({
           atMs: machineMs(), server: this.#numberOf(endpoint.id), status, why,
         }),
+        event: (name) => {
+          this.#report.events[name] = (this.#report.events[name] ?? 0) + 1;
+        },
       },
     });
   }

@@ -1,7 +1,11 @@
 // A server of the ledger with a modelled capacity: node chaos/fleet/ledger-server.ts SETTINGS, as JSON.
 import { createClient as connectRedis } from "@redis/client";
-import { type Context, expected, observeAll, type Observer, type Picker } from "../../src/core/index.ts";
+import {
+  type Context, expected, type LayerMaker, observeAll, type Observer, type Picker,
+} from "../../src/core/index.ts";
 import { createClient, createServer } from "../../src/index.ts";
+import { gateOf } from "../../src/core/gate.ts";
+import { admission } from "../../src/overload/index.ts";
 import { registry } from "../../src/registry/index.ts";
 import { redisReplayStore, replay } from "../../src/replay/index.ts";
 import { processLoad } from "../../src/runtime/node/index.ts";
@@ -33,8 +37,7 @@ function count(buckets: Record<number, number>): void {
 const observer: Observer = {
   handled(_, latencyMs, error) {
     if (error?.code !== "resource_exhausted" || !error.neverStarted) return;
-    if (error.message.includes("lets in")) shedMs.push(latencyMs);
-    else waitedMs.push(latencyMs);
+    waitedMs.push(latencyMs);
     if (error.retryAfterMs !== undefined) shedsWithAdvice++;
   },
 };
@@ -66,6 +69,24 @@ const below = settings.below === undefined ? undefined : createClient(Ledger, {
   address: settings.below, metrics: false, routing: (makePicker) => counting(makePicker()),
 });
 
+/** The default admission; how long it takes to turn away at the door is measured around it. */
+const timedAdmission: LayerMaker = (runtime, told) => {
+  const layer = admission()(runtime, told);
+  const gate = gateOf(layer);
+  if (gate === undefined) return layer;
+  const refuse = gate.refuse.bind(gate);
+  gate.refuse = (context) => {
+    const fromMs = machineMs();
+    const refusal = refuse(context);
+    if (refusal !== undefined) {
+      shedMs.push(machineMs() - fromMs);
+      if (refusal.retryAfterMs !== undefined) shedsWithAdvice++;
+    }
+    return refusal;
+  };
+  return layer;
+};
+
 function counting(inner: Picker): Picker {
   const pick: Picker = (candidates, context) => {
     const picked = inner(candidates, context);
@@ -92,7 +113,7 @@ async function work(method: Method, context: Context): Promise<Record<string, ne
 /** This process's own, and that its modelled workers are busy, as one bound by its processor would tell. */
 const load = processLoad();
 const server = createServer({
-  metrics: false, region: settings.region, observer: observeAll(observer, load.observer),
+  metrics: false, admission: timedAdmission, region: settings.region, observer: observeAll(observer, load.observer),
   load(inFlight) {
     const report = load(inFlight);
     return { ...report, cpu: Math.max(report.cpu, bench.utilisation()) };

@@ -128,6 +128,8 @@ export interface CrowdReport {
   readonly changes: readonly Change[];
   /** Why calls failed, in the words of the first of each kind. */
   readonly errors: Readonly<Record<string, number>>;
+  /** How often clients told of each event, by its name. */
+  readonly events: Readonly<Record<string, number>>;
   readonly stalls: readonly (readonly [atMs: number, lateMs: number])[];
   /** Calls that were never made, since this process itself had stood still. */
   readonly skipped: number;
