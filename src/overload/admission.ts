@@ -70,6 +70,7 @@ const pressedTicks = 2;
 /** Time constant of what comes and what is completed, in milliseconds, and how much more than the other is too much. */
 const rateMs = 2_000;
 const overload = 1.1;
+const noOverload = 1.02;
 /** So many of those who cannot pay for what is called go there all the same, to learn its price. */
 const probeShare = 0.01;
 /** Ticks of peace after which the door is opened. */
@@ -264,7 +265,9 @@ export class Admission extends Alarm implements AdmissionState {
       const caller = new Caller({
         next, request, context, resolve, reject, work: this.#begin, refuse: this.#refuse, leave: this.#leave,
       }, level, nowMs);
-      const capacity = Math.ceil(this.#options.capacity * this.limit);
+      const usual = Math.ceil(this.#options.capacity * this.limit);
+      // Those who matter most find a place while there is one to be had in time, however low the limit.
+      const capacity = caller.rank === 0 && usual > 0 ? Math.max(usual, this.#options.room) : usual;
       if (!this.#line.enter(caller, capacity)) caller.turnedAway("the line is full");
       else context.onCancel(caller);
     });
@@ -331,9 +334,11 @@ export class Admission extends Alarm implements AdmissionState {
     this.#arriving = this.#arriving * keep + happened.arrived * (1 - keep) / elapsedMs;
     this.#completing = this.#completing * keep + happened.completed * (1 - keep) / elapsedMs;
     this.#line.servedPerMs = this.#completing;
-    // Those that are at work now came, too, and are not completed.
-    const isOverloaded = this.#line.isOverloaded = this.#arriving > overload * this.#completing &&
-      (this.#arriving - this.#completing) * rateMs > this.#options.room;
+    // Those that are at work now came, too, and are not completed. Once begun it lasts until no more comes than is done.
+    const isOverloaded = this.#line.isOverloaded = this.#line.isOverloaded
+      ? this.#arriving > noOverload * this.#completing
+      : this.#arriving > overload * this.#completing &&
+        (this.#arriving - this.#completing) * rateMs > this.#options.room;
     this.#limited();
     const isPressed = isOverloaded && (this.#line.isStanding(nowMs) || happened.turnedAway > 0);
     this.#pressed = isPressed ? this.#pressed + 1 : 0;

@@ -105,6 +105,8 @@ export interface WaitingLine {
 }
 
 const ranks = 3;
+/** Waiting for so many others is no sign of anything: controlled delay's target is never less than some packets. */
+const fewServed = 1;
 /** The critical wait so much longer before their row stands, while what was let in too much is worked off. */
 const criticalPatience = 5;
 
@@ -144,6 +146,8 @@ class Line extends Alarm implements WaitingLine {
     for (const row of this.#rows) {
       this.#look(row, nowMs);
       any ||= row.isStanding;
+      // Those behind the critical may not be asked for long: their wait is over all the same.
+      if (row.isStanding) this.#slough(row, nowMs);
     }
     return any;
   }
@@ -193,12 +197,15 @@ class Line extends Alarm implements WaitingLine {
       const waiter = this.#lifo && row.isStanding ? mostImportant(row) : row.first;
       if (waiter === undefined) continue;
       this.leave(waiter);
-      if (nowMs - waiter.enteredMs > this.#targetMs) row.lateMs = nowMs;
+      if (nowMs - waiter.enteredMs > this.#patienceOfOneMs()) row.lateMs = nowMs;
       if (nowMs - waiter.enteredMs > this.#maxWaitMs) {
         waiter.turnedAway("it waited too long");
         continue;
       }
       this.#slough(row, nowMs);
+      // Whoever less critical is served proves that the most critical are not too many.
+      const most = this.#rows[0] as Row;
+      if (row !== most) most.isStanding = false;
       return waiter;
     }
     return undefined;
@@ -218,7 +225,12 @@ class Line extends Alarm implements WaitingLine {
 
   /** How long anybody of a row may wait now. */
   #patienceMs(row: Row): number {
-    return row.isStanding ? this.#targetMs * 2 : this.#maxWaitMs;
+    return row.isStanding ? Math.min(this.#patienceOfOneMs() * 2, this.#maxWaitMs) : this.#maxWaitMs;
+  }
+
+  /** How long one may wait without anything being wrong: where calls are long, until a few of them are served. */
+  #patienceOfOneMs(): number {
+    return this.servedPerMs > 0 ? Math.max(this.#targetMs, fewServed / this.servedPerMs) : this.#targetMs;
   }
 
   /** Whether a row stands now. */
@@ -231,11 +243,11 @@ class Line extends Alarm implements WaitingLine {
     }
   }
 
-  /** Turns away who has waited too long; of a row that stands all but the last, or a place would stay empty. */
+  /** Turns away who has waited too long; but not the last of all, or a place would stay empty. */
   #slough(row: Row, nowMs: number): void {
     for (let waiter = row.first; waiter !== undefined; waiter = row.first) {
       const waitedMs = nowMs - waiter.enteredMs;
-      if (waitedMs <= this.#patienceMs(row) || (row.size === 1 && waitedMs <= this.#maxWaitMs)) return;
+      if (waitedMs <= this.#patienceMs(row) || (this.size === 1 && waitedMs <= this.#maxWaitMs)) return;
       row.lateMs = nowMs;
       this.leave(waiter);
       waiter.turnedAway(`it waited ${waitedMs.toFixed(0)} ms`);
@@ -250,7 +262,7 @@ class Line extends Alarm implements WaitingLine {
       this.#look(row, nowMs);
       this.#slough(row, nowMs);
       if (row.first === undefined) continue;
-      const patienceMs = row.size === 1 ? this.#maxWaitMs : this.#patienceMs(row);
+      const patienceMs = this.size === 1 ? this.#maxWaitMs : this.#patienceMs(row);
       dueMs = Math.min(dueMs, row.first.enteredMs + patienceMs);
     }
     // A little later than due, so that whoever is due is too late and not just in time.
