@@ -19,7 +19,6 @@ const program = fileURLToPath(new URL("../../chaos/run.ts", import.meta.url));
 /** What each must have measured, by the beginnings of its rows. */
 const scenarios = {
   control: ["pushed nobody", "registry killed", "started from the cache", "registry back, empty"],
-  gray: ["5 % errors", "hears but is not heard"],
   lost: ["acknowledged writes that were lost"],
 };
 
