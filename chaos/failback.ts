@@ -37,10 +37,10 @@ async function played(stage: Stage, east: readonly LedgerServer[], west: readonl
   await stop(stage, east, quick ? 1_000 : 4_000);
   const backMs = machineMs();
   await stage.latenessMs([...east, ...west]);
-  await stage.wait(quick ? 8_000 : 41_000);
+  await stage.wait(quick ? 7_000 : 41_000);
   const flapsMs = machineMs();
   let lateMs = await stage.latenessMs([...east, ...west]);
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < (quick ? 2 : 3); i++) {
     await stop(stage, east, 1_500);
     await stage.wait(1_500);
   }

@@ -37,9 +37,9 @@ async function measured(stage: Stage, servers: readonly LedgerServer[]): Promise
   await stage.begin([{
     name: "callers", perSecond: modelled * 1.3, servers: servers.map(({ address }) => ({ address })),
   }]);
-  await stage.wait(2_000);
+  await stage.wait(stage.options.quick ? 1_000 : 2_000);
   const fromMs = machineMs();
-  await stage.wait(3_000);
+  await stage.wait(stage.options.quick ? 2_000 : 3_000);
   const untilMs = machineMs();
   const report = await stage.report();
   const good = report.calls.filter((one) => {
