@@ -201,6 +201,11 @@ const gracefulOverload: Property = {
   async run(seed) {
     const { check, end } = findings();
     const capacity = 400;
+    // Five times what an unloaded call takes, or what a server of one worker cannot help: its knee lets 6 to 8 calls
+    // work, which take turns (80 ms), and who waits behind the critical may do so for controlled delay's interval
+    // (100 ms) and, once the row stands, for two calls more. With work of 10 ms flat five times as long as unloaded
+    // would be ten calls of work, at a utilisation of 1 with three quarters of it ahead of everybody else.
+    const byConstructionMs = 200;
     const [beginMs, untilMs] = [4_000, 12_000];
     // A quarter of it alone would fit.
     const kinds: readonly Method[] = ["pay", "read", "list", "read"];
@@ -217,7 +222,7 @@ const gracefulOverload: Property = {
     check(goodput >= 0.95 * capacity, () => `${goodput.toFixed(0)} of ${capacity} a second`);
     const took = good.map(({ tookMs }) => tookMs).sort((a, b) => a - b);
     const p99Ms = took[Math.floor(took.length * 0.99)] ?? 0;
-    check(p99Ms <= 5 * calmMs, () =>
+    check(p99Ms <= Math.max(5 * calmMs, byConstructionMs), () =>
       `99 % of the accepted within ${p99Ms.toFixed(0)} ms, unloaded ${calmMs.toFixed(0)}`);
     const critical = due(built.calls, beginMs + 1_000, untilMs).filter(({ method }) => method === "pay");
     const paid = shareOf(critical, (one) => one.good);

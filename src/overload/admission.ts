@@ -129,6 +129,8 @@ export class Admission extends Alarm implements AdmissionState {
   #completing = 0;
   #pressed = 0;
   #calm = 0;
+  /** Ticks since more came than was done, or somebody waited after that. */
+  #settled = calmTicks;
 
   constructor(runtime: Runtime, observer: Observer, options: Resolved) {
     super();
@@ -146,7 +148,7 @@ export class Admission extends Alarm implements AdmissionState {
   /** The limit, or whether it binds, may have changed. */
   #limited(): void {
     const { limit } = this.#limit;
-    this.limit = this.#line.isOverloaded ? limit : Math.max(limit, this.#options.room);
+    this.limit = this.#settled < calmTicks ? limit : Math.max(limit, this.#options.room);
   }
 
 
@@ -334,11 +336,14 @@ export class Admission extends Alarm implements AdmissionState {
     this.#arriving = this.#arriving * keep + happened.arrived * (1 - keep) / elapsedMs;
     this.#completing = this.#completing * keep + happened.completed * (1 - keep) / elapsedMs;
     this.#line.servedPerMs = this.#completing;
-    // Those that are at work now came, too, and are not completed. Once begun it lasts until no more comes than is done.
-    const isOverloaded = this.#line.isOverloaded = this.#line.isOverloaded
+    // Those that are at work now came, too, and are not completed. While an overload is not over, less is enough.
+    const wasOverloaded = this.#settled < calmTicks;
+    const isOverloaded = this.#line.isOverloaded = wasOverloaded
       ? this.#arriving > noOverload * this.#completing
       : this.#arriving > overload * this.#completing &&
         (this.#arriving - this.#completing) * rateMs > this.#options.room;
+    // Right after it there is much to be worked off, and the next burst: the limit that was found still binds.
+    this.#settled = isOverloaded || (wasOverloaded && this.#line.size > 0) ? 0 : this.#settled + 1;
     this.#limited();
     const isPressed = isOverloaded && (this.#line.isStanding(nowMs) || happened.turnedAway > 0);
     this.#pressed = isPressed ? this.#pressed + 1 : 0;
@@ -372,7 +377,7 @@ export class Admission extends Alarm implements AdmissionState {
     this.#levelText = undefined;
     this.#level.open();
     // What was not completed before tells nothing of what will be.
-    this.#completing = this.#arriving;
+    if (this.#settled >= calmTicks) this.#completing = this.#arriving;
     this.#tell("overload.ends", { limit: this.#limit.limit, shed: this.shed, why: "nobody had to wait" });
   }
 }

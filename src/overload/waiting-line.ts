@@ -105,9 +105,7 @@ export interface WaitingLine {
 }
 
 const ranks = 3;
-/** Waiting for so many others is no sign of anything: controlled delay's target is never less than some packets. */
-const fewServed = 1;
-/** The critical wait so much longer before their row stands, while what was let in too much is worked off. */
+/** The critical wait so much longer before their row stands, and in it, while what was let in too much is done. */
 const criticalPatience = 5;
 
 /** Makes an empty line. */
@@ -197,7 +195,7 @@ class Line extends Alarm implements WaitingLine {
       const waiter = this.#lifo && row.isStanding ? mostImportant(row) : row.first;
       if (waiter === undefined) continue;
       this.leave(waiter);
-      if (nowMs - waiter.enteredMs > this.#patienceOfOneMs()) row.lateMs = nowMs;
+      if (nowMs - waiter.enteredMs > this.#targetOfMs(row)) row.lateMs = nowMs;
       if (nowMs - waiter.enteredMs > this.#maxWaitMs) {
         waiter.turnedAway("it waited too long");
         continue;
@@ -225,12 +223,13 @@ class Line extends Alarm implements WaitingLine {
 
   /** How long anybody of a row may wait now. */
   #patienceMs(row: Row): number {
-    return row.isStanding ? Math.min(this.#patienceOfOneMs() * 2, this.#maxWaitMs) : this.#maxWaitMs;
+    return row.isStanding ? Math.min(this.#targetOfMs(row) * 2, this.#maxWaitMs) : this.#maxWaitMs;
   }
 
-  /** How long one may wait without anything being wrong: where calls are long, until a few of them are served. */
-  #patienceOfOneMs(): number {
-    return this.servedPerMs > 0 ? Math.max(this.#targetMs, fewServed / this.servedPerMs) : this.#targetMs;
+  /** How long one of a row may wait without anything being wrong: where calls are long, until one of them is done. */
+  #targetOfMs(row: Row): number {
+    const targetMs = this.servedPerMs > 0 ? Math.max(this.#targetMs, 1 / this.servedPerMs) : this.#targetMs;
+    return targetMs * (row.intervalMs / this.#intervalMs);
   }
 
   /** Whether a row stands now. */
