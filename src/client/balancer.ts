@@ -7,7 +7,7 @@ import { expected, type RpcError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Picker } from "../core/picker.ts";
 import type { Clock, Runtime } from "../core/runtime.ts";
-import type { Service } from "../core/service.ts";
+import { makesAttempts, type Service } from "../core/service.ts";
 import { ClientEndpoint, type EndpointOptions, type EndpointOwner } from "./endpoint.ts";
 import {
   type LoadThresholds, type LoadWatch, loadWatch, type LoopGuard, loopGuard, outlierDetection, type OutlierDetector,
@@ -113,7 +113,7 @@ export class Balancer implements EndpointOwner, Watcher {
       }
       return this.#withoutEndpoint(service, request, context);
     };
-    return service;
+    return makesAttempts(service);
   }
 
   #withoutEndpoint(service: Service, request: unknown, context: Context): unknown {

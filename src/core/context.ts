@@ -58,6 +58,14 @@ export interface Contenders {
   tried(): readonly unknown[];
 }
 
+/** Hears of the end of a call's first attempt in the place of a promise handler, which each call would pay for. */
+export interface Recovery {
+  /** It was answered, at `endedMs`. */
+  answered(context: Context, endedMs: number): void;
+  /** It failed: what the call ends with. */
+  failed(context: Context, error: RpcError): Promise<unknown>;
+}
+
 export type MetadataListener = (kind: "header" | "trailer", metadata: Metadata) => void;
 
 export class Context {
@@ -75,6 +83,14 @@ export class Context {
   readonly hops: number;
   readonly onMetadata: MetadataListener | undefined;
   readonly onAttemptEnded: AttemptListener | undefined;
+  /**
+   * Of the client's own stack, and of this very context, not of those derived from it: the request; the promise that
+   * the connection made, until it fails; who goes on when it does; and who may send the call once more.
+   */
+  request: unknown = undefined;
+  answer: Promise<unknown> | undefined = undefined;
+  recovery: Recovery | undefined = undefined;
+  hedger: unknown = undefined;
   /** Where cancellation and reply live: contexts derived by `with` share their origin's. */
   readonly #origin: Context;
   #reason: RpcError | undefined = undefined;

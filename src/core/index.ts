@@ -5,7 +5,8 @@ export type {
   Accept, Accepted, AcceptOwner, AttemptObserver, Connect, Connection, ConnectionEvents, ServedConnection,
 } from "./connection.ts";
 export {
-  type Cancellable, type Contenders, Context, type ContextFields, type MetadataListener, type ReplyMetadata,
+  type Cancellable, type Contenders, Context, type ContextFields, type MetadataListener, type Recovery,
+  type ReplyMetadata,
 } from "./context.ts";
 export type { Discovery, Registrar, Registration, Watcher } from "./discovery.ts";
 export {
@@ -34,5 +35,6 @@ export type {
 export type { TextStore } from "./text-store.ts";
 export { lastActiveTier, tierOf, tierOverprovisioning } from "./tiers.ts";
 export {
-  type Awaitable, compose, isPromise, type Layer, type LayerMaker, type Service, settle, type Stack,
+  type Awaitable, compose, isAttempts, isPromise, type Layer, type LayerMaker, makesAttempts, type Service, settle,
+  type Stack,
 } from "./service.ts";

@@ -32,6 +32,19 @@ export function compose(stack: Stack, service: Service): Service {
   return Object.values(stack).reduceRight<Service>((inner, layer) => layer?.(inner) ?? inner, service);
 }
 
+const direct = new WeakSet<Service>();
+
+/** Says of a service that it hands a call to one connection, and adds nothing to its answer: the balancer's. */
+export function makesAttempts(service: Service): Service {
+  direct.add(service);
+  return service;
+}
+
+/** Whether a service said so of itself: then nobody between it and the caller looks at single attempts. */
+export function isAttempts(service: Service): boolean {
+  return direct.has(service);
+}
+
 /** Whether a service answered with a promise. */
 export function isPromise<T>(answer: Awaitable<T>): answer is Promise<T> {
   return typeof answer === "object" && answer !== null && typeof (answer as { then?: unknown }).then === "function";

@@ -15,12 +15,8 @@ export type Late = {
 );
 
 /** Hears of a call that has come to its delay. */
-export type Looked = (
-  line: HedgeLine, owner: ContestOwner, request: unknown, context: Context, answer: Promise<unknown>,
-) => void;
+export type Looked = (line: HedgeLine, context: Context) => void;
 
-/** Fields of one entry in the ring: owner, request, context, answer. */
-const fields = 4;
 const leastRoom = 64;
 
 export class HedgeLine {
@@ -36,7 +32,8 @@ export class HedgeLine {
   toldMs = 0;
   toldAtMs = -Infinity;
   size = 0;
-  #ring: unknown[] = [];
+  /** Contexts alone, which keep what else is needed: a store in an old array costs more than one in a young object. */
+  #ring: (Context | undefined)[] = [];
   #first = 0;
   #calls = 0;
 
@@ -52,7 +49,7 @@ export class HedgeLine {
 
   /** When the first call comes to its delay. */
   get dueMs(): number {
-    return (this.#ring[this.#first * fields + 2] as Context).startedMs + this.delayMs;
+    return (this.#ring[this.#first] as Context).startedMs + this.delayMs;
   }
 
   /** Adds a call that began just now; false when there is no room. */
@@ -60,61 +57,48 @@ export class HedgeLine {
     // Calls end mostly in the order of their beginning: two are let go of for each that comes, while they are young, so
     // that what nobody needs is not carried on until its delay.
     if (this.#dropEnded()) this.#dropEnded();
-    let room = this.#ring.length / fields;
-    if (this.size === room) {
-      if (room >= this.#maxPending) return false;
+    if (this.size === this.#ring.length) {
+      if (this.size >= this.#maxPending) return false;
       this.#grow();
-      room = this.#ring.length / fields;
     }
-    const at = ((this.#first + this.size) & (room - 1)) * fields;
-    this.size++;
+    context.hedger = owner;
+    context.request = request;
+    context.answer = answer;
     const ring = this.#ring;
-    ring[at] = owner;
-    ring[at + 1] = request;
-    ring[at + 2] = context;
-    ring[at + 3] = answer;
+    ring[(this.#first + this.size) & (ring.length - 1)] = context;
+    this.size++;
     return true;
   }
 
   /** Takes out who has come to the delay, in order. */
   takeDue(nowMs: number, looked: Looked): void {
     while (this.size > 0) {
-      const ring = this.#ring;
-      const at = this.#first * fields;
-      const context = ring[at + 2] as Context;
+      const context = this.#ring[this.#first] as Context;
       if (context.startedMs + this.delayMs > nowMs) return;
-      const owner = ring[at] as ContestOwner;
-      const request = ring[at + 1];
-      const answer = ring[at + 3] as Promise<unknown>;
-      this.#takeFirst(ring, at);
-      looked(this, owner, request, context, answer);
+      this.#takeFirst();
+      if (!context.attemptEnded) looked(this, context);
     }
   }
 
   /** Lets go of the first if it has ended. */
   #dropEnded(): boolean {
-    if (this.size === 0) return false;
-    const ring = this.#ring;
-    const at = this.#first * fields;
-    if (!(ring[at + 2] as Context).attemptEnded) return false;
-    this.#takeFirst(ring, at);
+    if (this.size === 0 || !(this.#ring[this.#first] as Context).attemptEnded) return false;
+    this.#takeFirst();
     return true;
   }
 
-  #takeFirst(ring: unknown[], at: number): void {
-    ring[at] = ring[at + 1] = ring[at + 2] = ring[at + 3] = undefined;
-    this.#first = (this.#first + 1) & (ring.length / fields - 1);
+  #takeFirst(): void {
+    const ring = this.#ring;
+    ring[this.#first] = undefined;
+    this.#first = (this.#first + 1) & (ring.length - 1);
     this.size--;
   }
 
   #grow(): void {
     const old = this.#ring;
-    const room = old.length / fields;
-    const grown: unknown[] = Array.from({ length: Math.max(leastRoom, room * 2) * fields }, () => undefined);
-    for (let i = 0; i < this.size; i++) {
-      const from = ((this.#first + i) & (room - 1)) * fields;
-      for (let field = 0; field < fields; field++) grown[i * fields + field] = old[from + field];
-    }
+    const grown: (Context | undefined)[] =
+      Array.from({ length: Math.max(leastRoom, old.length * 2) }, () => undefined);
+    for (let i = 0; i < this.size; i++) grown[i] = old[(this.#first + i) & (old.length - 1)];
     this.#ring = grown;
     this.#first = 0;
   }

@@ -253,10 +253,13 @@ class Hedging extends Alarm {
   }
 
   /** One call that has come to its delay: most have ended long since. */
-  readonly #looked = (
-    line: HedgeLine, owner: ContestOwner, request: unknown, context: Context, answer: Promise<unknown>,
-  ): void => {
-    if (context.attemptEnded || context.cancelReason !== undefined || context.contenders !== undefined) return;
+  readonly #looked = (line: HedgeLine, context: Context): void => {
+    const { request } = context;
+    const owner = context.hedger as ContestOwner;
+    const { answer } = context;
+    // Without an answer it has just failed.
+    if (answer === undefined || context.attemptEnded) return;
+    if (context.cancelReason !== undefined || context.contenders !== undefined) return;
     if (this.#maySend(context, 1)) this.#begin(line, owner, request, context, answer);
     else this.#addLate({
       dueMs: context.startedMs + line.hangMs, contest: undefined, owner, request, context, answer, paid: false,

@@ -6,8 +6,8 @@
  * A call that succeeds pays a counter and one `then`.
  */
 import {
-  type Clock, type Code, type Context, isPromise, type Layer, mayHaveRun, type MethodInfo, numberOption,
-  type Observer, RpcError, type Runtime, type Service,
+  type Clock, type Code, type Context, isAttempts, isPromise, type Layer, mayHaveRun, type MethodInfo, numberOption,
+  type Observer, type Recovery, RpcError, type Runtime, type Service,
 } from "../core/index.ts";
 import { backoff, type BackoffOptions } from "./backoff.ts";
 import { pause } from "./pause.ts";
@@ -44,6 +44,9 @@ export interface RetryLayer extends Layer {
 /** Most attempts a call ever makes, whatever the options say (gRFC A6). */
 const attemptLimit = 5;
 
+/** Hears of a call's end, which is now where no time is named. */
+type Ended = (context: Context, error: unknown, endedMs?: number) => void;
+
 interface Policy {
   readonly runtime: Pick<Runtime, "clock" | "random">;
   readonly maxAttempts: number;
@@ -53,7 +56,7 @@ interface Policy {
   readonly budget: RetryBudget;
   readonly budgetKey: (error: RpcError) => string;
   readonly observer: Observer | undefined;
-  ended: ((context: Context, error: unknown) => void) | undefined;
+  ended: Ended | undefined;
 }
 
 /** Makes the retry layer. The error that ends a call is that of its last attempt. */
@@ -73,7 +76,14 @@ export function retry(runtime: Pick<Runtime, "clock" | "random">, options: Retry
   };
   const { budget } = policy;
   if (budget.succeeded !== undefined) policy.ended = paying(budget, policy.ended);
-  const layer: Layer = (next) => (request, context) => {
+  const layer: Layer = (next) => over(policy, next);
+  return Object.assign(layer, { budget });
+}
+
+function over(policy: Policy, next: Service): Service {
+  const { budget } = policy;
+  const recovery = isAttempts(next) ? recoveryOf(policy, next) : undefined;
+  return (request, context) => {
     // A further attempt of a call that is out already is neither a call of its own nor repeated by itself.
     if (context.hedged) return next(request, context);
     budget.began(context.startedMs);
@@ -88,6 +98,12 @@ export function retry(runtime: Pick<Runtime, "clock" | "random">, options: Retry
       policy.ended?.(context, undefined);
       return answer;
     }
+    // A connection's own promise: it asks us itself when the attempt has failed.
+    if (recovery !== undefined && context.answer === answer) {
+      context.request = request;
+      context.recovery = recovery;
+      return answer;
+    }
     const { ended } = policy;
     const failed = (error: unknown) => again(policy, next, request, context, error);
     if (ended === undefined) return answer.then(undefined, failed);
@@ -96,7 +112,14 @@ export function retry(runtime: Pick<Runtime, "clock" | "random">, options: Retry
       return value;
     }, failed);
   };
-  return Object.assign(layer, { budget });
+}
+
+/** What goes on after a first attempt without a promise handler of our own. */
+function recoveryOf(policy: Policy, next: Service): Recovery {
+  return {
+    answered: (context, endedMs) => policy.ended?.(context, undefined, endedMs),
+    failed: (context, error) => again(policy, next, context.request, context, error),
+  };
 }
 
 function leastTime({ attemptMs, minAttemptMs }: RetryOptions): (method: MethodInfo) => number {
@@ -232,17 +255,17 @@ function streamed(policy: Policy, next: Service, request: unknown, context: Cont
 
 /** Tells a budget that wants to know of calls that succeed. */
 function paying(budget: RetryBudget, ended: Policy["ended"]): Policy["ended"] {
-  return (context, error) => {
+  return (context, error, endedMs) => {
     if (error === undefined) budget.succeeded?.();
-    ended?.(context, error);
+    ended?.(context, error, endedMs);
   };
 }
 
 function reporting(clock: Clock, observer: Observer | undefined): Policy["ended"] {
   if (observer?.callEnded === undefined) return undefined;
-  return (context, error) => {
+  return (context, error, endedMs = clock.now()) => {
     const failure = error === undefined ? undefined : RpcError.from(error);
-    observer.callEnded?.(context, clock.now() - context.startedMs, failure);
+    observer.callEnded?.(context, endedMs - context.startedMs, failure);
   };
 }
 

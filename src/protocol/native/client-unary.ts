@@ -60,7 +60,7 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
     if (rest !== undefined) this.#sendRest(rest);
     if (context.deadline !== Infinity) channel.clock.set(this, context.deadline);
     context.onCancel(this);
-    return new Promise((resolve, reject) => {
+    return context.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
@@ -100,6 +100,7 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
       return;
     }
     this.#finish(channel.receivedMs, undefined);
+    this.#context.recovery?.answered(this.#context, channel.receivedMs);
     this.#resolve(value);
   }
 
@@ -129,8 +130,13 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
     // Over already: what was told of an earlier call's end may have ended this one.
     if (this.#id === 0) return;
     if (error.metadata !== undefined) this.#context.onMetadata?.("trailer", error.metadata);
+    const context = this.#context;
+    context.answer = undefined;
     this.#finish(this.#connection.channel.clock.now(), error);
-    this.#reject(error);
+    const { recovery } = context;
+    // Not at once: whoever ends many calls has not yet said what became of the connection.
+    if (recovery === undefined) this.#reject(error);
+    else this.#resolve(Promise.resolve(error).then((failure) => recovery.failed(context, failure)));
   }
 
   #finish(endedMs: number, error: RpcError | undefined): void {
