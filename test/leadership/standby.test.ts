@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createStandbyWorld, type MemberName, memberNames, type StandbyWorld, type WorldOptions } from "./world.ts";
 
-const seeds = Number(process.env["MERIDIAN_STANDBY_SEEDS"] ?? 3);
+const seeds = Number(process.env["MERIDIAN_STANDBY_SEEDS"] ?? 1);
 
 type Fault = (world: StandbyWorld, primary: MemberName, others: readonly MemberName[]) => void;
 

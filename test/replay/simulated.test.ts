@@ -13,7 +13,7 @@ import { createSimulation } from "../../src/runtime/sim/index.ts";
 import { createServerOn } from "../../src/server/index.ts";
 
 const seeds = Number(process.env["MERIDIAN_REPLAY_SEEDS"] ?? 2);
-const opsPerSeed = Number(process.env["MERIDIAN_REPLAY_OPS"] ?? 50_000);
+const opsPerSeed = Number(process.env["MERIDIAN_REPLAY_OPS"] ?? 10_000);
 
 const input = z.object({ id: z.string() });
 const output = z.object({ serial: z.int32() });
