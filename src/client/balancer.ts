@@ -90,6 +90,11 @@ export class Balancer implements EndpointOwner, Watcher {
     return [...this.#endpoints.values()];
   }
 
+  /** How many there are, of whatever status. */
+  get size(): number {
+    return this.#endpoints.size;
+  }
+
   /** Whether the endpoint of this id has a connection that was heard of: evidence that needs no probe. */
   isReady(id: string): boolean {
     const status = this.#endpoints.get(id)?.status;

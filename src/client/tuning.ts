@@ -20,7 +20,7 @@ import {
 } from "../resilience/index.ts";
 
 /** How a client's hedges may be set, beside what the client sets itself. */
-export interface ClientHedgeOptions extends Omit<HedgeOptions, "latency" | "budget" | "endsAreTold" | "observer"> {
+export interface ClientHedgeOptions extends Omit<HedgeOptions, "latency" | "budget" | "endsAreTold" | "isAlone" | "observer"> {
   /**
    * Names of the methods that are hedged. Default: all that bear a repeat (`idempotent: true`, or `safe`). Naming one
    * that does not is an error.
@@ -42,8 +42,8 @@ export interface Tuning {
   readonly throttle: AdaptiveThrottle | undefined;
   /** The observer of the balancer: hears attempts, and hands everything on. */
   readonly observer: Observer;
-  /** The hedge layer over a retry layer with this budget; undefined without hedging. */
-  hedges(budget: RetryBudget | undefined): HedgeLayer | undefined;
+  /** The hedge layer over a retry layer with this budget, and endpoints that `isAlone` counts; undefined without. */
+  hedges(budget: RetryBudget | undefined, isAlone: () => boolean): HedgeLayer | undefined;
   /** Least time an attempt of this method is worth beginning with, in milliseconds. */
   attemptMs(method: MethodInfo): number;
   /** Puts around a picker what a client reckons with once a choice is made. */
@@ -70,9 +70,10 @@ export function createTuning(runtime: Runtime, observer: Observer, settings: Tun
   return {
     latency, throttle, attemptMs,
     observer: observeAll({ attemptEnded: hearing(latency, throttle, (error) => layer?.told(error)) }, observer),
-    hedges(budget) {
+    hedges(budget, isAlone) {
       if (hedging === undefined) return undefined;
-      return layer = hedge(runtime, { ...hedging, latency, budget, endsAreTold: budget !== undefined, observer });
+      const endsAreTold = budget !== undefined;
+      return layer = hedge(runtime, { ...hedging, latency, budget, endsAreTold, isAlone, observer });
     },
     guarded: (picker) => guarded(picker, clock, throttle, latency),
   };
@@ -146,6 +147,7 @@ function guarded(
     if (throttle !== undefined) {
       const { criticality } = context.method;
       const group = throttleGroup(region, criticality);
+      if (throttle.passes(group, context.startedMs)) return picked;
       // Who is served and who is not is for servers and clients the same.
       const draw = throttle.share(group) > 0 ? userOrder(context, clock) : undefined;
       if (!throttle.admits(group, criticality, context.startedMs, draw)) {

@@ -40,6 +40,11 @@ export interface AdaptiveThrottle {
    * as a whole.
    */
   admits(group: string, criticality: Criticality, nowMs: number, draw?: number): boolean;
+  /**
+   * The same for a group of which nobody was refused within the window, as nearly all are nearly always: true, and the
+   * call is counted. Otherwise nothing is counted, and `admits` decides.
+   */
+  passes(group: string, nowMs: number): boolean;
   /** Takes in how an attempt failed; those that were accepted need not be told. */
   failed(group: string, error: RpcError, nowMs: number): void;
   /** The share of calls of default criticality that is turned away now, 0 to 1. */
@@ -89,6 +94,12 @@ export function adaptiveThrottle(
     return last = group;
   };
   return {
+    passes(name, nowMs) {
+      const group = groupOf(name, nowMs);
+      if (group.refused !== 0) return false;
+      group.count(nowMs);
+      return true;
+    },
     admits(name, criticality, nowMs, draw) {
       const group = groupOf(name, nowMs);
       group.count(nowMs);

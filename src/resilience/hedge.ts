@@ -59,6 +59,8 @@ export interface HedgeOptions {
    * below asks `context.contenders` about failures. A client's own stack does; then a call costs no promise here.
    */
   readonly endsAreTold?: boolean | undefined;
+  /** Whether there is no other endpoint, so that no call can be sent elsewhere. Default: there is. */
+  readonly isAlone?: (() => boolean) | undefined;
   /** Hears `hedge.sent`, `hedge.delay`, `hedge.held` and `hedge.resumed`. */
   readonly observer?: Observer | undefined;
 }
@@ -125,7 +127,7 @@ class Hedging extends Alarm {
   }
 
   service(next: Service): Service {
-    const { endsAreTold } = this.#settings;
+    const { endsAreTold, isAlone } = this.#settings;
     const lines = this.#lines;
     const { bucket } = this;
     const owner = this.#owner(next);
@@ -134,10 +136,14 @@ class Hedging extends Alarm {
       const answer = next(request, context);
       if (line === null || !isPromise(answer)) return answer;
       if ((++bucket.calls & 7) === 0) this.#sampleLoad(context);
-      if (line.delayMs === Infinity && line.isWorthALook()) this.#refresh(line, context.startedMs);
-      if (line.delayMs !== Infinity && line.add(owner, request, context, answer) && line.size === 1) this.#watch(line);
+      if (!isAlone()) this.#follow(line, owner, request, context, answer);
       return endsAreTold ? answer : this.#told(owner, request, context, answer);
     };
+  }
+
+  #follow(line: HedgeLine, owner: ContestOwner, request: unknown, context: Context, answer: Promise<unknown>): void {
+    if (line.delayMs === Infinity && line.isWorthALook()) this.#refresh(line, context.startedMs);
+    if (line.delayMs !== Infinity && line.add(owner, request, context, answer) && line.size === 1) this.#watch(line);
   }
 
   #watch(line: HedgeLine): void {
@@ -389,6 +395,6 @@ function resolve(runtime: Pick<Runtime, "clock">, options: HedgeOptions) {
     maxPending: numberOption("maxPending", options.maxPending ?? 16_384,
       { least: 16, most: 1 << 20, whole: true, unit: "calls" }),
     latency: options.latency ?? liveLatency(runtime.clock), ownLatency: options.latency === undefined,
-    budget: options.budget, endsAreTold: options.endsAreTold ?? false, observer: options.observer,
+    budget: options.budget, endsAreTold: options.endsAreTold ?? false, isAlone: options.isAlone ?? (() => false), observer: options.observer,
   };
 }
