@@ -70,7 +70,6 @@ const pressedTicks = 2;
 /** Time constant of what comes and what is completed, in milliseconds, and how much more than the other is too much. */
 const rateMs = 2_000;
 const overload = 1.1;
-const noOverload = 1.02;
 /** So many of those who cannot pay for what is called go there all the same, to learn its price. */
 const probeShare = 0.01;
 /** Ticks of peace after which the door is opened. */
@@ -267,12 +266,15 @@ export class Admission extends Alarm implements AdmissionState {
       const caller = new Caller({
         next, request, context, resolve, reject, work: this.#begin, refuse: this.#refuse, leave: this.#leave,
       }, level, nowMs);
-      const usual = Math.ceil(this.#options.capacity * this.limit);
-      // Those who matter most find a place while there is one to be had in time, however low the limit.
-      const capacity = caller.rank === 0 && usual > 0 ? Math.max(usual, this.#options.room) : usual;
-      if (!this.#line.enter(caller, capacity)) caller.turnedAway("the line is full");
+      if (!this.#line.enter(caller, this.#capacity(caller.rank))) caller.turnedAway("the line is full");
       else context.onCancel(caller);
     });
+  }
+
+  /** Room in line: a little while more comes than is done; else as much as burstiness needs, with the most critical. */
+  #capacity(rank: number): number {
+    const isBounded = this.#line.isOverloaded && rank > 0;
+    return Math.ceil(this.#options.capacity * (isBounded ? this.limit : Math.max(this.limit, this.#options.room)));
   }
 
   readonly #begin = ({ next, request, context }: Waiting, nowMs: number): unknown => {
@@ -336,14 +338,12 @@ export class Admission extends Alarm implements AdmissionState {
     this.#arriving = this.#arriving * keep + happened.arrived * (1 - keep) / elapsedMs;
     this.#completing = this.#completing * keep + happened.completed * (1 - keep) / elapsedMs;
     this.#line.servedPerMs = this.#completing;
-    // Those that are at work now came, too, and are not completed. While an overload is not over, less is enough.
-    const wasOverloaded = this.#settled < calmTicks;
-    const isOverloaded = this.#line.isOverloaded = wasOverloaded
-      ? this.#arriving > noOverload * this.#completing
-      : this.#arriving > overload * this.#completing &&
-        (this.#arriving - this.#completing) * rateMs > this.#options.room;
-    // Right after it there is much to be worked off, and the next burst: the limit that was found still binds.
-    this.#settled = isOverloaded || (wasOverloaded && this.#line.size > 0) ? 0 : this.#settled + 1;
+    // Those that are at work now came, too, and are not completed; once it has begun they are known to be few.
+    const isOverloaded = this.#line.isOverloaded = this.#arriving > overload * this.#completing &&
+      (this.#line.isOverloaded || (this.#arriving - this.#completing) * rateMs > this.#options.room);
+    // The limit that was found binds until most ticks see nobody wait: the rest of an overload is to be worked off.
+    if (isOverloaded) this.#settled = 0;
+    else if (this.#settled < calmTicks) this.#settled = Math.max(0, this.#settled + (this.#line.size > 0 ? -2 : 1));
     this.#limited();
     const isPressed = isOverloaded && (this.#line.isStanding(nowMs) || happened.turnedAway > 0);
     this.#pressed = isPressed ? this.#pressed + 1 : 0;
