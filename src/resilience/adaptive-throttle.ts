@@ -27,7 +27,7 @@ export interface AdaptiveThrottleOptions {
   readonly probeMs?: number | undefined;
   /** Groups told apart (regions, servers); the one unused longest is forgotten. Default 256. */
   readonly maxGroups?: number | undefined;
-  /** Whether an error is a server's refusal. Default: `resource_exhausted`, or `unavailable` never started there. */
+  /** Whether an error is a server's refusal. Default: `resource_exhausted` of theirs. */
   readonly isRejection?: ((error: RpcError) => boolean) | undefined;
   /** Hears `throttle.share`, at most once a second a group. */
   readonly observer?: Observer | undefined;
@@ -59,8 +59,7 @@ const steps = 10;
 
 /** Whether an error is a server's word that it has no room. */
 export function isServerRejection(error: RpcError): boolean {
-  return error.remote && (error.code === "resource_exhausted" ||
-    (error.code === "unavailable" && error.neverStarted && error.phase === "server"));
+  return error.remote && error.code === "resource_exhausted";
 }
 
 /** Makes the state machine; {@link adaptiveThrottleLayer} makes a layer of it. */
