@@ -218,7 +218,8 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
     ...options, picker: tuning.guarded(picker), observer: tuning.observer, discovery: view, connect, probes,
   });
   const defaults = defaultStack(runtime, {
-    observer, cache: options.cache, collapse: options.collapse, hedges: (budget) => tuning.hedges(budget, () => balancer.size < 2),
+    observer, cache: options.cache, collapse: options.collapse,
+    hedges: (budget) => tuning.hedges(budget, () => balancer.size < 2),
     retry: options.retry === false ? false : { attemptMs: (method) => tuning.attemptMs(method), ...options.retry },
   });
   const stack = options.stack?.(defaults) ?? defaults;

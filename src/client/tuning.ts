@@ -20,7 +20,8 @@ import {
 } from "../resilience/index.ts";
 
 /** How a client's hedges may be set, beside what the client sets itself. */
-export interface ClientHedgeOptions extends Omit<HedgeOptions, "latency" | "budget" | "endsAreTold" | "isAlone" | "observer"> {
+export interface ClientHedgeOptions
+  extends Omit<HedgeOptions, "latency" | "budget" | "endsAreTold" | "isAlone" | "observer"> {
   /**
    * Names of the methods that are hedged. Default: all that bear a repeat (`idempotent: true`, or `safe`). Naming one
    * that does not is an error.

@@ -19,7 +19,7 @@ function play(
     clock.advance(1_000 / rate);
     const second = Math.min(seconds - 1, Math.floor(clock.now() / 1_000));
     room = Math.min(5, room + capacity(second) / rate);
-    if (!throttle.admits("eu", criticality, clock.now())) continue;
+    if (!throttle.passes("eu", clock.now()) && !throttle.admits("eu", criticality, clock.now())) continue;
     const figures = perSecond[second] as (typeof perSecond)[number];
     figures.sent++;
     if (room >= 1) {
@@ -125,4 +125,14 @@ test("options that cannot be are refused by name", () => {
   assert.throws(() => adaptiveThrottle(runtime, { maxReject: 1 }), /maxReject is 1/);
   assert.throws(() => adaptiveThrottle(runtime, { windowMs: 0 }), /windowMs is 0/);
   assert.throws(() => adaptiveThrottle(runtime, { probeMs: NaN }), /probeMs is NaN/);
+});
+
+test("while nobody was refused a call passes by one look, and is counted as any other", () => {
+  const clock = handClock(0);
+  const throttle = adaptiveThrottle({ clock, random: seededRandom(5) });
+  for (let i = 0; i < 50; i++) assert.equal(throttle.passes("eu", clock.now()), true);
+  for (let i = 0; i < 40; i++) throttle.failed("eu", shed, clock.now());
+  assert.equal(throttle.passes("eu", clock.now()), false);
+  // 50 made, 10 taken on: (50 - 2 x 10) / 51.
+  assert.ok(Math.abs(throttle.share("eu") - 30 / 51) < 1e-9, String(throttle.share("eu")));
 });

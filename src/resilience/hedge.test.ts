@@ -347,3 +347,18 @@ test("options that cannot be, or contradict each other, are refused by name", ()
     });
   }
 });
+
+test("without another endpoint no call is followed, until there is one", async () => {
+  let isAlone = true;
+  const plans = [{ afterMs: 40 }, { afterMs: 500 }, { afterMs: 5 }];
+  const { service, begin, pass, layer } = setUp(plans, { isAlone: () => isAlone });
+  const first = begin();
+  await pass(60);
+  assert.equal(await first.answer, "answer 0");
+  assert.equal(service.attempts.length, 1);
+  isAlone = false;
+  const second = begin();
+  await pass(30);
+  assert.equal(await second.answer, "answer 2");
+  assert.equal(layer.hedges, 1);
+});

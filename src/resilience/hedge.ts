@@ -395,6 +395,7 @@ function resolve(runtime: Pick<Runtime, "clock">, options: HedgeOptions) {
     maxPending: numberOption("maxPending", options.maxPending ?? 16_384,
       { least: 16, most: 1 << 20, whole: true, unit: "calls" }),
     latency: options.latency ?? liveLatency(runtime.clock), ownLatency: options.latency === undefined,
-    budget: options.budget, endsAreTold: options.endsAreTold ?? false, isAlone: options.isAlone ?? (() => false), observer: options.observer,
+    budget: options.budget, endsAreTold: options.endsAreTold ?? false, isAlone: options.isAlone ?? (() => false),
+    observer: options.observer,
   };
 }

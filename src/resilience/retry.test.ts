@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { candidate, context, handClock, jobs, property, seededRandom } from "../../test/policies/support.ts";
-import { type Context, expected, RpcError, type Service } from "../core/index.ts";
+import { type Context, expected, makesAttempts, RpcError, type Service } from "../core/index.ts";
 import { backoff, retry, retryBudget, type RetryOptions } from "./index.ts";
 
 function setUp(options: RetryOptions = {}) {
@@ -269,4 +269,31 @@ test("a call that may have run is never said to have not, whatever became of its
   const refused = retry({ clock, random: seededRandom(1) }, { maxAttempts: 2 })(
     () => Promise.reject(certain.shift()));
   await assert.rejects(async () => refused(1, context()), { neverStarted: true });
+});
+
+test("over attempts alone a call's promise is the connection's own; failures come back by the call", async () => {
+  const ended: [latencyMs: number, code: string | undefined][] = [];
+  const { layer } = setUp({
+    observer: { callEnded: (_context, latencyMs, error) => void ended.push([latencyMs, error?.code]) },
+  });
+  const seen: Context[] = [];
+  // The second attempt is a repeat's, which hears of its end by its promise.
+  const service = makesAttempts((_request, call) => {
+    seen.push(call);
+    return call.answer = seen.length === 2 ? Promise.resolve("repeated") : new Promise(() => undefined);
+  });
+  const first = context({ startedMs: 0 });
+  assert.equal(layer(service)(1, first), first.answer);
+  const answer = first.recovery?.failed(first, unavailable({ neverStarted: true, retryable: true }));
+  assert.equal(await answer, "repeated");
+  assert.deepEqual(seen.map(({ attempt, recovery }) => [attempt, recovery === undefined]), [[0, false], [1, true]]);
+  assert.equal(ended.length, 1);
+  const other = context({ startedMs: 5 });
+  assert.equal(layer(service)(1, other), other.answer);
+  other.recovery?.answered(other, 12);
+  assert.deepEqual(ended[1], [7, undefined]);
+  // With a layer in between the promise is another, and nobody else hears of attempts.
+  const wrapped = context({ startedMs: 5 });
+  void layer((request, call) => service(request, call))(1, wrapped);
+  assert.equal(wrapped.recovery, undefined);
 });
