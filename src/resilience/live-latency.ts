@@ -87,6 +87,9 @@ interface Settings {
 class Histogram implements MethodLatency {
   readonly #settings: Settings;
   readonly #weights = new Float64Array(buckets);
+  /** The buckets outside of these bounds are empty. */
+  #lowest = buckets;
+  #highest = -1;
   samples = 0;
   p50Ms = 0;
   p95Ms = 0;
@@ -104,6 +107,8 @@ class Histogram implements MethodLatency {
     const bucket = bucketOf(latencyMs);
     const weights = this.#weights;
     weights[bucket] = (weights[bucket] as number) + 1;
+    if (bucket < this.#lowest) this.#lowest = bucket;
+    if (bucket > this.#highest) this.#highest = bucket;
     this.samples++;
     if (--this.#untilRefresh <= 0) this.#refresh(nowMs);
   }
@@ -120,12 +125,22 @@ class Histogram implements MethodLatency {
     this.#fadedAtMs = Math.max(this.#fadedAtMs, nowMs);
     const weights = this.#weights;
     let total = 0;
-    for (let bucket = 0; bucket < buckets; bucket++) {
+    const from = this.#lowest;
+    const to = this.#highest;
+    this.#lowest = buckets;
+    this.#highest = -1;
+    for (let bucket = from; bucket <= to; bucket++) {
       const weight = weights[bucket] as number;
       if (weight === 0) continue;
       const kept = weight * keep;
       // What is next to nothing is nothing: a bucket need not be carried on for ever.
-      total += weights[bucket] = kept < 1e-3 ? 0 : kept;
+      if (kept < 1e-3) {
+        weights[bucket] = 0;
+        continue;
+      }
+      total += weights[bucket] = kept;
+      if (this.#lowest === buckets) this.#lowest = bucket;
+      this.#highest = bucket;
     }
     this.samples = total;
     this.p50Ms = this.quantileMs(0.5);
@@ -139,7 +154,7 @@ class Histogram implements MethodLatency {
     const weights = this.#weights;
     // From above, since what is asked for mostly lies there.
     let above = (1 - quantile) * this.samples;
-    for (let bucket = buckets - 1; bucket >= 0; bucket--) {
+    for (let bucket = this.#highest; bucket >= 0; bucket--) {
       const weight = weights[bucket] as number;
       if (weight === 0) continue;
       if (above <= weight) return lowerBoundMs(bucket) + widthMs(bucket) * (1 - above / weight);
