@@ -111,6 +111,7 @@ test("linearizability: the search agrees with trying every order", () => {
 });
 
 test("linearizability: a long atomic history is accepted, and a wrong answer planted in it is found", () => {
+  let [undecided, judged] = [0, 0];
   fc.assert(fc.property(fc.infiniteStream(fc.nat(999)), fc.nat(199), (stream, planted) => {
     const next = (): number => stream.next().value as number;
     let [state, atMs] = ["", 0];
@@ -128,8 +129,13 @@ test("linearizability: a long atomic history is accepted, and a wrong answer pla
     const victim = operations.findIndex(({ name }, i) => name === "read" && i >= planted);
     if (victim === -1) return;
     const wrong = operations.with(victim, { ...operations[victim] as Operation, answer: "never written" });
-    assert.equal(checkLinearizable(registerModel, wrong).held, false);
+    const { held, figures } = checkLinearizable(registerModel, wrong);
+    // A search in vain may be given up, which is told; what is decided is decided rightly.
+    if (figures["undecided"] === 1) undecided++;
+    else assert.equal(held, false);
+    judged++;
   }), { ...property, numRuns: Math.max(20, property.numRuns / 5) });
+  assert.ok(undecided <= judged / 10, `${undecided} of ${judged} undecided`);
 });
 
 test("sessions: nobody sees the past after the present, nor misses what he wrote", () => {
