@@ -7,7 +7,7 @@ import { describeSetup, drawSetup, faultKinds, type SwarmSetup } from "../../src
 import { canarySwarm, defaultSwarm } from "../../src/sim/swarm-world.ts";
 
 /** Thousands: meridian swarm --seeds 10000 --jobs 4 --state swarm.json --keep test/simulation/regressions */
-const runs = Number(process.env["MERIDIAN_FUZZ_RUNS"] ?? 24);
+const runs = Number(process.env["MERIDIAN_SWARM_SEEDS"] ?? 24);
 const limitMs = 60_000 + runs * 15_000;
 
 test("configurations drawn from seeds keep every promise", { timeout: limitMs }, async () => {
