@@ -2,18 +2,20 @@
  * Reception takes each accepted stream, finds out which wire it speaks, and hands it to that wire's acceptor, or
  * tells it in that wire's own words why it cannot stay.
  */
-import type { Accept, ServedConnection } from "../core/connection.ts";
+import type { ServedConnection } from "../core/connection.ts";
 import type { Timer } from "../core/alarm.ts";
 import { expected, RpcError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
 import type { ByteSink, ByteStream, Clock } from "../core/runtime.ts";
-import { detect, type Detected, detectionBytes, type WireName, wireOfProtocol } from "./detect.ts";
+import type { ServedWire } from "../protocol/wire.ts";
+import { detect, type Detected } from "./detect.ts";
 import { refuse } from "./refuse.ts";
 
 export interface ReceptionOptions {
   readonly clock: Clock;
   readonly observer: Observer;
-  readonly wires: Readonly<Partial<Record<WireName, Accept>>>;
+  /** Asked in this order whose a connection is. */
+  readonly wires: readonly ServedWire[];
   /** How long a peer may take to show what it speaks, in milliseconds. */
   readonly openingTimeoutMs: number;
   /** The wire is known: `connection` takes the place of `arrival`. */
@@ -50,7 +52,9 @@ export class Arrival implements ByteSink, ServedConnection {
 
   /** Goes by what was agreed on in TLS, if anything was. */
   start(): void {
-    const wire = wireOfProtocol(this.#stream.secure?.protocol);
+    const agreed = this.#stream.secure?.protocol;
+    if (agreed === undefined) return;
+    const wire = this.#options.wires.find((one) => one.applicationProtocol === agreed);
     if (wire !== undefined) this.#found({ wire });
   }
 
@@ -67,7 +71,7 @@ export class Arrival implements ByteSink, ServedConnection {
     }
     if (this.#over) return;
     const first = this.#first.length === 0 ? bytes : joined(this.#first, bytes);
-    const found = detect(first.length <= detectionBytes ? first : first.subarray(0, detectionBytes));
+    const found = detect(first, this.#options.wires);
     if (found === undefined) {
       this.#first = first;
       return;
@@ -78,25 +82,24 @@ export class Arrival implements ByteSink, ServedConnection {
   }
 
   #found(found: NonNullable<Detected>): void {
-    const { observer, wires, clock } = this.#options;
+    const { observer, clock } = this.#options;
     this.#timer.cancel();
     if (found.wire === undefined) {
       this.#leave(new RpcError("invalid_argument", `the peer speaks ${found.guess}`));
       this.#stream.destroy();
       return;
     }
-    const accept = wires[found.wire];
-    if (this.#refusal !== undefined || accept === undefined) {
-      const why = this.#refusal ?? expected("unimplemented", `${found.wire} is not served on this port`);
-      this.#leave(why);
-      refuse(clock, this.#stream, found.wire, why);
+    const { wire } = found;
+    if (this.#refusal !== undefined) {
+      this.#leave(this.#refusal);
+      refuse(clock, this.#stream, wire, this.#refusal);
       return;
     }
     observer.event?.("server.connection.opened", {
-      peer: this.peer, wire: found.wire, secure: this.#stream.secure !== undefined,
+      peer: this.peer, wire: wire.name, secure: this.#stream.secure !== undefined,
       ...(this.#stream.secure?.peerSubject === undefined ? undefined : { subject: this.#stream.secure.peerSubject }),
     });
-    const { connection, sink } = accept(this.#stream);
+    const { connection, sink } = wire.accept(this.#stream);
     this.#sink = sink;
     this.#over = true;
     this.#options.settled(this, connection);

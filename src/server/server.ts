@@ -11,8 +11,8 @@ import type { AnyContract } from "../contract/service.ts";
 import type { Handlers } from "../contract/types.ts";
 import type { NativeSettings } from "../protocol/native/index.ts";
 import type { Admission, Router, Serving } from "../protocol/router.ts";
+import type { Wire } from "../protocol/wire.ts";
 import type { Compression } from "../wire/compression.ts";
-import { applicationProtocols } from "./detect.ts";
 import { healthOf, type ServerHealth } from "./health.ts";
 import { type LatencyByLoad, latencyByLoad } from "./latency-by-load.ts";
 import { Arrival, type ReceptionOptions } from "./reception.ts";
@@ -53,6 +53,8 @@ export interface ServerOptions extends ServerStackOptions {
   readonly compressions?: readonly Compression[] | undefined;
   /** HTTP: its limits, Connect's options, what else is served. */
   readonly http?: HttpOptions | undefined;
+  /** More wires on the same port; one that has the name of a standard wire takes its place. */
+  readonly wires?: readonly Wire[] | undefined;
   /** Finds a route where no handler is registered. */
   readonly fallback?: Router | undefined;
   /** Whether it says how it is by `grpc.health.v1` and `GET /healthz`: see `Server.health`. Default true. */
@@ -160,7 +162,7 @@ class ListeningServer implements Server {
       openingTimeoutMs: options.openingTimeoutMs ?? defaultOpeningTimeoutMs,
       wires: createWires(serving, {
         native: { region: options.region ?? "", zone: options.zone ?? "", ...options.settings },
-        compressions: options.compressions ?? [], http: options.http ?? {}, ended,
+        compressions: options.compressions ?? [], http: options.http ?? {}, more: options.wires ?? [], ended,
         health: options.health === false ? undefined : this.health,
       }),
       settled: (arrival, connection) => {
@@ -199,7 +201,7 @@ class ListeningServer implements Server {
       : `unix:${options.path}`;
     const { tls, plaintext = false } = this.#options;
     const listener = await this.#runtime.network.listen(wanted, (stream) => this.#accepted(stream), tls && {
-      security: tls.offering(applicationProtocols), plaintext, openingTimeoutMs: this.#reception.openingTimeoutMs,
+      security: tls.offering(this.#applicationProtocols()), plaintext, openingTimeoutMs: this.#reception.openingTimeoutMs,
       refused: (peer, error) =>
         this.#observer.event?.("server.connection.refused", { peer, why: error.message }),
     });
@@ -220,6 +222,12 @@ class ListeningServer implements Server {
     }
     this.#observer.event?.("server.listening", { address: listener.address, services: this.services });
     return listener.address;
+  }
+
+  /** Best first: HTTP/2 is what most clients know. */
+  #applicationProtocols(): string[] {
+    const names = this.#reception.wires.flatMap(({ applicationProtocol }) => applicationProtocol ?? []);
+    return ["h2", "http/1.1", ...names.filter((name) => name !== "h2" && name !== "http/1.1")];
   }
 
   #accepted(stream: ByteStream): ByteSink {

@@ -1,6 +1,6 @@
-/** The wires that a server speaks, each made from what the server lends to it. */
-import type { Accept, ServedConnection } from "../core/connection.ts";
-import type { RpcError } from "../core/error.ts";
+/** The wires that a server speaks on its port, each made from what the server lends to it. */
+import type { AcceptOwner } from "../core/connection.ts";
+import { RpcError } from "../core/error.ts";
 import { http1Accept } from "../http/h1/server.ts";
 import type { Http1ServerSettings } from "../http/h1/settings.ts";
 import { http2Accept } from "../http/h2/server.ts";
@@ -14,10 +14,11 @@ import type { HttpProtocolSettings } from "../protocol/http-settings.ts";
 import { serveHttp } from "../protocol/http-server.ts";
 import { nativeAccept, type NativeSettings } from "../protocol/native/index.ts";
 import type { Serving } from "../protocol/router.ts";
+import type { ServedWire, Wire } from "../protocol/wire.ts";
 import type { Compression } from "../wire/compression.ts";
-import type { WireName } from "./detect.ts";
 import type { ServerHealth } from "./health.ts";
 import { withHealthz } from "./healthz.ts";
+import { http1Sign, http2Sign, nativeSign } from "./signs.ts";
 
 export interface WireOptions {
   readonly native: Partial<NativeSettings>;
@@ -25,7 +26,9 @@ export interface WireOptions {
   readonly http: HttpOptions;
   /** What `/healthz` says; undefined where it says nothing. */
   readonly health: ServerHealth | undefined;
-  readonly ended: (connection: ServedConnection, error: RpcError | undefined) => void;
+  /** Wires beside native and HTTP; of equal names the last counts. */
+  readonly more: readonly Wire[];
+  readonly ended: AcceptOwner["ended"];
 }
 
 /** HTTP on a server: gRPC, gRPC-Web and Connect, over HTTP/1.1 and HTTP/2. */
@@ -44,7 +47,11 @@ export interface HttpOptions {
   readonly fallback?: HttpHandler | undefined;
 }
 
-export function createWires(serving: Serving, options: WireOptions): Record<WireName, Accept> {
+/** Every server's wires beside native and HTTP. */
+const standardWires: readonly Wire[] = [];
+
+/** Those of which detection is surest come first. */
+export function createWires(serving: Serving, options: WireOptions): readonly ServedWire[] {
   const { http, health, ended, compressions } = options;
   const { runtime } = serving;
   const calls = serveHttp(serving, {
@@ -53,9 +60,18 @@ export function createWires(serving: Serving, options: WireOptions): Record<Wire
   });
   const known = health === undefined ? calls : withHealthz(runtime.clock, health, calls);
   const handle = http.cors === undefined ? known : withCors(runtime.clock, known, http.cors);
-  return {
-    native: nativeAccept(serving, { settings: options.native, ended }),
-    "http/1.1": http1Accept(runtime, { settings: http.http1, handle, ended }),
-    "http/2": (http.http2Accept ?? http2Accept)(runtime, { settings: http.http2, handle, ended }),
-  };
+  const wires = new Map<string, ServedWire>([
+    { ...nativeSign, accept: nativeAccept(serving, { settings: options.native, ended }) },
+    { ...http2Sign, accept: (http.http2Accept ?? http2Accept)(runtime, { settings: http.http2, handle, ended }) },
+    { ...http1Sign, accept: http1Accept(runtime, { settings: http.http1, handle, ended }) },
+  ].map((one) => [one.name, one]));
+  const builtIn = [...wires.keys()];
+  for (const wire of [...standardWires, ...options.more]) {
+    if (builtIn.includes(wire.name)) {
+      throw new RpcError("invalid_argument", `wires: "${wire.name}" is built in; give yours another name`);
+    }
+    const { name, applicationProtocol, recognises, refusal } = wire;
+    wires.set(name, { name, applicationProtocol, recognises, refusal, accept: wire.serve(serving, { ended }) });
+  }
+  return [...wires.values()];
 }
