@@ -7,16 +7,16 @@ import { createServerOn } from "../server/index.ts";
 import { connectProbe } from "./connect-probe.ts";
 import { pooledConnect } from "./create-client.ts";
 
-const options = { coders: () => {
+const coders = () => () => {
   throw new Error("a probe calls nothing");
-}, compressions: [], tls: undefined };
+};
 
 for (const protocol of [native(), grpc()]) {
   test(`${protocol.name}: who answers passes; who refuses, is silent, or is of another kind does not`, async () => {
     const simulation = createSimulation({ seed: 1, link: { latencyMs: 1 } });
     const server = createServerOn(simulation.host("server"), {});
     const address = await simulation.runUntil(server.listen({ host: "server", port: 7_001 }), 100);
-    const probe = connectProbe(simulation.host("client"), pooledConnect([protocol], options).alone);
+    const probe = connectProbe(simulation.host("client"), pooledConnect([protocol], coders, { compressions: [], tls: undefined }).alone);
     const ask = (of: string, timeoutMs = 500): Promise<string> =>
       simulation.runUntil(probe(endpointAddress({ address: of }), timeoutMs).then(() => "there",
         (error: unknown) => RpcError.from(error).message), simulation.nowMs + 5_000);

@@ -5,7 +5,7 @@ import { RpcError } from "../core/error.ts";
 import type { Connect } from "../core/connection.ts";
 import type { MethodInfo } from "../core/method.ts";
 import type { Observer } from "../core/observer.ts";
-import { numberOption } from "../core/option.ts";
+import { badOption, numberOption } from "../core/option.ts";
 import type { Picker } from "../core/picker.ts";
 import type { Probe } from "../core/probe.ts";
 import type { Runtime, Security } from "../core/runtime.ts";
@@ -257,9 +257,13 @@ function connectorFor(options: ClientOptions): PooledConnect {
   const { codec, tls, settings, compressions } = options;
   const protocols = protocolsOf(options);
   const keys = [...protocols ?? [], codec ?? none, tls ?? none, settings ?? none, compressions ?? none];
-  return connectors.get(keys, () => pooledConnect(protocols ?? [native(settings)], {
-    coders: contractCoders(codec), tls, compressions: compressions ?? [],
-  }));
+  const spoken = protocols ?? [native(settings)];
+  const [only] = spoken;
+  if (codec !== undefined && only?.codec !== undefined && spoken.every((one) => one.codec !== undefined)) {
+    throw badOption("codec", codec.name, `${only.name} speaks ${only.codec} alone: leave \`codec\` out`);
+  }
+  return connectors.get(keys, () => pooledConnect(spoken,
+    (own) => contractCoders(own === undefined ? codec : codecByName(own)), { tls, compressions: compressions ?? [] }));
 }
 
 /** Shares connections by address; `alone` makes each anew, as probes need them. */
@@ -267,9 +271,13 @@ export interface PooledConnect extends Connect {
   readonly alone: Connect;
 }
 
-/** Connections by several protocols, shared by address. */
-export function pooledConnect(protocols: readonly Protocol[], options: ConnectorOptions): PooledConnect {
-  const connects = new Map(protocols.map((one) => [one.name, one.connector(options)]));
+/** Connections by several protocols, shared by address. `codersIn` is given the codec that a protocol insists on. */
+export function pooledConnect(
+  protocols: readonly Protocol[], codersIn: (codec: string | undefined) => ConnectorOptions["coders"],
+  options: Omit<ConnectorOptions, "coders">,
+): PooledConnect {
+  const connects = new Map(protocols.map((one) =>
+    [one.name, one.connector({ ...options, coders: codersIn(one.codec) })]));
   const [only] = connects.values();
   const alone = connects.size === 1 && only !== undefined ? only : byAttribute(connects);
   return Object.assign(pooled(alone), { alone });

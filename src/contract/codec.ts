@@ -12,9 +12,20 @@ export interface Codec {
   readonly name: string;
   /** Whether decoding guarantees the structure that the schema's model describes; if not, it is validated. */
   readonly structural: boolean;
-  /** Makes the coder of one type. Throws `invalid_argument` when the codec cannot express the schema. */
-  compile(schema: Schema): Coder;
+  /** Whether it belongs to one protocol (Thrift's, Avro's): calls of others are not made in it unless they must. */
+  readonly bound?: boolean | undefined;
+  /**
+   * Makes the coder of one type. Throws `invalid_argument` when the codec cannot express the schema. `role` is what the
+   * value is to a call; most codecs write it the same for all.
+   */
+  compile(schema: Schema, role?: CodecRole): Coder;
 }
+
+/**
+ * What a value is to a call: its request, an answer to it, or the data of a declared error. Thrift's answers are structs
+ * around the value, and its requests structs of arguments.
+ */
+export type CodecRole = "request" | "response" | "error";
 
 export interface Coder {
   /** Appends the encoded value. Throws `invalid_argument` naming the path of a value of the wrong type. */

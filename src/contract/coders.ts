@@ -1,6 +1,6 @@
 /** MethodCoders are what a protocol needs of a method's types: one coder each way, and one per declared error. */
 import { RpcError } from "../core/error.ts";
-import type { Codec, Coder } from "./codec.ts";
+import type { Codec, CodecRole, Coder } from "./codec.ts";
 import type { AnyMethod } from "./method.ts";
 import { errorMessageOf } from "./proto/describe-names.ts";
 import type { Schema } from "./schema.ts";
@@ -39,14 +39,14 @@ export function codersOf(method: AnyMethod, codec: Codec, details?: Codec): Meth
   const detailCodec = details ?? (codec.name === "proto" ? codec : undefined);
   return {
     codec: codec.name,
-    request: checked(method.input, codec),
-    response: checked(method.output, codec),
+    request: checked(method.input, codec, "request"),
+    response: checked(method.output, codec, "response"),
     error(reason) {
       let coder = errors.get(reason);
       if (coder !== undefined) return coder;
       const declared = declaredError(method, reason);
       if (declared === undefined) return undefined;
-      coder = checked(declared, codec);
+      coder = checked(declared, codec, "error");
       errors.set(reason, coder);
       return coder;
     },
@@ -78,14 +78,14 @@ function detailCoder(declared: Schema, service: string, codec: Codec): DetailCod
   const type = errorMessageOf(declared, service);
   if (type === undefined) return undefined;
   try {
-    return { type, coder: checked(declared, codec) };
+    return { type, coder: checked(declared, codec, "error") };
   } catch {
     return undefined;
   }
 }
 
-function checked(schema: Schema, codec: Codec): Coder {
-  const coder = codec.compile(schema);
+function checked(schema: Schema, codec: Codec, role: CodecRole): Coder {
+  const coder = codec.compile(schema, role);
   const check = codec.structural ? schema.refine : schema.validate;
   if (check === undefined) return coder;
   return {

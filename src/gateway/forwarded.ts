@@ -9,12 +9,12 @@ import { codersOf, type MethodCoders, rawCoders } from "../contract/coders.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { AnyMethod } from "../contract/method.ts";
 import type { AnyContract } from "../contract/service.ts";
-import { codecByName } from "../codec/choose.ts";
+import { codecByName, codecFor } from "../codec/choose.ts";
 import type { MethodShape } from "../protocol/router.ts";
 
-/** What a gateway's connections encode a method with. */
+/** What a gateway's connections encode a method with, by the codec that their protocol insists on. */
 export interface ForwardedMethod extends MethodInfo {
-  readonly coders: MethodCoders;
+  codersIn(codec: string | undefined): MethodCoders;
 }
 
 /** Both ends of a method's way through a gateway. */
@@ -30,29 +30,37 @@ export interface PassageOptions {
   readonly contracts?: readonly AnyContract[] | undefined;
   readonly upstreamCodec?: Codec | undefined;
   readonly codecs?: readonly Codec[] | undefined;
+  /** What each protocol by which servers are called insists on. Default: one that takes any. */
+  readonly upstreamBinds?: readonly (string | undefined)[] | undefined;
 }
 
 /** Makes passages: by contract where one says what the method is, by the shape that the caller told otherwise. */
 export function passages(options: PassageOptions): (shape: MethodShape) => Passage {
   const methods = new Map<string, AnyMethod>();
+  const bare = new Map<string, AnyMethod | undefined>();
   for (const contract of options.contracts ?? []) {
     for (const method of Object.values(contract.methods)) {
       methods.set(method.path, method);
       methods.set(`${method.service}/${method.wireName}`, method);
+      for (const name of new Set([method.name, method.wireName])) {
+        bare.set(name, bare.has(name) ? undefined : method);
+      }
     }
   }
   return (shape) => {
-    const known = methods.get(shape.path);
+    const known = methods.get(shape.path) ?? (shape.isBare === true ? bare.get(shape.path) : undefined);
     return known === undefined ? byShape(shape, options) : byContract(known, shape, options);
   };
 }
 
 /** Messages go through as they are, so the protocols must agree on what they mean. */
-function byShape(shape: MethodShape, { upstreamCodec }: PassageOptions): Passage {
+function byShape(shape: MethodShape, { upstreamCodec, upstreamBinds = [undefined] }: PassageOptions): Passage {
   const slash = shape.path.lastIndexOf("/");
   if (slash < 1) throw new RpcError("unimplemented", `"${shape.path.slice(0, 256)}" is not service/method`);
-  if (upstreamCodec !== undefined && upstreamCodec.name !== shape.codec) {
-    throw new RpcError("unimplemented", `this gateway calls its servers in ${upstreamCodec.name}, and knows no ` +
+  const other = upstreamBinds.map((bound) => bound ?? upstreamCodec?.name ?? shape.codec)
+    .find((codec) => codec !== shape.codec);
+  if (other !== undefined) {
+    throw new RpcError("unimplemented", `this gateway calls its servers in ${other}, and knows no ` +
       `contract of "${shape.path.slice(0, 256)}" by which a call in ${shape.codec.slice(0, 32)} could be translated: ` +
       "give it the contract (`contracts`)", { neverStarted: true });
   }
@@ -64,7 +72,7 @@ function byShape(shape: MethodShape, { upstreamCodec }: PassageOptions): Passage
     // Whose wire does not tell a call's kind speaks to servers that need not be told: any call is messages both ways.
     kind: shape.kind ?? ("bidi_stream" satisfies CallKind),
     idempotent: shape.idempotent, criticality: shape.criticality,
-    timeoutMs: undefined, routeKey: undefined, ordinal: nextMethodOrdinal(), coders,
+    timeoutMs: undefined, routeKey: undefined, ordinal: nextMethodOrdinal(), codersIn: () => coders,
   });
   return { method, coders, routeKey: undefined };
 }
@@ -74,18 +82,32 @@ function byContract(known: AnyMethod, shape: MethodShape, options: PassageOption
     throw new RpcError("unimplemented", `${known.path} is ${known.kind}, not ${shape.kind}: the contracts differ`);
   }
   const nearCodec = codecByName(shape.codec, options.codecs);
-  const farCodec = options.upstreamCodec ?? nearCodec;
+  const { upstreamBinds = [undefined] } = options;
+  const openCodec = options.upstreamCodec ?? (nearCodec.bound === true ? codecFor(known) : nearCodec);
   const detailCodec = codecByName("proto", options.codecs);
   const nearCoders = codersOf(known, nearCodec, detailCodec);
-  const translates = farCodec.name !== nearCodec.name;
+  const translates = upstreamBinds.some((bound) => (bound ?? openCodec.name) !== nearCodec.name);
   const coders = translates ? nearCoders : passing(nearCoders);
   const method = Object.freeze({
     service: known.service, name: known.name, path: known.path, wireName: known.wireName, kind: known.kind,
     idempotent: known.idempotent, safe: known.safe === true, criticality: known.criticality,
     timeoutMs: undefined, routeKey: undefined,
-    ordinal: nextMethodOrdinal(), coders: translates ? codersOf(known, farCodec, detailCodec) : coders,
+    ordinal: nextMethodOrdinal(),
+    codersIn: translates
+      ? remembered((bound: string | undefined) =>
+        codersOf(known, bound === undefined ? openCodec : codecByName(bound, options.codecs), detailCodec))
+      : () => coders,
   });
   return { method, coders, routeKey: routeKeyOf(known, translates ? undefined : nearCoders) };
+}
+
+function remembered<Key, Value extends object>(make: (key: Key) => Value): (key: Key) => Value {
+  const made = new Map<Key, Value>();
+  return (key) => {
+    let value = made.get(key);
+    if (value === undefined) made.set(key, value = make(key));
+    return value;
+  };
 }
 
 /** Hands messages through, but knows the errors that the contract declares: wires name their types differently. */

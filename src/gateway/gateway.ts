@@ -71,9 +71,9 @@ const maxMethods = 100_000;
 export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gateway {
   const gatewayName = options.gatewayName ?? gatewayServiceName;
   const { settings, tls, compressions = options.compressions ?? [], view = {} } = options.client ?? {};
-  const connect = pooledConnect(protocolsOf(options.client ?? {}) ?? [native(settings)], {
-    coders: (method) => (method as ForwardedMethod).coders, tls, compressions,
-  });
+  const protocols = protocolsOf(options.client ?? {}) ?? [native(settings)];
+  const connect = pooledConnect(protocols, (codec) => (method) => (method as ForwardedMethod).codersIn(codec),
+    { tls, compressions });
   const observer = options.client?.observer ?? options.observer;
   // Beneath what is made of regions: whether servers live is asked of servers, not of the gateways before them.
   const known = view === false ? undefined : discoveryView(runtime, options.discovery, { ...view, subset: undefined },
@@ -89,7 +89,7 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
     upstreams, rules: rulesOf(options.rules), timedBy: options.timing === true ? runtime.clock : undefined,
   };
   const routes = new Map<string, Route>();
-  const passage = passages(options);
+  const passage = passages({ ...options, upstreamBinds: [...new Set(protocols.map((one) => one.codec))] });
 
   const fallback = (shape: MethodShape): Route | RpcError => {
     const key = `${shape.path} ${shape.codec} ${shape.kind} ${shape.idempotent} ${shape.criticality}`;

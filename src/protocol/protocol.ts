@@ -13,6 +13,8 @@ import type { Compression } from "../wire/compression.ts";
 export interface Protocol {
   /** For logs, and what an endpoint's attribute `protocol` says: `native`, `grpc`, `grpc-web`, `connect`. */
   readonly name: string;
+  /** The name of the only codec that it speaks (Thrift's, Avro's). Default: any, as the client or the caller has it. */
+  readonly codec?: string | undefined;
   /** Makes what connects endpoints. Two clients with equal options may share its connections. */
   connector(options: ConnectorOptions): Connect;
 }

@@ -23,6 +23,8 @@ export interface MethodShape {
   readonly path: string;
   /** Whether `path` has the method's name in its contract (the native wire), rather than that in `.proto`. */
   readonly namedByContract?: boolean;
+  /** Whether `path` is the name of a method alone, since the wire names no service (Thrift): the only one is meant. */
+  readonly isBare?: boolean;
   /** Name of the codec of its messages. */
   readonly codec: string;
   /** Undefined where the wire does not tell (gRPC): only the contract knows. */

@@ -31,6 +31,8 @@ export class Routes {
   readonly #options: RoutesOptions;
   readonly #served = new Map<string, Served>();
   readonly #byWireName = new Map<string, Served>();
+  /** By the method's name alone, for wires that name no service; undefined where several services have one. */
+  readonly #byBareName = new Map<string, Served | undefined>();
   readonly #services = new Map<string, AnyContract>();
   /** Refuses calls before they are decoded, if admission does so. */
   readonly #gate: CallGate | undefined;
@@ -78,13 +80,16 @@ export class Routes {
       const one: Served = { method, service, byCodec: new Map() };
       this.#served.set(method.path, one);
       this.#byWireName.set(`${method.service}/${method.wireName}`, one);
+      for (const bare of new Set([method.name, method.wireName])) {
+        this.#byBareName.set(bare, this.#byBareName.has(bare) ? undefined : one);
+      }
     }
     this.#services.set(contract.name, contract);
   }
 
   readonly route: Router = (shape) => {
     const { path, codec, kind } = shape;
-    const served = this.#find(path);
+    const served = this.#find(path) ?? (shape.isBare === true ? this.#byBareName.get(path) : undefined);
     if (served === undefined) return this.#missing(shape);
     if (kind !== undefined && served.method.kind !== kind) {
       return expected("unimplemented", `${path} is ${served.method.kind}, not ${kind}: the contracts ` +
@@ -132,8 +137,13 @@ export class Routes {
     if (this.#options.fallback !== undefined) return this.#underAdmission(this.#options.fallback(shape));
     const slash = path.lastIndexOf("/");
     const service = path.slice(0, Math.max(slash, 0));
-    return expected("unimplemented", service === ""
-      ? `"${path.slice(0, 256)}" is no method: a call is made to package.Service/Method`
+    const several = shape.isBare !== true ? [] : [...this.#services.values()].filter(({ methods }) =>
+      Object.values(methods).some((one) => one.name === path || one.wireName === path));
+    return expected("unimplemented", several.length > 1
+      ? `${several.map(({ name }) => name).join(" and ")} both have a method "${path}": the call must name its service`
+      : service === ""
+      ? `"${path.slice(0, 256)}" is no method${shape.isBare === true ? " of a service here"
+        : ": a call is made to package.Service/Method"}`
       : this.#services.has(service)
       ? `${service} has no method "${path.slice(slash + 1, slash + 129)}" here: the contracts differ`
       : `"${service.slice(0, 256)}" is not served here; this server has ${this.services.join(", ") || "no service"}`,
