@@ -8,7 +8,7 @@ import {
 import { type EventPlan, readEvents } from "./rehearsal-events.ts";
 import { type GoalPlan, readGoals } from "./rehearsal-goals.ts";
 import {
-  type ClientPolicies, clientPolicies, merged, type ServerPolicies, serverPolicies,
+  checkClient, checkServer, type ClientPolicies, clientPolicies, merged, type ServerPolicies, serverPolicies,
 } from "./rehearsal-policies.ts";
 import {
   duration, listOf, made, mapOf, members, mustKnow, nameText, number, oneOf, type Reader, type ReadOf, shape, text,
@@ -37,6 +37,8 @@ export interface ClientPlan {
   readonly rate: number;
   readonly processes: number;
   readonly timeoutMs: number;
+  /** Route keys that its calls are about, and the exponent of Zipf's law by which they are drawn; 0 is evenly. */
+  readonly keys: { readonly count: number; readonly zipf: number } | undefined;
   readonly policies: NonNullable<ClientPolicies>;
 }
 
@@ -109,9 +111,17 @@ const serviceShape = shape("a service", {
   policies: serverPolicies, clientPolicies,
 }, ["servers"]);
 
+const keyCount = number(1, 1_000_000, { whole: true });
+const keysShape = shape("keys", { count: keyCount, zipf: number(0, 10) }, ["count"]);
+const readKeys: Reader<{ readonly count: number; readonly zipf: number }> = (value, place, refuse) => {
+  if (typeof value === "number") return { count: keyCount(value, place, refuse), zipf: 0 };
+  const { count = 1, zipf = 0 } = keysShape(value, place, refuse);
+  return { count, zipf };
+};
+
 const clientShape = shape("a client", {
   region: nameText, service: nameText, rate: number(0, 1e6), processes: number(1, 1_000, { whole: true }),
-  timeout: duration(1), policies: clientPolicies,
+  timeout: duration(1), keys: readKeys, policies: clientPolicies,
 }, ["region", "service", "rate"]);
 
 const regionShape = shape("a region", { zones: listOf(nameText, "zones", 1) });
@@ -136,7 +146,9 @@ function readPlan(value: unknown, place: Place, refuse: Refuse): RehearsalPlan {
     const service = mustKnow(client.service ?? "", services.keys(), "service", [...here, "service"], refuse);
     return [name, {
       name, region, service, rate: client.rate ?? 0, processes: client.processes ?? 1,
-      timeoutMs: client.timeout ?? 1_000, policies: merged(read.policies?.client, client.policies),
+      timeoutMs: client.timeout ?? 1_000, keys: client.keys,
+      policies: checkClient(merged(read.policies?.client, client.policies), region,
+        [...place, ...(client.policies === undefined ? ["policies", "client"] : ["clients", name, "policies"])], refuse),
     }];
   }));
   const durationMs = read.duration ?? 0;
@@ -199,10 +211,16 @@ function readServices(
       mustKnow(other, services.keys(), "service", [...here, "calls", index, "service"], refuse);
       return { service: other, times };
     });
+    const [inRegion = "anywhere"] = service.servers?.keys() ?? [];
     plans.set(name, {
       name, servers: service.servers ?? new Map(), workers: service.workers ?? 4, work: service.work ?? constant(5),
-      idempotent: service.idempotent ?? true, calls, policies: merged(read?.policies?.server, service.policies),
-      clientPolicies: merged(read?.policies?.client, service.clientPolicies),
+      idempotent: service.idempotent ?? true, calls,
+      policies: checkServer(merged(read?.policies?.server, service.policies),
+        service.policies === undefined ? [...place.slice(0, -1), "policies", "server"] : [...here, "policies"], refuse),
+      clientPolicies: checkClient(merged(read?.policies?.client, service.clientPolicies), inRegion,
+        service.clientPolicies === undefined
+          ? [...place.slice(0, -1), "policies", "client"]
+          : [...here, "clientPolicies"], refuse),
     });
   }
   for (const name of plans.keys()) refuseCycle(name, [], plans, [...place, name, "calls"], refuse);

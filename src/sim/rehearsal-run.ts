@@ -12,7 +12,7 @@ import { regionControl, type RegionControl } from "../region/index.ts";
 import { Figures } from "./figures.ts";
 import type { EventAction } from "./rehearsal-events.ts";
 import type { ClientPlan, RehearsalPlan, ServicePlan } from "./rehearsal-file.ts";
-import { clientOptions, type ClientPolicies } from "./rehearsal-policies.ts";
+import { clientOptions, type ClientPolicies, serverOptions } from "./rehearsal-policies.ts";
 import { attemptGrainMs, createRecord, type RehearsalCell, type RehearsalRecord } from "./rehearsal-record.ts";
 import { type HandlerPlace, type SimulatedServer, simulatedServer } from "./server.ts";
 import { openLoop, type Rate } from "./workload.ts";
@@ -45,7 +45,7 @@ function contractFor({ name, idempotent }: ServicePlan) {
 }
 
 type Contract = ReturnType<typeof contractFor>;
-type CallService = (context: Context | undefined) => Promise<unknown>;
+type CallService = (context: Context | undefined, routeKey?: string) => Promise<unknown>;
 
 /** Everything a run is made of. */
 interface Stage {
@@ -87,6 +87,7 @@ export async function runRehearsal(plan: RehearsalPlan, options: RehearsalRunOpt
 /** Puts up the servers of a service. */
 function stand(stage: Stage, plan: ServicePlan): void {
   const { world, contracts, servers } = stage;
+  const policies = serverOptions(plan.policies);
   for (const [region, count] of plan.servers) {
     const zones = stage.plan.regions.get(region)?.zones ?? ["a"];
     for (let i = 0; i < count; i++) {
@@ -94,7 +95,7 @@ function stand(stage: Stage, plan: ServicePlan): void {
         ({ times, call: callerWithin(stage, plan, region, service) }));
       const answer: Served = { region };
       servers.push(simulatedServer(world, contracts.get(plan.name) as Contract, {
-        ...plan.policies,
+        ...policies,
         host: `${plan.name}-${region}-${i + 1}`, region, zone: zones[i % zones.length], workers: plan.workers,
         work: plan.work,
         handlers: {
@@ -123,7 +124,7 @@ function callerWithin(
       runtime = present;
       call = callerOf(stage, present, { region, service, policies: clientPolicies });
     }
-    return call(context);
+    return call(context, context.routeKey);
   };
 }
 
@@ -142,7 +143,30 @@ function callerOf(stage: Stage, runtime: Runtime, plan: CallerPlan): CallService
     ...options, protocol: stage.world.wire, discovery: stage.discovery, timeoutMs, observer,
     regions: regions && { ...regions, control: stage.control },
   });
-  return (context) => (context === undefined ? client.call({}) : client.call({}, { context }));
+  return (context, routeKey) => (context === undefined && routeKey === undefined
+    ? client.call({})
+    : client.call({}, { context, routeKey }));
+}
+
+/** Draws the keys that calls are about: evenly, or by Zipf's law. */
+function keysOf({ name, keys }: ClientPlan, world: SimulatedWorld): () => string | undefined {
+  if (keys === undefined) return () => undefined;
+  const { count, zipf: exponent } = keys;
+  const random = world.chance(`keys of ${name}`);
+  if (exponent === 0) return () => `key-${Math.floor(random.next() * count)}`;
+  const sums = new Float64Array(count);
+  let sum = 0;
+  for (let rank = 0; rank < count; rank++) sums[rank] = sum += (rank + 1) ** -exponent;
+  return () => {
+    const drawn = random.next() * sum;
+    let [least, most] = [0, count - 1];
+    while (least < most) {
+      const middle = (least + most) >> 1;
+      if ((sums[middle] as number) < drawn) least = middle + 1;
+      else most = middle;
+    }
+    return `key-${least}`;
+  };
 }
 
 /** Lets the processes of a client call. */
@@ -157,6 +181,7 @@ function load(stage: Stage, plan: ClientPlan): void {
     },
   };
   const rate = rateOf(plan, stage.plan);
+  const nextKey = keysOf(plan, world);
   // One for all: what it keeps is not read.
   const figures = new Figures({ bucketMs: 86_400_000 });
   for (let i = 0; i < plan.processes; i++) {
@@ -169,10 +194,11 @@ function load(stage: Stage, plan: ClientPlan): void {
       call(_index, dueMs) {
         const bin = Math.floor(dueMs / attemptGrainMs);
         record.calls[bin] = (record.calls[bin] as number) + 1;
-        if (dueMs < warmUpMs) return call(undefined).catch(() => undefined);
+        const key = nextKey();
+        if (dueMs < warmUpMs) return call(undefined, key).catch(() => undefined);
         const cell = cells[Math.floor(dueMs / record.spanMs)] as RehearsalCell;
         cell.offered++;
-        return call(undefined).then(
+        return call(undefined, key).then(
           (answer) => succeeded(cell, world.nowMs - dueMs, answer as Served),
           (error: unknown) => failed(cell, plan.timeoutMs, error),
         );

@@ -65,6 +65,20 @@ test("what is wrong in a file is told by line and column, with what was expected
     [`${base}  policies: { client: { retry: { maxAttemps: 3 } } }\n`,
       'r.yaml:11:34: rehearsal.policies.client.retry: unknown key "maxAttemps"; did you mean "maxAttempts"?'],
     [`${base}  policies: { client: { picker: leastRequest } }\n`, /did you mean "leastRequests"\?$/],
+    [`${base}  policies: { client: { picker: { leastDelay: { remebered: 4 } } } }\n`, /did you mean "remembered"\?$/],
+    [`${base}  policies: { client: { picker: { leastDelay: { remembered: 100 } } } }\n`,
+      "r.yaml:11:23: rehearsal.policies.client: remembered is 100: expected a whole number from 0 to 64"],
+    [`${base}  policies: { client: { picker: { c3: {}, prequal: {} } } }\n`, /expected one picker, found c3, prequal$/],
+    [`${base}  policies: { client: { hedge: { maxAttempts: 9 } } }\n`, /client: .*maxAttempts is 9: .* from 2 to 5/],
+    [`${base}  policies: { client: { tuning: false, hedge: { ratio: 0.1 } } }\n`,
+      /client: tuning is false: hedges need the live latency/],
+    [`${base}  policies: { client: { throttle: { k: 1 } } }\n`, /client: .*k is 1: /],
+    [`${base}  policies: { server: { admission: { limit: { vegas: { alpha: 4, beta: 2 } } } } }\n`,
+      "r.yaml:11:23: rehearsal.policies.server: beta is 2: expected a number from 4 to 1000"],
+    [`${base}  policies: { server: { admission: { limit: knees } } }\n`, /did you mean "knee"\?$/],
+    [`${base}  policies: { server: { replay: { leaseMs: 5000, retentionMs: 4000 } } }\n`,
+      /server: leaseMs is 5000: expected less than retentionMs, 4000$/],
+    [base.replace("rate: 100", "keys: 0, rate: 100"), /keys: expected a whole number from 1 to 1000000/],
     [base.replace("{ us-east: { eu-west: 70ms } }", "{ us-east: { us-east: 70ms } }"),
       /within a region the distance is/],
     [base.replace("work: 5ms", "work: 5ms, calls: [{ service: store }]"),
@@ -190,4 +204,37 @@ test("a service that calls another shares its deadline, and fails with it", { ti
   const before = rows.find(({ fromS }) => fromS === 2);
   assert.ok(before !== undefined && before.errors === 0 && before.p50Ms > 20, JSON.stringify(before));
   assert.equal(rows.at(-1)?.errors, 1);
+});
+
+test("keys, pickers with options, hedges, limits and replay are played, each as it was set", { timeout: 120_000 }, async () => {
+  const play = async (policies: string, more = ""): Promise<readonly string[]> => {
+    const plan = parseRehearsal(`rehearsal:
+  duration: 10s
+  regions: [home]
+  services:
+    store: { servers: { home: 4 }, workers: 2, work: { exponential: 10ms }, idempotent: ${more || "true"} }
+  clients:
+    users: { region: home, service: store, rate: 200, timeout: 1s, keys: { count: 50, zipf: 1.1 } }
+  policies: ${policies}
+  events: [{ at: 4s, slow: store-home-1, factor: 30, for: 3s }]
+`, "r.yaml");
+    const record = await runRehearsal(plan, { seed: 2 });
+    const rows = rehearsalRows(plan, [record], 10_000);
+    assert.ok(rows.every(({ offered }) => offered > 0));
+    return [record.digest, String(rows.reduce((most, { p99Ms }) => Math.max(most, p99Ms), 0))];
+  };
+  const seen = new Map<string, string>();
+  for (const [policies, more] of [
+    ["{}"], ["{ client: { hedge: false } }"], ["{ client: { hedge: false, picker: consistentHash } }"],
+    ["{ client: { hedge: false, picker: { consistentHash: { balance: 4 } } } }"],
+    ["{ client: { hedge: false, picker: { prequal: { probesPerCall: 1 } } } }"],
+    ["{ client: { hedge: false, picker: { c3: { clients: 5 } } } }"], ["{ client: { hedge: false, picker: leastDelay } }"],
+    ["{ client: { hedge: false, picker: dynamicWeighted } }"],
+    ["{ client: { hedge: false }, server: { admission: { room: 1, limit: 1, line: false } } }"],
+    ["{ client: { hedge: false }, server: { replay: {} } }", "keyed"],
+  ] as const) {
+    const [digest = ""] = await play(policies, more);
+    assert.equal(seen.get(digest), undefined, `${policies} plays like ${seen.get(digest)}`);
+    seen.set(digest, policies);
+  }
 });

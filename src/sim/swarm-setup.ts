@@ -1,6 +1,8 @@
 /** `drawSetup` draws a whole configuration from a seed: places, distances, traffic, policies, faults. */
 import type { Random } from "../core/runtime.ts";
 import { createSeededRandom } from "../runtime/sim/random.ts";
+import { type LimitName, limitNames } from "./rehearsal-server-policies.ts";
+import { type PickerName, pickerNames } from "./rehearsal-pickers.ts";
 
 export interface SwarmSetup {
   readonly seed: number;
@@ -35,12 +37,18 @@ export interface SwarmPolicies {
   readonly outliers: boolean;
   readonly slowStart: boolean;
   readonly loadThresholds: boolean;
-  readonly picker: "leastRequests" | "peakEwma" | "roundRobin" | "random";
+  /** Of configurations kept before these were drawn, absent: as by default, which is on. */
+  readonly hedge?: boolean | undefined;
+  readonly throttle?: boolean | undefined;
+  readonly tuning?: boolean | undefined;
+  readonly picker: PickerName;
   /** What is made of what discovery tells. Without it lies are believed. */
   readonly view: boolean;
   /** How repeats of keyed calls are recognised: by the server's replay layer, or by the handler's own records. */
   readonly replay: boolean;
   readonly admission: boolean;
+  /** Of admission. Absent: its own default. */
+  readonly limit?: LimitName | undefined;
   /** A policy broken on purpose: `key per attempt` gives every attempt a key of its own, so that repeats are new. */
   readonly sabotage?: "key per attempt" | undefined;
 }
@@ -104,9 +112,11 @@ export function drawSetup(seed: number): SwarmSetup {
 function drawPolicies(random: Random): SwarmPolicies {
   const on = (): boolean => chance(random, 0.75);
   return {
-    retry: on(), regions: on(), outliers: on(), slowStart: on(), loadThresholds: on(),
-    picker: of(random, ["leastRequests", "peakEwma", "roundRobin", "random"] as const), view: on(), replay: on(),
-    admission: on(),
+    retry: on(), regions: on(), outliers: on(), slowStart: on(), loadThresholds: on(), hedge: on(), throttle: on(),
+    tuning: on(),
+    // The default one is what most users run.
+    picker: chance(random, 0.25) ? "leastRequests" : of(random, pickerNames), view: on(), replay: on(),
+    admission: on(), limit: chance(random, 0.5) ? undefined : of(random, limitNames),
   };
 }
 
@@ -175,10 +185,16 @@ export function simplerSetups(setup: SwarmSetup): SwarmSetup[] {
       ? [{ ...setup, regions: regions.with(i, { ...region, clients: region.clients - 1 }) }]
       : [])).filter((smaller) => namesExist(smaller)),
   ];
-  const names = ["retry", "regions", "outliers", "slowStart", "loadThresholds", "view", "admission"] as const;
-  // Off is simpler to look at than on; what does not matter is switched off.
-  const plainer = names.filter((name) => policies[name])
+  const names = [
+    "retry", "regions", "outliers", "slowStart", "loadThresholds", "hedge", "throttle", "tuning", "view", "admission",
+  ] as const;
+  // Off is simpler to look at than on; what does not matter is switched off, or as everybody has it.
+  const plainer: SwarmSetup[] = names.filter((name) => policies[name] !== false)
     .map((name) => ({ ...setup, policies: { ...policies, [name]: false } }));
+  if (policies.picker !== "leastRequests") {
+    plainer.push({ ...setup, policies: { ...policies, picker: "leastRequests" } });
+  }
+  if (policies.limit !== undefined) plainer.push({ ...setup, policies: { ...policies, limit: undefined } });
   return [...fewer, ...calmer, ...plainer];
 }
 
@@ -199,5 +215,6 @@ export function describeSetup(setup: SwarmSetup): string {
     `${(atMs / 1_000).toFixed(1)}–${(untilMs / 1_000).toFixed(1)} s`);
   const [servers, clients] = [serverHosts(setup).length, clientHosts(setup).length];
   return `${regions.length} regions, ${servers} servers, ${clients} clients, ${wire}` +
+    `, ${policies.picker}${policies.limit === undefined || !policies.admission ? "" : `, ${policies.limit} limit`}` +
     `${off.length === 0 ? "" : `, without ${off.join(", ")}`}; ${told.join("; ")}`;
 }

@@ -6,7 +6,6 @@
  * that whatever is lost, doubled or out of order was so by the way of the calls.
  */
 import * as z from "zod";
-import { leastRequests, peakEwma, random as randomPicker, roundRobin } from "../balance/index.ts";
 import { type ClientOptions, createClientOn } from "../client/create-client.ts";
 import { rpc } from "../contract/rpc.ts";
 import { service } from "../contract/service.ts";
@@ -15,8 +14,8 @@ import { expected, RpcError } from "../core/error.ts";
 import { automaticKey } from "../core/idempotency-key.ts";
 import type { Layer, Stack } from "../core/service.ts";
 import type { Observer } from "../core/observer.ts";
-import type { Picker } from "../core/picker.ts";
 import type { Runtime } from "../core/runtime.ts";
+import { admission } from "../overload/index.ts";
 import { memoryReplayStore, type MemoryReplayStore, replay, type Replay } from "../replay/index.ts";
 import { createServerOn } from "../server/index.ts";
 import { checkEffects } from "./check-effects.ts";
@@ -26,6 +25,8 @@ import { type AttemptRecord, checkAmplification, checkDeadlines, checkRecovery }
 import type { CallRecord, EffectRecord, Verdict } from "./checkers.ts";
 import { faultyRuntime } from "./faulty-runtime.ts";
 import { constant } from "./distributions.ts";
+import { pickerNamed } from "./rehearsal-pickers.ts";
+import { limitNamed } from "./rehearsal-server-policies.ts";
 import { type ModelledHandler, simulatedServer } from "./server.ts";
 import type { SwarmRun, SwarmScenario } from "./swarm.ts";
 import { type FaultStage, lyingDiscovery, playFault, type Span } from "./swarm-faults.ts";
@@ -55,14 +56,15 @@ export const canarySwarm: SwarmScenario<SwarmSetup> = {
 export const Counters = service("swarm.Counters", {
   read: rpc({
     input: z.object({ object: z.string(), call: z.string() }), output: z.object({ total: z.int32(), at: z.string() }),
-    idempotent: true,
+    idempotent: true, routeKey: ({ object }) => object,
   }),
   add: rpc({
     input: z.object({ object: z.string(), call: z.string() }), output: z.object({ total: z.int32(), at: z.string() }),
-    idempotent: "keyed",
+    idempotent: "keyed", routeKey: ({ object }) => object,
   }),
   bump: rpc({
     input: z.object({ object: z.string(), call: z.string() }), output: z.object({ total: z.int32(), at: z.string() }),
+    routeKey: ({ object }) => object,
   }),
 });
 
@@ -147,7 +149,8 @@ function worldOf({ seed, roundTripsMs, regions, jitter, lossRate }: SwarmSetup):
 function stand(stage: Stage, { host, region }: Place): void {
   const { setup: { policies, workMs, wire }, world, database, runtimes, restart } = stage;
   const its: Replay<() => unknown> | undefined = policies.replay ? replay({ store: database.store }) : undefined;
-  const layers = { ...(policies.admission ? {} : { admission: false as const }), replay: its };
+  const limit = policies.limit === undefined ? undefined : limitNamed(policies.limit);
+  const layers = { admission: policies.admission && admission({ limit }), replay: its };
   if (wire === "modelled") {
     const modelled = (name: MethodName): ModelledHandler => async (input, context, place) => {
       await place.work(context);
@@ -257,15 +260,13 @@ function clientOptions({ policies }: SwarmSetup, runtime: Runtime, region: strin
     ...(policies.slowStart ? {} : { slowStart: false as const }),
     ...(policies.loadThresholds ? {} : { loadThresholds: false as const }),
     ...(policies.view ? {} : { view: false as const }), ...(policies.regions ? { region, zone: "a" } : {}),
-    picker: pickers[policies.picker](runtime),
+    ...(policies.hedge === false ? { hedge: false as const } : {}),
+    ...(policies.throttle === false ? { throttle: false as const } : {}),
+    ...(policies.tuning === false ? { tuning: false as const } : {}),
+    picker: pickerNamed(policies.picker)(runtime),
     ...(policies.sabotage === undefined ? {} : { stack: (defaults: Stack) => sabotaged(runtime, defaults) }),
   };
 }
-
-const pickers: Readonly<Record<SwarmPolicies["picker"], (runtime: Runtime) => Picker>> = {
-  leastRequests: (runtime) => leastRequests(runtime.random), peakEwma: (runtime) => peakEwma(runtime),
-  roundRobin: () => roundRobin(), random: (runtime) => randomPicker(runtime.random),
-};
 
 /** The canary's fault: below the retries each attempt gets another key, so that a repeat looks like a new call. */
 function sabotaged(runtime: Runtime, defaults: Stack): Stack {

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
+import { pickerNames } from "../../src/sim/rehearsal-pickers.ts";
+import { limitNames } from "../../src/sim/rehearsal-server-policies.ts";
 import { type Regression, replayRegression, runSeed } from "../../src/sim/swarm.ts";
 import { describeSetup, drawSetup, faultKinds, type SwarmSetup } from "../../src/sim/swarm-setup.ts";
 import { canarySwarm, defaultSwarm } from "../../src/sim/swarm-world.ts";
@@ -43,7 +45,15 @@ test("every fault and every policy is drawn, and whatever is drawn ends before t
   const setups = Array.from({ length: 300 }, (_, seed) => drawSetup(seed));
   const kinds = new Set(setups.flatMap(({ faults }) => faults.map(({ kind }) => kind)));
   assert.deepEqual([...kinds].sort(), [...faultKinds].sort());
-  for (const name of ["retry", "regions", "outliers", "view", "replay", "admission"] as const) {
+  for (const [drawn, all] of [
+    [setups.map(({ policies }) => policies.picker), pickerNames],
+    [setups.map(({ policies }) => policies.limit), [...limitNames, undefined]],
+  ] as const) {
+    assert.deepEqual(new Set<unknown>(drawn), new Set<unknown>(all));
+  }
+  for (const name of [
+    "retry", "regions", "outliers", "hedge", "throttle", "tuning", "view", "replay", "admission",
+  ] as const) {
     const on = setups.filter(({ policies }) => policies[name]).length;
     assert.ok(on > 150 && on < 290, `${name}: ${on} of 300`);
   }
