@@ -1,4 +1,5 @@
-// Runs experiments and writes down what they show: node experiments/record.ts [NAME…] [--seeds N] [--render].
+// Runs experiments and writes down what they show: node experiments/record.ts [NAME…] [--seeds N] [--render] [--jobs N]
+// [--state FILE].
 //
 // Each runs in a process of its own. Its rows go to experiments/results/NAME.jsonl, its charts to docs/plots, its table
 // and charts between its markers in docs/experiments.md, and all goals into the overview there. `--render` runs nothing
@@ -27,12 +28,15 @@ async function main(): Promise<number> {
   try {
     parsed = parseArgs({
       allowPositionals: true,
-      options: { seeds: { type: "string" }, render: { type: "boolean", default: false } },
+      options: {
+        seeds: { type: "string" }, jobs: { type: "string" }, state: { type: "string" },
+        render: { type: "boolean", default: false },
+      },
     });
   } catch (error) {
     return refuse((error as Error).message);
   }
-  const { values: { seeds, render }, positionals } = parsed;
+  const { values: { seeds, jobs, state, render }, positionals } = parsed;
   const known = experimentNames();
   const stranger = positionals.find((name) => !known.includes(name));
   if (stranger !== undefined) return refuse(`there is no experiment called ${stranger}`);
@@ -42,12 +46,15 @@ async function main(): Promise<number> {
     isStopped = true;
     running?.kill("SIGTERM");
   });
+  // The experiment says what it does not take.
+  const flags = Object.entries({ seeds, jobs, state })
+    .flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]));
   const failed: string[] = [];
   if (!render) {
     for (const [index, name] of names.entries()) {
       if (isStopped) break;
       say(`${name} (${index + 1} of ${names.length})`);
-      if (!await recorded(name, seeds)) failed.push(name);
+      if (!await recorded(name, flags)) failed.push(name);
     }
   }
   for (const name of names) if (existsSync(rowsPath(name))) await rendered(name);
@@ -58,14 +65,15 @@ async function main(): Promise<number> {
 
 function refuse(problem: string): number {
   const known = experimentNames().join(", ");
-  say(`${problem}: node experiments/record.ts [NAME…] [--seeds N] [--render]; there are ${known}`);
+  say(`${problem}: node experiments/record.ts [NAME…] [--seeds N] [--jobs N] [--state FILE] [--render]; ` +
+    `there are ${known}`);
   return 2;
 }
 
 /** Runs one; its rows replace the ones there were once it has ended well. A goal that is missed is a result. */
-async function recorded(name: string, seeds: string | undefined): Promise<boolean> {
+async function recorded(name: string, flags: readonly string[]): Promise<boolean> {
   const program = fileURLToPath(new URL("run.ts", import.meta.url));
-  const args = [program, name, "--json", ...(seeds === undefined ? [] : ["--seeds", seeds])];
+  const args = [program, name, "--json", ...flags];
   const startedMs = performance.now();
   const child = running = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const closed = new Promise<number | null>((resolve, reject) => {

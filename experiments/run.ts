@@ -1,4 +1,5 @@
-// Runs an experiment in the simulator: npm run sim -- NAME [--seed N] [--seeds N] [--hours H] [--json].
+// Runs an experiment in the simulator: npm run sim -- NAME [--seed N] [--seeds N] [--hours H] [--jobs N]
+// [--state FILE] [--json].
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { getHeapStatistics } from "node:v8";
@@ -18,13 +19,14 @@ async function main(): Promise<number> {
       allowPositionals: true,
       options: {
         seed: { type: "string" }, seeds: { type: "string" }, hours: { type: "string" },
+        jobs: { type: "string" }, state: { type: "string" },
         json: { type: "boolean", default: false },
       },
     });
   } catch (error) {
     return refuse((error as Error).message);
   }
-  const { values: { seed = "1", seeds, json, hours }, positionals: [name = "", ...others] } = parsed;
+  const { values: { seed = "1", seeds, json, hours, jobs, state }, positionals: [name = "", ...others] } = parsed;
   if (name === "") return refuse("name an experiment");
   if (!names.includes(name)) return refuse(`there is no experiment called ${name}`);
   if (others.length > 0) return refuse(`one experiment at a time, not ${[name, ...others].join(" and ")}`);
@@ -36,14 +38,25 @@ async function main(): Promise<number> {
   }
   if (getHeapStatistics().heap_size_limit < (experiment.heapMb ?? 0) * 0x100000) return withHeap(experiment.heapMb);
   if (hours !== undefined && !(Number(hours) > 0)) return refuse(`--hours ${hours} is no time`);
+  if ((jobs !== undefined || state !== undefined) && experiment.resumes !== true) {
+    return refuse(`${name} runs in one process from its beginning to its end: it takes no --jobs or --state`);
+  }
+  if (jobs !== undefined && !/^[1-9]\d?$/.test(jobs)) return refuse(`--jobs ${jobs} is not 1 to 99`);
   let missed = 0;
   const all = Array.from({ length: count }, (_, i) => first + i);
   const progress = (text: string): void => void process.stderr.write(`${text}\n`);
-  const options = { seeds: all, progress, ...(hours === undefined ? {} : { hours: Number(hours) }) };
+  const options = {
+    seeds: all, progress, ...(hours === undefined ? {} : { hours: Number(hours) }),
+    ...(jobs === undefined ? {} : { jobs: Number(jobs) }), ...(state === undefined ? {} : { state }),
+  };
+  let rows = 0;
   for await (const row of experiment.run(options)) {
+    rows++;
     if (row.met === false) missed++;
     process.stdout.write(json ? `${JSON.stringify(row)}\n` : lineOf(row));
   }
+  // One that was stopped gives none.
+  if (rows === 0) return 130;
   if (missed > 0) progress(`${missed} ${missed === 1 ? "goal" : "goals"} missed`);
   return missed > 0 ? 1 : 0;
 }
@@ -57,7 +70,7 @@ function withHeap(heapMb = 0): number {
 
 async function refuse(problem: string): Promise<number> {
   const known = await Promise.all(names.map(async (name) => `  ${name.padEnd(16)} ${(await load(name)).about}`));
-  const usage = "npm run sim -- NAME [--seed N] [--seeds N] [--hours H] [--json]";
+  const usage = "npm run sim -- NAME [--seed N] [--seeds N] [--hours H] [--jobs N] [--state FILE] [--json]";
   process.stderr.write(`${problem}: ${usage}\n\n${known.join("\n")}\n`);
   return 2;
 }

@@ -26,6 +26,9 @@ export interface RunOptions {
   readonly seeds: readonly number[];
   /** Simulated hours per seed, where the experiment has so many of its own. */
   readonly hours?: number;
+  /** Processes to run it on, and a file that keeps where it stands, for those that run many seeds one by one. */
+  readonly jobs?: number;
+  readonly state?: string;
   /** Says how far it is; not for standard output, which is the rows'. */
   progress(text: string): void;
 }
@@ -35,6 +38,8 @@ export interface Experiment {
   readonly about: string;
   /** How many seeds are run unless told otherwise. */
   readonly seeds: number;
+  /** Whether it takes `jobs` and `state`: its seeds are spread over processes, and it can be stopped and resumed. */
+  readonly resumes?: boolean;
   /** Memory that it needs, in MiB, if that is more than Node takes by itself. */
   readonly heapMb?: number;
   run(options: RunOptions): AsyncIterable<Row>;

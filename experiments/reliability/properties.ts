@@ -10,6 +10,8 @@ export interface Finding {
   /** What did not hold, in words. */
   readonly broken: readonly string[];
   readonly digest: string;
+  readonly calls: number;
+  readonly events: number;
 }
 
 export interface Property {
@@ -24,7 +26,8 @@ function findings() {
     check: (holds: boolean, what: () => string): void => {
       if (!holds) broken.push(what());
     },
-    end: ({ world }: LedgerWorld): Finding => ({ broken, digest: world.digest }),
+    end: ({ world, calls }: LedgerWorld): Finding =>
+      ({ broken, digest: world.digest, calls: calls.length, events: world.events }),
   };
 }
 

@@ -54,10 +54,13 @@ test("regressions must hold, canaries must break by the checker named", async ()
 
 test("a state knows which seeds are left, whatever the order they were done in", () => {
   const state = createSwarmState("numbers", 10, 5);
-  for (const [seed, held] of [[12, true], [10, false], [14, true]] as const) seedDone(state, { seed, held, calls: 2 });
+  for (const [seed, held] of [[12, true], [10, false], [14, true]] as const) {
+    seedDone(state, { seed, held, calls: 2, broken: held ? [] : ["effects"] });
+  }
   assert.deepEqual([[...seedsLeft(state)], seedsDone(state), state.failed, state.calls], [[11, 13], 3, [10], 6]);
+  assert.deepEqual(state.broken, { effects: [10] });
   const resumed = JSON.parse(JSON.stringify(state)) as typeof state;
-  for (const seed of [11, 13]) seedDone(resumed, { seed, held: true, calls: 1 });
+  for (const seed of [11, 13]) seedDone(resumed, { seed, held: true, calls: 1, broken: [] });
   assert.deepEqual([[...seedsLeft(resumed)], seedsDone(resumed), resumed.next, resumed.done], [[], 5, 15, []]);
 });
 

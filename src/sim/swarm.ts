@@ -129,18 +129,26 @@ export interface SwarmState {
   done: number[];
   calls: number;
   failed: number[];
+  /** By checker, the seeds that it found fault with. */
+  broken: Record<string, number[]>;
 }
 
 export function createSwarmState(scenario: string, first: number, count: number): SwarmState {
   numberOption("first", first, { least: 0, whole: true });
   numberOption("count", count, { least: 1, whole: true });
-  return { scenario, first, count, next: first, done: [], calls: 0, failed: [] };
+  return { scenario, first, count, next: first, done: [], calls: 0, failed: [], broken: {} };
 }
 
 /** Notes that a seed is done. */
-export function seedDone(state: SwarmState, result: Pick<SwarmResult<unknown>, "seed" | "held" | "calls">): void {
-  const { seed, held, calls } = result;
+export function seedDone(
+  state: SwarmState, result: Pick<SwarmResult<unknown>, "seed" | "held" | "calls" | "broken">,
+): void {
+  const { seed, held, calls, broken: by } = result;
   state.calls += calls;
+  for (const checker of by) {
+    const seeds = state.broken[checker] ??= [];
+    if (!seeds.includes(seed)) seeds.push(seed);
+  }
   if (!held && !state.failed.includes(seed)) state.failed.push(seed);
   const done = new Set([...state.done, seed]);
   while (done.delete(state.next)) state.next++;

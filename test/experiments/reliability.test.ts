@@ -1,0 +1,74 @@
+// The run of many seeds: on several processes, stopped and resumed; and the seeds that broke a property before.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { properties } from "../../experiments/reliability/properties.ts";
+import { reliability } from "../../experiments/reliability/scenario.ts";
+import { runSeed, type SwarmState } from "../../src/sim/swarm.ts";
+
+const program = new URL("../../experiments/run.ts", import.meta.url).pathname;
+
+/** Runs the experiment; `stopWhen` is asked now and then whether it is to be stopped. */
+async function run(args: readonly string[], stopWhen?: () => boolean) {
+  const child = spawn(process.execPath, [program, "reliability", "--json", ...args],
+    { stdio: ["ignore", "pipe", "pipe"] });
+  const timer = setInterval(() => {
+    if (stopWhen?.() !== true) return;
+    clearInterval(timer);
+    child.kill("SIGTERM");
+  }, 20);
+  const text = async (stream: AsyncIterable<Buffer>): Promise<string> => {
+    let all = "";
+    for await (const chunk of stream) all += chunk.toString();
+    return all;
+  };
+  const closed = new Promise<number | null>((resolve) => void child.once("close", resolve));
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
+  clearInterval(timer);
+  return { stdout, stderr, code };
+}
+
+test("a run on two processes that is stopped goes on where it was, and shows all seeds in the end", {
+  timeout: 300_000,
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "reliability-"));
+  const file = join(folder, "state.json");
+  const args = ["--seed", "100101", "--seeds", "6", "--jobs", "2", "--state", file];
+  try {
+    const stopped = await run(args, () => existsSync(file));
+    assert.deepEqual([stopped.code, stopped.stdout], [130, ""]);
+    assert.match(stopped.stderr, /the same command goes on from here/);
+    const state = JSON.parse(readFileSync(file, "utf8")) as SwarmState;
+    const done = state.next - state.first + state.done.length;
+    assert.ok(done >= 1 && done < 6, `${done} of 6 seeds were done`);
+    // What was done is not done again: that the fourth property was broken is known from the file alone.
+    const said = Array.from({ length: 50 }, (_, i) => i);
+    writeFileSync(file, JSON.stringify({ ...state, broken: { "property 4": said } }));
+    const resumed = await run(args);
+    const rows = resumed.stdout.trim().split("\n").map((line) => JSON.parse(line) as { seeds: number; value: number });
+    assert.equal(rows.length, properties.length, resumed.stderr);
+    assert.ok(rows.every(({ seeds }) => seeds === 6));
+    assert.ok((rows[3]?.value ?? 0) >= said.length);
+    assert.equal(resumed.code, 1);
+    const other = await run(["--seeds", "7", "--state", file]);
+    assert.match(other.stderr, /is of another run/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("experiments that run in one go take no state", async () => {
+  const child = spawn(process.execPath, [program, "detector", "--state", "x"], { stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  for await (const chunk of child.stderr) said += String(chunk);
+  assert.match(said, /detector runs in one process/);
+});
+
+test("the same seed plays the same", { timeout: 120_000 }, async () => {
+  const [one, other] = [await runSeed(reliability, 100_007), await runSeed(reliability, 100_007)];
+  assert.equal(one.digest, other.digest);
+  assert.ok(one.calls > 10_000);
+});
