@@ -22,6 +22,8 @@ export interface ContestOwner {
   followLater(contest: Contest, waitMs: number): void;
   /** An attempt other than the first failed too. */
   forkFailed(contest: Contest, error: unknown): void;
+  /** There was nobody to send one to: what it was to cost is given back. */
+  notSent(contest: Contest): void;
   /** An attempt other than the first answered first. */
   won(contest: Contest): void;
 }
@@ -89,7 +91,7 @@ export class Contest implements Contenders {
     try {
       answer = this.#owner.next(this.request, fork);
     } catch (error) {
-      this.#forkFailed(error);
+      this.#forkFailed(fork, error);
       return;
     }
     const won = (value: unknown): void => {
@@ -97,7 +99,7 @@ export class Contest implements Contenders {
       for (const [kind, metadata] of kept) context.onMetadata?.(kind, metadata);
       this.#forkWon(fork, value);
     };
-    if (isPromise(answer)) answer.then(won, (error: unknown) => this.#forkFailed(error));
+    if (isPromise(answer)) answer.then(won, (error: unknown) => this.#forkFailed(fork, error));
     else won(answer);
   }
 
@@ -115,18 +117,24 @@ export class Contest implements Contenders {
     else this.context.cancel(beaten());
   }
 
-  #forkFailed(error: unknown): void {
+  #forkFailed(fork: Context, error: unknown): void {
     this.#out--;
-    if (this.isOver) return;
-    // An attempt that found no other endpoint says nothing about the call.
-    const nowhere = RpcError.is(error) && error.neverStarted && error.phase === "pick";
-    if (!nowhere) this.#error = error;
-    if (!nowhere && !this.#owner.isNonFatal(error)) {
-      this.#end(error);
-      return;
+    // An attempt that found no other endpoint was none, and says nothing about the call.
+    if (RpcError.is(error) && error.neverStarted && error.phase === "pick") {
+      this.attempts--;
+      this.#forks.splice(this.#forks.indexOf(fork), 1);
+      this.#owner.notSent(this);
+      if (this.isOver) return;
+      this.stopped = true;
+    } else {
+      if (this.isOver) return;
+      this.#error = error;
+      if (!this.#owner.isNonFatal(error)) {
+        this.#end(error);
+        return;
+      }
+      this.#owner.forkFailed(this, error);
     }
-    if (nowhere) this.stopped = true;
-    else this.#owner.forkFailed(this, error);
     this.#goOn(error);
   }
 

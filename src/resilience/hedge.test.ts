@@ -4,7 +4,8 @@ import { candidate, context, type HandClock, handClock, jobs, seededRandom } fro
 import { type Context, expected, type MethodInfo, RpcError, type Service } from "../core/index.ts";
 import { hedge, type HedgeOptions, liveLatency, retry, retryBudget } from "./index.ts";
 
-type Plan = { afterMs?: number; error?: RpcError; value?: unknown };
+/** `nowhere`: the picker finds nobody to send it to. */
+type Plan = { afterMs?: number; error?: RpcError; value?: unknown; nowhere?: boolean };
 
 interface Attempt {
   readonly context: Context;
@@ -20,8 +21,9 @@ function scripted(clock: HandClock, plans: readonly Plan[]): Service & { attempt
   const attempts: Attempt[] = [];
   const service: Service = (_request, call) => {
     const attempt: Attempt = { context: call, atMs: clock.now(), cancelled: undefined };
-    const { afterMs = 0, error, value = `answer ${attempts.length}` } = plans[attempts.length] ?? {};
+    const { afterMs = 0, error, value = `answer ${attempts.length}`, nowhere } = plans[attempts.length] ?? {};
     attempts.push(attempt);
+    if (nowhere === true) throw expected("unavailable", "nobody else", { neverStarted: true, phase: "pick" });
     const report = { cpu: load.cpu, memory: 0, inFlight: 9, callsPerSecond: 1, errorsPerSecond: 0, loopLagMs: 0 };
     call.picked = candidate({ address: `e${attempts.length}`, region: "eu" }, "ready", { report });
     return new Promise((resolve, reject) => {
@@ -70,6 +72,23 @@ function setUp(plans: readonly Plan[], options: HedgeOptions = {}, isStacked = t
     },
   };
 }
+
+test("what found nobody to go to costs nothing, and is no attempt", async () => {
+  const lost = expected("unavailable", "silent", { retryable: true });
+  const { service, begin, pass, budget, layer, events } = setUp([{ afterMs: 100, error: lost }, { nowhere: true }]);
+  const before = budget.balance("eu");
+  const { answer } = begin();
+  await pass(20);
+  assert.equal(service.attempts.length, 2);
+  assert.deepEqual([budget.retries, layer.hedges, events.length], [0, 0, 0]);
+  assert.ok(budget.balance("eu") >= before);
+  // The repeat is the first, and does not wait.
+  await pass(85);
+  assert.equal(await answer, "answer 2");
+  assert.equal(service.attempts[2]?.context.attempt, 1);
+  assert.equal(service.attempts[2]?.atMs, (service.attempts[0]?.atMs ?? 0) + 100);
+  assert.equal(budget.retries, 1);
+});
 
 for (const isStacked of [true, false]) {
   const how = isStacked ? "over retries" : "alone";

@@ -194,6 +194,7 @@ class Hedging extends Alarm {
         if ((error.candidate as Candidate | undefined)?.status === "suspect") return;
         this.#settings.budget?.retryFailed(regionOf(contest.context));
       },
+      notSent: ({ context }) => this.#settings.budget?.giveBack?.(regionOf(context)),
       won: () => void this.wins++,
     };
   }
@@ -282,10 +283,12 @@ class Hedging extends Alarm {
     const { observer, maxAttempts } = this.#settings;
     const nowMs = this.#runtime.clock.now();
     const { context } = contest;
-    this.hedges++;
-    observer?.event?.("hedge.sent",
-      { method: line.method.path, attempt: contest.attempts, afterMs: nowMs - context.startedMs });
+    const attempt = contest.attempts;
     contest.send();
+    // With nobody else to send it to, none was sent.
+    if (contest.attempts === attempt) return;
+    this.hedges++;
+    observer?.event?.("hedge.sent", { method: line.method.path, attempt, afterMs: nowMs - context.startedMs });
     if (contest.isOver || contest.attempts >= maxAttempts) return;
     this.#addLate({
       dueMs: nowMs + line.delayMs, contest, owner: undefined, request: undefined, context, paid: false,

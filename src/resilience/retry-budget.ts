@@ -38,6 +38,8 @@ export interface RetryBudget {
   withdraw(key: string): boolean;
   /** Says that a retry withdrawn for `key` failed too. */
   retryFailed(key: string): void;
+  /** Says that what was withdrawn for `key` was not sent after all. */
+  giveBack?(key: string): void;
   /** Retries that `key` could make right now. */
   balance(key: string): number;
   /** Hears of every failed attempt that could be repeated, the first of a call included, also of one pushed back. */
@@ -109,6 +111,13 @@ class Budget implements RetryBudget {
     account.tokens--;
     this.retries++;
     return true;
+  }
+
+  giveBack(key: string): void {
+    const account = this.#settled(key);
+    this.#whole.tokens++;
+    account.tokens++;
+    this.retries--;
   }
 
   retryFailed(key: string): void {
