@@ -131,6 +131,8 @@ function contextOf(
   const context = new Context(method, nowMs, deadline, {
     ...metadataOf(options, method),
     caller: parent?.method,
+    // A call made for a repeat repeats that much less itself: attempts add up over tiers, and do not multiply.
+    priorAttempts: parent === undefined ? 0 : parent.priorAttempts + parent.attempt,
     idempotencyKey: checkedKey("idempotencyKey", options.idempotencyKey),
     routeKey: checkedKey("routeKey", options.routeKey ??
       (method.routeKey as ((request: unknown) => string) | undefined)?.(request)),

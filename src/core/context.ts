@@ -32,6 +32,8 @@ export interface ContextFields {
   readonly caller?: MethodInfo | undefined;
   /** How many gateways the call has passed. */
   readonly hops?: number;
+  /** Attempts that had been made before, further up, of the call on whose behalf this one is made. */
+  readonly priorAttempts?: number;
   /** Keeps response metadata for the caller; called at most once for each kind. */
   readonly onMetadata?: MetadataListener | undefined;
   /** Hears how each attempt of a stream ends, which its items do not tell cheaply. */
@@ -81,6 +83,7 @@ export class Context {
   readonly hedged: boolean;
   readonly caller: MethodInfo | undefined;
   readonly hops: number;
+  readonly priorAttempts: number;
   readonly onMetadata: MetadataListener | undefined;
   readonly onAttemptEnded: AttemptListener | undefined;
   /**
@@ -118,6 +121,7 @@ export class Context {
       this.hops = 0;
       this.onMetadata = undefined;
       this.onAttemptEnded = undefined;
+      this.priorAttempts = 0;
     } else {
       this.metadata = fields.metadata ?? emptyMetadata;
       this.idempotencyKey = fields.idempotencyKey;
@@ -129,6 +133,7 @@ export class Context {
       this.hops = fields.hops ?? 0;
       this.onMetadata = fields.onMetadata;
       this.onAttemptEnded = fields.onAttemptEnded;
+      this.priorAttempts = fields.priorAttempts ?? 0;
     }
     this.#origin = parent === undefined ? this : parent.#origin;
   }
@@ -146,6 +151,7 @@ export class Context {
       hops: fields.hops ?? this.hops,
       onMetadata: "onMetadata" in fields ? fields.onMetadata : this.onMetadata,
       onAttemptEnded: fields.onAttemptEnded ?? this.onAttemptEnded,
+      priorAttempts: fields.priorAttempts ?? this.priorAttempts,
     }, this);
   }
 
@@ -154,7 +160,7 @@ export class Context {
     const child = new Context(this.method, fields.startedMs ?? this.startedMs, fields.deadline ?? this.deadline, {
       metadata: this.metadata, idempotencyKey: this.idempotencyKey, routeKey: this.routeKey,
       attempt: this.attempt, avoid: this.avoid, hedged: this.hedged, caller: this.caller,
-      hops: this.hops, onMetadata: this.onMetadata,
+      hops: this.hops, priorAttempts: this.priorAttempts, onMetadata: this.onMetadata,
       ...fields,
     });
     this.onCancel({ cancelled: (reason) => child.cancel(reason) });

@@ -118,10 +118,22 @@ export function expected(code: Code, message: string, options?: RpcErrorOptions)
  * that nothing happened.
  */
 export function mayHaveRun(error: RpcError): RpcError {
-  const { code, message, retryable, remote, phase, endpoint, region, reason, data, details, metadata } = error;
+  return altered(error, `${error.message} (an earlier attempt may have run)`, { neverStarted: false });
+}
+
+/** The same error, which now forbids whoever gets it to repeat the call (gRFC A6's push-back). */
+export function notAgain(error: RpcError): RpcError {
+  return altered(error, error.message, { retryAfterMs: -1 });
+}
+
+function altered(
+  error: RpcError, message: string, fields: Pick<RpcErrorOptions, "neverStarted" | "retryAfterMs">,
+): RpcError {
+  const { code, neverStarted, retryable, remote, phase, endpoint, region, reason, data, details, metadata } = error;
   const { retryAfterMs, candidate } = error;
-  const copy = expected(code, `${message} (an earlier attempt may have run)`, {
-    retryable, remote, phase, endpoint, region, reason, data, details, retryAfterMs, metadata, cause: error,
+  const copy = expected(code, message, {
+    neverStarted, retryable, remote, phase, endpoint, region, reason, data, details, retryAfterMs, metadata,
+    cause: error, ...fields,
   });
   copy.candidate = candidate;
   return copy;

@@ -35,7 +35,9 @@ export function forward(method: MethodInfo, { upstreams, rules, timedBy }: Forwa
 
 function onward(context: Context, metadata: Metadata = context.metadata): Context {
   return context.with({
-    deadline: onwardDeadline(context), hops: context.hops + 1, attempt: 0, metadata,
+    deadline: onwardDeadline(context), hops: context.hops + 1, metadata,
+    // Ours are counted from 0, so that the first repeat goes elsewhere at once; what went before counts beside them.
+    attempt: 0, priorAttempts: context.priorAttempts + context.attempt,
     onMetadata: (kind, reply) => passOn(context, kind, reply),
   });
 }

@@ -14,6 +14,7 @@ export const idempotencyKeyHeader = "idempotency-key";
 export const routeKeyHeader = "meridian-route-key";
 export const hopsHeader = "meridian-hops";
 export const attemptHeader = "grpc-previous-rpc-attempts";
+export const priorAttemptsHeader = "meridian-prior-attempts";
 /** When a caller may try again, in milliseconds; below 0 never (gRFC A6). Trailing metadata. */
 export const pushbackHeader = "grpc-retry-pushback-ms";
 
@@ -22,7 +23,7 @@ const httpHeaders = new Set([
   "accept", "accept-encoding", "accept-post", "alt-svc", "connection", "content-encoding", "content-length",
   "content-type", "date", "expect", "host", "keep-alive", "proxy-connection", "server", "te", "trailer",
   "transfer-encoding", "upgrade", "user-agent", "vary", "via", idempotencyKeyHeader,
-  routeKeyHeader, hopsHeader, neverStartedHeader, retryableHeader, loadWantedName,
+  routeKeyHeader, hopsHeader, priorAttemptsHeader, neverStartedHeader, retryableHeader, loadWantedName,
 ]);
 
 /** Whether a name is not the users': it is HTTP's, a protocol's or ours. */
@@ -49,6 +50,7 @@ export interface CallHeaders {
   readonly routeKey: string | undefined;
   readonly hops: number;
   readonly attempt: number;
+  readonly priorAttempts: number;
 }
 
 /** Keys are at most so long, as on the native wire. */
@@ -62,13 +64,14 @@ export function readCallHeaders(fields: Metadata): CallHeaders {
     routeKey: readKey(fields[routeKeyHeader]),
     hops: readCount(fields[hopsHeader]),
     attempt: readCount(fields[attemptHeader]),
+    priorAttempts: readCount(fields[priorAttemptsHeader]),
   };
 }
 
 /** Whether {@link writeCallHeaders} would add nothing: such calls can share a head. */
 export function isPlainCall(context: Context): boolean {
   return context.metadata === emptyMetadata && context.idempotencyKey === undefined &&
-    context.routeKey === undefined && context.hops === 0 && context.attempt === 0;
+    context.routeKey === undefined && context.hops === 0 && context.attempt === 0 && context.priorAttempts === 0;
 }
 
 /** Adds to `fields` what the context of a call says. Throws `invalid_argument` for metadata that cannot be sent. */
@@ -78,6 +81,7 @@ export function writeCallHeaders(fields: Record<string, string>, context: Contex
   if (context.routeKey !== undefined) fields[routeKeyHeader] = percentEncode(context.routeKey);
   if (context.hops > 0) fields[hopsHeader] = String(context.hops);
   if (context.attempt > 0) fields[attemptHeader] = String(context.attempt);
+  if (context.priorAttempts > 0) fields[priorAttemptsHeader] = String(context.priorAttempts);
 }
 
 /** Spaces at either end would be lost on the way, and anything beyond printable ASCII refused there. */

@@ -38,8 +38,9 @@ export interface RequestHead {
   readonly idempotencyKey: string | undefined;
   readonly routeKey: string | undefined;
   readonly hops: number;
-  /** Attempts that went before this one. */
+  /** Attempts that went before this one; and further up, of the call on whose behalf it is made. */
   readonly attempt: number;
+  readonly priorAttempts: number;
   /** How the request's messages are compressed, where their flags say so; undefined for not at all. */
   readonly compression: string | undefined;
   /** What the caller can decompress, in its order of preference. */

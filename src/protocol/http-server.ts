@@ -6,6 +6,7 @@ import { Alarm } from "../core/alarm.ts";
 import type { ContextFields } from "../core/context.ts";
 import { Context } from "../core/context.ts";
 import { expected, RpcError } from "../core/error.ts";
+import { endIsTold } from "../core/gate.ts";
 import { emptyMetadata, type Metadata } from "../core/metadata.ts";
 import { type Carrier, type Exchange, Head, type HttpHandler, type HttpSink } from "../http/message.ts";
 import type { Compression } from "../wire/compression.ts";
@@ -67,6 +68,7 @@ export class HttpServing {
       return this.#refuse(reading, head, refusal ?? unserved, exchange, last);
     }
     const context = new Context(route.method, receivedMs, deadline, reading.fields);
+    if (this.serving.gate !== undefined) context.atWork = endIsTold;
     if (route.gate?.isShut === true) {
       const shed = route.gate.refuse(context);
       // Without an event: there may be thousands a second, and admission tells of them all together.
@@ -235,10 +237,10 @@ function replyCompression(
 }
 
 function fieldsOf(request: RequestHead): ContextFields | undefined {
-  const { metadata, idempotencyKey, routeKey, hops, attempt } = request;
+  const { metadata, idempotencyKey, routeKey, hops, attempt, priorAttempts } = request;
   if (metadata === emptyMetadata && idempotencyKey === undefined && routeKey === undefined && hops === 0 &&
-    attempt === 0) return undefined;
-  return { metadata, idempotencyKey, routeKey, hops, attempt };
+    attempt === 0 && priorAttempts === 0) return undefined;
+  return { metadata, idempotencyKey, routeKey, hops, attempt, priorAttempts };
 }
 
 /** A call of whose message nothing has come after so long is watched by an alarm of its own. */
@@ -323,6 +325,7 @@ export class CarrierState extends Alarm implements Budget {
     serving.admission.inFlight--;
     this.#handling--;
     this.#nowMs = serving.runtime.clock.now();
+    if (context.atWork > 0) serving.gate?.ended(context, this.#nowMs, error);
     serving.observer.handled?.(context, this.#nowMs - startedMs, error);
   }
 

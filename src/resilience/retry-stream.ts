@@ -1,13 +1,13 @@
 /** Retry of calls that stream: an attempt may be repeated until the first item has reached the caller. */
-import { type Awaitable, type Context, isPromise, type RpcError, type Service } from "../core/index.ts";
+import { type Awaitable, type Context, isPromise, RpcError, type Service } from "../core/index.ts";
 
-/**
- * Decides on the attempt after `failed`: its context, or undefined for no. `retriedKey` is the budget's key of
- * the retry that has just failed, if it was one.
- */
+/** What follows a failed attempt: another; nothing, and its error stands; or nothing, and this error in its place. */
+export type Next = Context | RpcError | undefined;
+
+/** Decides on the attempt after `failed`. `retriedKey` is the budget's key of the retry that has just failed, if any. */
 export type Decide = (
   failed: Context, error: unknown, retriedKey: string | undefined,
-) => Awaitable<Context | undefined>;
+) => Awaitable<Next>;
 
 /** How a call's failures are accounted for, and who hears of its end. */
 export interface StreamAccount {
@@ -78,15 +78,16 @@ function attemptEnded(call: Attempts, error: RpcError | undefined): void {
 async function startAgain(call: Attempts, failure: unknown): Promise<unknown> {
   let error = failure;
   for (;;) {
-    const context = await call.decide(call.context, error, call.retriedKey);
-    if (context === undefined) {
-      call.ended?.(error);
-      throw error;
+    const further = await call.decide(call.context, error, call.retriedKey);
+    if (further === undefined || RpcError.is(further)) {
+      const last = further ?? error;
+      call.ended?.(last);
+      throw last;
     }
-    call.context = context;
+    call.context = further;
     call.retriedKey = call.keyOf(error);
     try {
-      return await call.next(call.request, context);
+      return await call.next(call.request, further);
     } catch (another) {
       error = another;
     }

@@ -297,3 +297,35 @@ test("over attempts alone a call's promise is the connection's own; failures com
   void layer((request, call) => service(request, call))(1, wrapped);
   assert.equal(wrapped.recovery, undefined);
 });
+
+test("attempts made further up count towards the most, and the first repeat here still goes elsewhere at once",
+  async () => {
+    const { layer, clock } = setUp();
+    const service = failing(unavailable(), unavailable(), unavailable());
+    const nowMs = clock.now();
+    await assert.rejects(layer(service)(1, context().with({ priorAttempts: 1 })) as Promise<unknown>);
+    assert.deepEqual(service.seen.map((each) => each.attempt), [0, 1]);
+    assert.equal(clock.now(), nowMs);
+    const last = failing(unavailable());
+    await assert.rejects(layer(last)(1, context().with({ priorAttempts: 2 })) as Promise<unknown>);
+    assert.equal(last.seen.length, 1);
+  });
+
+test("with nothing left to repeat with, who works for another forbids the repeat; the error itself stays as it was",
+  async () => {
+    const { layer } = setUp({ budget: { ratio: 0, minPerSecond: 0, burstMs: 0 } });
+    const error = unavailable({ neverStarted: true, region: "eu", retryAfterMs: 5 });
+    const working = context().with({ caller: context().method });
+    const told = await (layer(failing(error))(1, working) as Promise<unknown>).then(() => undefined, RpcError.from);
+    assert.equal(told?.retryAfterMs, -1);
+    assert.deepEqual([told.code, told.message, told.neverStarted, told.retryable, told.region],
+      [error.code, error.message, true, true, "eu"]);
+    assert.equal(error.retryAfterMs, 5);
+    await assert.rejects(layer(failing(error))(1, context()) as Promise<unknown>, error);
+
+    const streaming = context({ caller: working.caller }, { kind: "server_stream" });
+    const items = layer(failing(error))(1, streaming) as Promise<AsyncIterable<unknown>>;
+    await assert.rejects(async () => {
+      for await (const _ of await items) assert.fail("there was an item");
+    }, { retryAfterMs: -1 });
+  });

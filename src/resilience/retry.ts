@@ -3,16 +3,19 @@
  *
  * An attempt may be repeated if it certainly never started, or if its failure is retryable and the method
  * bears a repeat. Semantics of gRFC A6 (backoff, push-back, a cap of five attempts) with Finagle's budget.
+ *
+ * Over several tiers attempts add up and do not multiply: a call made for a repeat has as many attempts less, and a tier
+ * whose budget is spent tells those that it works for not to repeat either (push-back; Finagle's NonRetryable).
  * A call that succeeds pays a counter and one `then`.
  */
 import {
-  type Clock, type Code, type Context, isAttempts, isPromise, type Layer, mayHaveRun, type MethodInfo, numberOption,
-  type Observer, type Recovery, RpcError, type Runtime, type Service,
+  type Clock, type Code, type Context, isAttempts, isPromise, type Layer, mayHaveRun, type MethodInfo, notAgain,
+  numberOption, type Observer, type Recovery, RpcError, type Runtime, type Service,
 } from "../core/index.ts";
 import { backoff, type BackoffOptions } from "./backoff.ts";
 import { pause } from "./pause.ts";
 import { retryBudget, type RetryBudget, type RetryBudgetOptions } from "./retry-budget.ts";
-import { isAsyncIterable, retriedStream, watched } from "./retry-stream.ts";
+import { isAsyncIterable, type Next, retriedStream, watched } from "./retry-stream.ts";
 
 export interface RetryOptions {
   /** Attempts in all, the first included. Default 3, at most 5. */
@@ -169,10 +172,13 @@ async function repeat(
   for (;;) {
     const key = RpcError.is(error) ? policy.budgetKey(error) : "";
     if (retried !== undefined && saysDown(error)) policy.budget.retryFailed(retried);
-    const retryContext = await nextAttempt(policy, context, error, key);
-    if (retryContext === undefined) throw ran && RpcError.is(error) && error.neverStarted ? mayHaveRun(error) : error;
+    const further = await nextAttempt(policy, context, error, key);
+    if (further === undefined || RpcError.is(further)) {
+      const last = further ?? error;
+      throw ran && RpcError.is(last) && last.neverStarted ? mayHaveRun(last) : last;
+    }
     ran ||= !RpcError.is(error) || !error.neverStarted;
-    context = retryContext;
+    context = further;
     retried = key;
     try {
       return await next(request, context);
@@ -183,12 +189,12 @@ async function repeat(
 }
 
 /**
- * Decides on a further attempt and waits until it is due. Undefined means no: the error stands. Rejects if
- * the call is cancelled meanwhile.
+ * Decides on a further attempt and waits until it is due. Undefined means no: the error stands; an error means no, and
+ * stands in its place. Rejects if the call is cancelled meanwhile.
  */
 function nextAttempt(
   policy: Policy, context: Context, error: unknown, key: string,
-): Context | undefined | Promise<Context | undefined> {
+): Next | Promise<Next> {
   if (!RpcError.is(error)) return undefined;
   if (isRepeatable(policy, error)) policy.budget.attemptFailed?.(key);
   if (!mayRepeat(policy, context, error)) return undefined;
@@ -198,7 +204,9 @@ function nextAttempt(
   if (context.deadline - clock.now() - waitMs < policy.leastMs(context.method)) return undefined;
   if (!isTransparent(error, retryNumber) && !policy.budget.withdraw(key)) {
     policy.observer?.event?.("retry.budget.empty", { method: context.method.path, key, code: error.code });
-    return undefined;
+    // Nearest to what fails a repeat costs least: who has none left there is not helped by one from further up. (A
+    // gateway has callers who may go around it, to another region: it leaves them that.)
+    return context.caller === undefined ? undefined : notAgain(error);
   }
   policy.observer?.event?.("retry.attempt",
     { method: context.method.path, attempt: retryNumber, key, code: error.code, waitMs });
@@ -224,7 +232,7 @@ function isRepeatable(policy: Policy, error: RpcError): boolean {
 }
 
 function mayRepeat(policy: Policy, context: Context, error: RpcError): boolean {
-  if (context.attempt + 1 >= policy.maxAttempts || context.cancelReason !== undefined) return false;
+  if (context.attempt + context.priorAttempts + 1 >= policy.maxAttempts || context.cancelReason !== undefined) return false;
   // Push-back: a server that says "never" is obeyed (gRFC A6); one that talks nonsense said "never".
   if (error.retryAfterMs !== undefined && !(error.retryAfterMs >= 0)) return false;
   // What never started may be repeated, unless it was refused here because no attempt is worth making.

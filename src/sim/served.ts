@@ -61,8 +61,9 @@ export class ServedModelled {
     // As on the native wire: what was left when the attempt began, in whole milliseconds.
     const leftMs = from.deadline - from.startedMs;
     const deadline = leftMs === Infinity ? Infinity : nowMs + Math.max(1, Math.ceil(leftMs));
-    const { metadata, idempotencyKey, routeKey, hops, attempt } = from;
-    const context = new Context(from.method, nowMs, deadline, { metadata, idempotencyKey, routeKey, hops, attempt });
+    const { metadata, idempotencyKey, routeKey, hops, attempt, priorAttempts } = from;
+    const context = new Context(from.method, nowMs, deadline,
+      { metadata, idempotencyKey, routeKey, hops, attempt, priorAttempts });
     admission.inFlight++;
     let answer: unknown;
     try {

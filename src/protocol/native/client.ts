@@ -166,6 +166,7 @@ export class NativeConnection implements Connection, Role {
       idempotencyKey: context.idempotencyKey,
       hops: context.hops === 0 ? undefined : context.hops,
       attempt: context.attempt === 0 ? undefined : context.attempt,
+      priorAttempts: context.priorAttempts === 0 ? undefined : context.priorAttempts,
     });
     return Flag.extras;
   }
@@ -261,7 +262,7 @@ function timeoutMs(deadline: number, nowMs: number): number {
 
 function hasExtras(context: Context): boolean {
   return context.idempotencyKey !== undefined || context.routeKey !== undefined || context.attempt !== 0 ||
-    context.hops !== 0 || hasEntries(context.metadata);
+    context.hops !== 0 || context.priorAttempts !== 0 || hasEntries(context.metadata);
 }
 
 function hasEntries(metadata: Readonly<Record<string, string>>): boolean {

@@ -18,6 +18,7 @@ export interface Extras {
   reason?: string | undefined;
   data?: Uint8Array | undefined;
   retryAfterMs?: number | undefined;
+  priorAttempts?: number | undefined;
 }
 
 const maxKeyBytes = 1_024;
@@ -51,6 +52,7 @@ export function writeExtras(writer: Writer, extras: Extras): void {
     const delayMs = Math.round(extras.retryAfterMs);
     entry(Extra.retryAfterMs, varint(delayMs < 0 ? 0 : delayMs + 1));
   }
+  if (extras.priorAttempts !== undefined) entry(Extra.priorAttempts, varint(extras.priorAttempts));
   writer.writeVarint(block.position);
   writer.writeBytes(block.bytes.subarray(0, block.position));
 }
@@ -135,6 +137,7 @@ function readEntry(cursor: Cursor, key: number, extras: Extras): void {
     case Extra.reason: extras.reason = rest(cursor); break;
     case Extra.data: extras.data = cursor.bytes.slice(cursor.position, cursor.end); break;
     case Extra.retryAfterMs: extras.retryAfterMs = cursor.varint() - 1; break;
+    case Extra.priorAttempts: extras.priorAttempts = cursor.varint(); break;
   }
 }
 

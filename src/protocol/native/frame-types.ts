@@ -42,6 +42,7 @@ export const Extra = {
   reason: 8,
   data: 9,
   retryAfterMs: 10,
+  priorAttempts: 11,
 } as const;
 
 /** Bits of the flags byte of an error frame. */

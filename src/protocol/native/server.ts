@@ -368,8 +368,11 @@ interface Tail {
 /** What a context takes from a request's extras. What is wrong with them concerns that call alone. */
 function extrasOf(cursor: Cursor): ContextFields | RpcError {
   try {
-    const { header, routeKey, idempotencyKey, hops, attempt } = readExtras(cursor);
-    return { routeKey, idempotencyKey, metadata: header ?? emptyMetadata, hops: hops ?? 0, attempt: attempt ?? 0 };
+    const { header, routeKey, idempotencyKey, hops, attempt, priorAttempts } = readExtras(cursor);
+    return {
+      routeKey, idempotencyKey, metadata: header ?? emptyMetadata,
+      hops: hops ?? 0, attempt: attempt ?? 0, priorAttempts: priorAttempts ?? 0,
+    };
   } catch (error) {
     const { code, message } = RpcError.from(error, "internal");
     return expected(code, `the extras of the request cannot be read: ${message}`,
