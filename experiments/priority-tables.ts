@@ -1,7 +1,7 @@
 // Envoy's tables of priority, panic, localities and zones, asked of our pickers; and whether a small change of health
 // ever moves much load. Levels are regions in order of preference, 100 endpoints each, a call at a time.
 import {
-  type Candidate, Context, createLoad, endpointAddress, type EndpointStatus, lastActiveTier, type MethodInfo,
+  type Candidate, Context, createLoad, endpointAddress, type EndpointStatus, type MethodInfo,
 } from "../src/core/index.ts";
 import { healthScore, localityShares, preferRegion, priorityLoads, zoneAwareShares } from "../src/region/index.ts";
 import { createSeededRandom } from "../src/runtime/sim/index.ts";
@@ -108,15 +108,19 @@ export function steepest(seed: number, pairs: number): { readonly able: number; 
   return worst;
 }
 
-/** The same of spares within a region, which join as a whole: points of the first tier's load a point of health. */
+/** The same of spares within a region, asked of the production picker: the first tier's points a point of health. */
 export function steepestOfTiers(): number {
   const shareOf = (ready: number): number => {
-    const members = membersOf([ready, 100]).map((member, i): Member =>
-      ({ ...member, address: { ...member.address, region: "home", priority: i < perLevel ? 0 : 1 } }));
-    const able = ({ status }: Candidate): boolean => status === "ready";
-    const last = lastActiveTier(members, able);
-    const used = members.filter((one) => able(one) && one.address.priority <= last);
-    return used.length === 0 ? 0 : used.filter(({ address }) => address.priority === 0).length / used.length;
+    const members = membersOf([ready, 100]).map((member, i): Member => ({
+      ...member,
+      address: endpointAddress({ address: `${i}:1`, region: "home", priority: i < perLevel ? 0 : 1 }),
+    }));
+    const picker = preferRegion({ clock: { now: () => 10_000 } as never }, { region: "home" })(roundRobin());
+    const context = new Context(method, 10_000);
+    const calls = 2_000;
+    let first = 0;
+    for (let i = 0; i < calls; i++) if (picker(members, context)?.address.priority === 0) first++;
+    return first / calls;
   };
   let worst = 0;
   for (let ready = 1; ready <= 100; ready++) worst = Math.max(worst, Math.abs(shareOf(ready) - shareOf(ready - 1)));

@@ -13,7 +13,7 @@ import {
   type LoadThresholds, type LoadWatch, loadWatch, type LoopGuard, loopGuard, outlierDetection, type OutlierDetector,
   type OutlierOptions,
 } from "../health/index.ts";
-import { Failover, type FailoverOptions } from "./failover.ts";
+import { type Divided, Failover, type FailoverOptions } from "./failover.ts";
 import { Prober, type ProbeOptions } from "./probes.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -48,6 +48,8 @@ export class Balancer implements EndpointOwner, Watcher {
   readonly #loads: LoadWatch | undefined;
   readonly #prober: Prober | undefined;
   readonly #failover: Failover;
+  /** How first attempts are divided while spares stand in for some. */
+  #divided: Divided | undefined = undefined;
   /** Endpoints that an operator took out of service, also while discovery does not name them. */
   readonly #drained = new Set<string>();
   readonly #endpoints = new Map<string, ClientEndpoint>();
@@ -108,9 +110,12 @@ export class Balancer implements EndpointOwner, Watcher {
   serviceBy(picker: Picker): Service {
     const seesAll = picker.seesAll === true && picker !== this.#options.picker;
     const service: Service = (request, context) => {
-      const candidates = seesAll
+      let candidates = seesAll
         ? this.#everybody ??= this.endpoints
         : this.#candidates ?? this.#select();
+      if (this.#divided !== undefined && context.avoid.length === 0 && !seesAll) {
+        candidates = this.#divided.lists[this.#divided.shares.next()] ?? candidates;
+      }
       const endpoint = picker(candidates, context);
       if (endpoint !== undefined) {
         context.picked = endpoint;
@@ -157,7 +162,9 @@ export class Balancer implements EndpointOwner, Watcher {
   #select(): readonly ClientEndpoint[] {
     const all = [...this.#endpoints.values()];
     if (this.#options.picker.seesAll === true) return this.#candidates = this.#failover.members(all);
-    return this.#candidates = this.#failover.select(all, all.length > (this.#options.eagerConnections ?? 64));
+    this.#candidates = this.#failover.select(all, all.length > (this.#options.eagerConnections ?? 64));
+    this.#divided = this.#failover.divided;
+    return this.#candidates;
   }
 
   /**

@@ -8,7 +8,8 @@ import { Alarm } from "../core/alarm.ts";
 import type { EndpointAddress } from "../core/endpoint.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Clock } from "../core/runtime.ts";
-import { lastActiveTier, tierOf, tierOverprovisioning } from "../core/tiers.ts";
+import { tierOf, tierOverprovisioning, tierShares } from "../core/tiers.ts";
+import { Shares } from "../region/shares.ts";
 import type { ClientEndpoint } from "./endpoint.ts";
 
 export interface FailoverOptions {
@@ -46,6 +47,12 @@ interface Group {
   able: number;
 }
 
+/** The next list to choose from is `lists[shares.next()]`. */
+export interface Divided {
+  readonly lists: readonly (readonly ClientEndpoint[])[];
+  readonly shares: Shares;
+}
+
 /** What is remembered of a group between two looks. */
 interface History {
   /** It was in use and failed, and has not been well for long enough since. */
@@ -62,6 +69,7 @@ export class Failover extends Alarm {
   readonly #changed: () => void;
   #histories = new Map<string, History>();
   #active: readonly string[] = [];
+  #divided: Divided | undefined = undefined;
   /** Until then newcomers count as able. */
   graceUntilMs = -Infinity;
 
@@ -111,11 +119,20 @@ export class Failover extends Alarm {
       status === "ready" || status === "busy" || (idle && status === "idle");
     const isComing = (one: ClientEndpoint): boolean => inGrace && one.isNew &&
       (one.status === "connecting" || one.status === "idle");
-    const tier = lastActiveTier(members, (one) => isReady(one) || isComing(one),
+    const tiers = tierShares(members, (one) => isReady(one) || isComing(one),
       this.#options.overprovisioning ?? tierOverprovisioning);
+    const tier = tiers.at(-1)?.tier ?? Infinity;
     const inUse = members.filter((one) => tierOf(one) <= tier);
     const ready = inUse.filter(isReady);
     const rested = ready.filter(({ status }) => status !== "busy");
+    const preferred = rested.length > 0 ? rested : ready;
+    const lists = tiers.length < 2 ? [] : tiers.map(({ tier: own }) => preferred.filter((one) => tierOf(one) === own));
+    this.#divided = lists.filter((list) => list.length > 0).length < 2
+      ? undefined
+      : {
+        lists,
+        shares: new Shares(tiers.map(({ share }, i) => (lists[i]?.length ? share : 0)), this.#divided?.shares),
+      };
     const fallbacks = [
       () => rested, () => ready, () => inUse.filter(isComing),
       // Bad answers are better than none (panic).
@@ -128,6 +145,14 @@ export class Failover extends Alarm {
       if (chosen.length > 0) return chosen;
     }
     return [];
+  }
+
+  /**
+   * How first attempts are divided among the tiers in use, if there are several, by what was selected last. Repeats have
+   * them all, lest they meet whom they have tried.
+   */
+  get divided(): Divided | undefined {
+    return this.#divided;
   }
 
   #grouped(all: readonly ClientEndpoint[], options: GroupOptions, nowMs: number): Group[] {

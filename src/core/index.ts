@@ -33,7 +33,7 @@ export type {
   SecureSession, Security,
 } from "./runtime.ts";
 export type { TextStore } from "./text-store.ts";
-export { lastActiveTier, tierOf, tierOverprovisioning } from "./tiers.ts";
+export { lastActiveTier, tierOf, tierOverprovisioning, type TierShare, tierShares } from "./tiers.ts";
 export {
   type Awaitable, compose, isAttempts, isPromise, type Layer, type LayerMaker, makesAttempts, type Service, settle,
   type Stack,

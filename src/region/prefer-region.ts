@@ -49,8 +49,9 @@ class RegionPreference {
   #plan: Plan | undefined;
   readonly #restricted = new Map<number, Plan>();
   readonly #stale = new Map<number, Plan>();
-  #zones: Zones | undefined;
-  #zonesOf: readonly Candidate[] | undefined;
+  /** Of the own region's groups, where zones matter. */
+  #zones: readonly ZonesOf[] = [];
+  #zonesOf: readonly (readonly Candidate[])[] = [];
   #refreshAtMs = -Infinity;
   #controlVersion = -1;
   /** A call with less time left than this may be unable to go where the plan says. */
@@ -119,11 +120,15 @@ class RegionPreference {
   #refreshZones(): void {
     const { region, zone, callersByZone, minZoneEndpoints } = this.#settings;
     const own = this.#map.regions[this.#map.indexOf(region)];
-    if (own?.able === this.#zonesOf) return;
-    this.#zonesOf = own?.able;
-    this.#zones = own === undefined || zone === undefined
-      ? undefined
-      : createZones(own.able, zone, callersByZone, minZoneEndpoints);
+    if (own === undefined || zone === undefined) return;
+    const { groups } = own;
+    const before = this.#zonesOf;
+    if (groups.length === before.length && groups.every((group, i) => group === before[i])) return;
+    this.#zonesOf = groups;
+    this.#zones = groups.flatMap((of) => {
+      const zones = createZones(of, zone, callersByZone, minZoneEndpoints);
+      return zones === undefined ? [] : [{ of, zones }];
+    });
   }
 
   #longestNeed(plan: Plan): number {
@@ -138,14 +143,16 @@ class RegionPreference {
   #pickIn(plan: Plan, index: number, context: Context): Candidate | undefined {
     const region = this.#map.regions[index] as RegionState;
     const inPanic = plan.panic[index] as boolean;
-    const zones = this.#zones;
-    if (
-      zones !== undefined && region.name === this.#settings.region && !inPanic && context.avoid.length === 0
-    ) {
-      const picked = this.#inner(zones.groups[zones.shares.next()] ?? region.able, context);
-      if (picked !== undefined) return picked;
+    const isRepeat = context.avoid.length > 0;
+    const among = region.choices(inPanic, isRepeat);
+    if (this.#zones.length > 0 && region.name === this.#settings.region && !inPanic && !isRepeat) {
+      for (const { of, zones } of this.#zones) {
+        if (of !== among) continue;
+        const picked = this.#inner(zones.groups[zones.shares.next()] ?? among, context);
+        if (picked !== undefined) return picked;
+      }
     }
-    return this.#inner(region.choices(inPanic), context);
+    return this.#inner(among, context);
   }
 
   /** The inner picker found nobody in the region chosen (a subset that is not there, say): the others in order. */
@@ -226,6 +233,11 @@ class RegionPreference {
       });
     });
   }
+}
+
+interface ZonesOf {
+  readonly of: readonly Candidate[];
+  readonly zones: Zones;
 }
 
 /** Whether a set of regions holds one: the sets are sums of powers of two, beyond 32 bits. */

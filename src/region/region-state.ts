@@ -1,6 +1,7 @@
 /** What a picker knows of one region: who can be called there, how healthy, how far and how busy it is. */
-import { type Candidate, type EndpointAddress, lastActiveTier, tierOf } from "../core/index.ts";
+import { type Candidate, type EndpointAddress, tierOf, type TierShare, tierShares } from "../core/index.ts";
 import { failBack, type FailBack, type FailBackOptions } from "./fail-back.ts";
+import { Shares } from "./shares.ts";
 
 /** Members looked at by one refresh; the next refresh looks at others. */
 const sampleSize = 32;
@@ -28,6 +29,9 @@ export class RegionState {
   latencyMs = 0;
   /** Those ready, and those idle, which a call wakes. */
   readonly #able = new StableList();
+  /** Those able, by tier, while more than one is in use; otherwise empty. */
+  #tiers: StableList[] = [];
+  #tierShares: Shares | undefined = undefined;
   /** These and the ejected. */
   readonly #anybody = new StableList();
   readonly #connecting = new StableList();
@@ -48,7 +52,8 @@ export class RegionState {
   update(members: readonly Candidate[], nowMs: number, overprovisioning?: number): void {
     this.members = members;
     const tier = lowestTier(members);
-    const activeTier = lastActiveTier(members, isAble, overprovisioning);
+    const active = tierShares(members, isAble, overprovisioning);
+    const activeTier = active.at(-1)?.tier ?? Infinity;
     this.#knownWeight = this.#ableWeight = this.#newcomersWeight = this.readyCount = 0;
     const able: Candidate[] = [];
     const connecting: Candidate[] = [];
@@ -80,8 +85,25 @@ export class RegionState {
     this.everReady ||= this.readyCount > 0;
     // Who is busy is spared while there is somebody who is not.
     this.#able.update(rested ?? able);
+    this.#divide(active);
     this.#connecting.update(connecting);
     this.#anybody.update(ejected === undefined ? able : [...able, ...ejected]);
+  }
+
+  /** Whom of the able each tier in use has, and its share of the calls. */
+  #divide(active: readonly TierShare[]): void {
+    if (active.length < 2) {
+      if (this.#tierShares === undefined) return;
+      this.#tiers = [];
+      this.#tierShares = undefined;
+      return;
+    }
+    const { able } = this;
+    const its = active.map(({ tier }) => able.filter((one) => tierOf(one) === tier));
+    // Who is all busy leaves its share to the others.
+    this.#tierShares = new Shares(active.map(({ share }, i) => (its[i]?.length ? share : 0)), this.#tierShares);
+    its.forEach((list, i) => (this.#tiers[i] ??= new StableList()).update(list));
+    this.#tiers.length = its.length;
   }
 
   /** Who is called normally. The array keeps its identity while its content is the same. */
@@ -94,8 +116,20 @@ export class RegionState {
     return this.#anybody.list.length > 0;
   }
 
-  /** The candidates to choose among: those able, in panic the ejected as well, at worst those connecting. */
-  choices(inPanic: boolean): readonly Candidate[] {
+  /** Those among whom first attempts choose: all who are able, or, while several tiers are in use, those of each. */
+  get groups(): readonly (readonly Candidate[])[] {
+    return this.#tiers.length === 0 ? [this.#able.list] : this.#tiers.map(({ list }) => list);
+  }
+
+  /**
+   * The candidates to choose among: those able, in panic the ejected as well, at worst those connecting. First attempts
+   * are divided among the tiers in use; repeats have them all, lest they meet whom they have tried.
+   */
+  choices(inPanic: boolean, isRepeat: boolean): readonly Candidate[] {
+    if (this.#tierShares !== undefined && !inPanic && !isRepeat) {
+      const list = this.#tiers[this.#tierShares.next()]?.list ?? [];
+      if (list.length > 0) return list;
+    }
     const preferred = inPanic ? this.#anybody.list : this.#able.list;
     return preferred.length > 0 ? preferred : this.#connecting.list;
   }

@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import {
   candidate, candidates, context, handClock, property, type TestCandidate,
 } from "../../test/policies/support.ts";
-import { type Candidate, type EndpointFields, lastActiveTier, type Picker, tierOf } from "../core/index.ts";
+import { type Candidate, type EndpointFields, lastActiveTier, type Picker, tierOf, tierShares } from "../core/index.ts";
 import { preferRegion, type RegionPreferenceOptions } from "./index.ts";
 
 function inTurn(): Picker {
@@ -42,6 +42,59 @@ test("a spare joins when less than 71 % is able, or at once where one is to be r
   const replaced = world([{}, {}, {}, {}, spare], { overprovisioning: 1 });
   assert.equal(replaced(["ejected", "ready", "ready", "ready", "ready"]), "e1 e2 e3 e4");
   assert.equal(replaced(["ready", "ready", "ready", "ready", "ready"]), "e0 e1 e2 e3");
+});
+
+test("spares take what is missing, and no more, however many they are", () => {
+  const clock = handClock();
+  const fields = Array.from({ length: 200 }, (_, i) =>
+    ({ region: "home", zone: i % 2 === 0 ? "a" : "b", priority: i < 100 ? 0 : 1 }));
+  for (const zone of [undefined, "a"]) {
+    for (const [able, expected] of [[100, 1], [72, 1], [71, 0.994], [70, 0.98], [50, 0.7], [20, 0.28], [0, 0]]) {
+      if (able === undefined || expected === undefined) continue;
+      const all = candidates(fields.length, (i) => ({ ...fields[i] }));
+      all.forEach((each, i) => {
+        each.load.readySinceMs = clock.now();
+        if (i < 100 && i >= able) each.status = "ejected";
+      });
+      const picker = preferRegion({ clock }, { region: "home", ...(zone === undefined ? {} : { zone }) })(inTurn());
+      let first = 0;
+      for (let i = 0; i < 1_000; i++) {
+        const picked = picker(all, context().with({ startedMs: clock.now() }));
+        if (picked?.address.priority === 0) first++;
+      }
+      assert.ok(Math.abs(first / 1_000 - expected) <= 0.002, `${able} able: ${first} of 1000, zone ${zone}`);
+    }
+  }
+});
+
+test("a repeat has all tiers to choose from", () => {
+  const clock = handClock();
+  const all = candidates(5, (i) => ({ region: "home", priority: i < 4 ? 0 : 1 }));
+  for (const each of all.slice(1, 4)) each.status = "ejected";
+  const seen = new Set<number>();
+  const picker = preferRegion({ clock }, { region: "home" })((among) => {
+    seen.add(among.length);
+    return among[0];
+  });
+  for (let i = 0; i < 20; i++) picker(all, context().with({ startedMs: clock.now() }));
+  assert.deepEqual([...seen], [1]);
+  picker(all, context().with({ startedMs: clock.now(), avoid: [all[0] as Candidate] }));
+  assert.deepEqual([...seen], [1, 2]);
+});
+
+test("shares of tiers add up, follow the factor, and go by weight where all together fall short", () => {
+  const shares = (factor: number, ...tiers: readonly (readonly [of: number, able: number])[]): number[] =>
+    tierShares(tiers.flatMap(([of, able], priority) => Array.from({ length: of }, (_, i) =>
+      candidate({ priority }, i < able ? "ready" : "ejected"))), ({ status }) => status === "ready", factor)
+      .map(({ share }) => Math.round(share * 1_000) / 1_000);
+  assert.deepEqual(shares(1.4, [4, 4], [1, 1]), [1]);
+  assert.deepEqual(shares(1.4, [4, 2], [1, 1]), [0.7, 0.3]);
+  assert.deepEqual(shares(1, [4, 3], [1, 1]), [0.75, 0.25]);
+  assert.deepEqual(shares(1.4, [4, 1], [1, 1]), [0.5, 0.5], "both together are short: alike by weight");
+  assert.deepEqual(shares(1.4, [10, 2], [3, 3], [9, 9]), [0.28, 0.42, 0.3]);
+  assert.deepEqual(shares(Infinity, [10, 1], [3, 3]), [1]);
+  assert.deepEqual(shares(1.4, [10, 0], [3, 3]), [1]);
+  assert.deepEqual(shares(1.4, [10, 0], [3, 0]), []);
 });
 
 test("a backup waits until nobody is able, also under N+1", () => {

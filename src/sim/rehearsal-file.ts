@@ -148,7 +148,7 @@ function readPlan(value: unknown, place: Place, refuse: Refuse): RehearsalPlan {
       name, region, service, rate: client.rate ?? 0, processes: client.processes ?? 1,
       timeoutMs: client.timeout ?? 1_000, keys: client.keys,
       policies: checkClient(merged(read.policies?.client, client.policies), region,
-        [...place, ...(client.policies === undefined ? ["policies", "client"] : ["clients", name, "policies"])], refuse),
+        client.policies === undefined ? [...place, "policies", "client"] : [...here, "policies"], refuse),
     }];
   }));
   const durationMs = read.duration ?? 0;

@@ -67,7 +67,7 @@ export const serverPolicies = shape("server policies", {
     limit: readLimit, room: whole, levels: flag, maxLoopLagMs: some, trustsCriticality: flag,
     line: orFalse(shape("line", { capacity: some, targetMs: some, intervalMs: some, maxWaitMs: some, lifo: flag })),
   })),
-  /** Repeats of keyed calls are answered from records; the servers of a service share them. `false`, the default: not. */
+  /** Repeats of keyed calls are answered from records, which the servers of a service share. Default: they are not. */
   replay: orFalse(shape("replay", {
     retentionMs: some, leaseMs: some, waitMs: some, clockSkewMs: some, storeTimeoutMs: some, maxOutcomeBytes: whole,
     afterCrash: oneOf(["unknown", "run_again"] as const), withoutKey: oneOf(["run", "refuse"] as const),

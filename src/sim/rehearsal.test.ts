@@ -206,7 +206,7 @@ test("a service that calls another shares its deadline, and fails with it", { ti
   assert.equal(rows.at(-1)?.errors, 1);
 });
 
-test("keys, pickers with options, hedges, limits and replay are played, each as it was set", { timeout: 120_000 }, async () => {
+test("keys, pickers, hedges, limits and replay are played, each as it was set", { timeout: 120_000 }, async () => {
   const play = async (policies: string, more = ""): Promise<readonly string[]> => {
     const plan = parseRehearsal(`rehearsal:
   duration: 10s
@@ -228,7 +228,8 @@ test("keys, pickers with options, hedges, limits and replay are played, each as 
     ["{}"], ["{ client: { hedge: false } }"], ["{ client: { hedge: false, picker: consistentHash } }"],
     ["{ client: { hedge: false, picker: { consistentHash: { balance: 4 } } } }"],
     ["{ client: { hedge: false, picker: { prequal: { probesPerCall: 1 } } } }"],
-    ["{ client: { hedge: false, picker: { c3: { clients: 5 } } } }"], ["{ client: { hedge: false, picker: leastDelay } }"],
+    ["{ client: { hedge: false, picker: { c3: { clients: 5 } } } }"],
+    ["{ client: { hedge: false, picker: leastDelay } }"],
     ["{ client: { hedge: false, picker: dynamicWeighted } }"],
     ["{ client: { hedge: false }, server: { admission: { room: 1, limit: 1, line: false } } }"],
     ["{ client: { hedge: false }, server: { replay: {} } }", "keyed"],
