@@ -2,35 +2,40 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Command, Option } from "commander";
-import { exportProtoFiles, readModule } from "../contract/proto/index.ts";
+import { readModule } from "../contract/proto/index.ts";
 import { RpcError } from "../core/index.ts";
 import { below, readTextIfThere, writeText } from "./files.ts";
+import { writableLanguages } from "./languages.ts";
 
 interface ExportFlags {
-  readonly to: "proto";
+  readonly to: string;
   readonly out?: string;
 }
 
 export function exportCommand(): Command {
+  const writable = writableLanguages();
   return new Command("export")
     .description("Write the contracts that a module exports in another language.")
     .argument("<contract>", "a module (.ts, .js) whose exports are contracts")
-    .addOption(new Option("--to <language>", "the language to write").choices(["proto"]).makeOptionMandatory())
-    .option("-o, --out <path>", "a .proto file, or a folder for one file a package (default: standard output)")
+    .addOption(new Option("--to <language>", "the language to write").choices([...writable.keys()])
+      .makeOptionMandatory())
+    .option("-o, --out <path>", "a file of that language, or a folder for all (default: standard output)")
     .action(async (contract: string, flags: ExportFlags) => {
-      const module = readModule(await load(contract));
-      const files = exportProtoFiles(module.contracts, { facts: module.facts, types: module.types });
+      const language = writable.get(flags.to);
+      if (language === undefined) throw new RpcError("invalid_argument", `--to ${flags.to}: no such language`);
+      const files = await language.export(readModule(await load(contract)));
       const [last] = files.slice(-1);
       if (last === undefined) throw new RpcError("invalid_argument", `${contract} has nothing to write`);
-      if (flags.out?.endsWith(".proto") === true || flags.out === undefined) {
+      const { out } = flags;
+      if (out === undefined || language.endings.some((ending) => out.endsWith(`.${ending}`))) {
         if (files.length > 1) {
           throw new RpcError("invalid_argument", `${contract} makes ${files.length} files, one for each package ` +
             `(${files.map(({ path }) => path).join(", ")}); name a folder with -o`);
         }
-        writeText(flags.out, last.text);
+        writeText(out, last.text);
         return;
       }
-      for (const { path, text } of files) writeText(below(flags.out, path), text);
+      for (const { path, text } of files) writeText(below(out, path), text);
     });
 }
 
