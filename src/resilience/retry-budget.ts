@@ -3,11 +3,12 @@
  *
  * Finagle's RetryBudget (20 % of calls plus 10 a second) with two additions. A retry that fails again costs
  * several tokens: while retries help (a server died, another answers) a burst of them is paid for at once,
- * and while they do not (everything is down) they all but stop, so that amplification stays below 1.2 within
- * any second. And every key (a pair of regions) may spend only most of the whole, so that one region in
+ * and while they do not (everything is down) they all but stop. While a tenth of them are in vain, a second's
+ * retries stay below `maxVainShare` of its calls whatever was saved up. And every key (a pair of regions) may spend only most of the whole, so that one region in
  * trouble never takes the retries of the others.
  */
 import { type Clock, numberOption } from "../core/index.ts";
+import { RetryWindow } from "./retry-window.ts";
 
 export interface RetryBudgetOptions {
   /** Retries allowed per call, on average. Default 0.2. */
@@ -21,6 +22,8 @@ export interface RetryBudgetOptions {
   readonly burstMs?: number;
   /** What a retry costs in all when it fails too. Default 10. */
   readonly failedRetryCost?: number;
+  /** What part of a second's calls its retries may be at most while one in ten of them fails too. Default 0.18. */
+  readonly maxVainShare?: number;
   /** Share of the budget that one key may spend. Default 0.8. */
   readonly keyShare?: number;
   /** Keys told apart; the one unused longest is forgotten. Default 64. */
@@ -68,6 +71,7 @@ export function retryBudget(clock: Clock, options: RetryBudgetOptions = {}): Ret
   number("minPerSecond", options.minPerSecond, 0);
   number("burstMs", options.burstMs, 0);
   number("failedRetryCost", options.failedRetryCost, 1);
+  number("maxVainShare", options.maxVainShare, 0);
   number("keyShare", options.keyShare, 0, 1);
   number("maxKeys", options.maxKeys, 1);
   return new Budget(clock, {
@@ -75,6 +79,7 @@ export function retryBudget(clock: Clock, options: RetryBudgetOptions = {}): Ret
     minPerSecond: options.minPerSecond ?? 10,
     burstMs: options.burstMs ?? 700,
     failedRetryCost: options.failedRetryCost ?? 10,
+    maxVainShare: options.maxVainShare ?? 0.18,
     keyShare: options.keyShare ?? 0.8,
     maxKeys: options.maxKeys ?? 64,
   });
@@ -88,6 +93,7 @@ class Budget implements RetryBudget {
   readonly #whole: Account;
   /** By key, the one unused longest first. */
   readonly #accounts = new Map<string, Account>();
+  readonly #window: RetryWindow;
   #callsPerSecond = 0;
   #ratedAtMs: number;
   #ratedCalls = 0;
@@ -96,6 +102,7 @@ class Budget implements RetryBudget {
     this.#clock = clock;
     this.#settings = settings;
     this.#ratedAtMs = clock.now();
+    this.#window = new RetryWindow(this.#ratedAtMs);
     this.#whole = { tokens: settings.minPerSecond, settledAtMs: this.#ratedAtMs, settledCalls: 0 };
   }
 
@@ -107,6 +114,10 @@ class Budget implements RetryBudget {
   withdraw(key: string): boolean {
     const account = this.#settled(key);
     if (this.#whole.tokens < 1 || account.tokens < 1) return false;
+    const { maxVainShare, minPerSecond } = this.#settings;
+    const nowMs = account.settledAtMs;
+    if (this.#window.isSpent(nowMs, this.calls, maxVainShare, minPerSecond)) return false;
+    this.#window.withdrawn(nowMs, this.calls);
     this.#whole.tokens--;
     account.tokens--;
     this.retries++;
@@ -115,6 +126,7 @@ class Budget implements RetryBudget {
 
   giveBack(key: string): void {
     const account = this.#settled(key);
+    this.#window.withdrawn(account.settledAtMs, this.calls, -1);
     this.#whole.tokens++;
     account.tokens++;
     this.retries--;
@@ -122,6 +134,7 @@ class Budget implements RetryBudget {
 
   retryFailed(key: string): void {
     const account = this.#settled(key);
+    this.#window.failed(account.settledAtMs, this.calls);
     const more = this.#settings.failedRetryCost - 1;
     this.#whole.tokens -= more;
     account.tokens -= more;
