@@ -15,9 +15,10 @@ import {
 } from "../health/index.ts";
 import { type Divided, Failover, type FailoverOptions } from "./failover.ts";
 import { Prober, type ProbeOptions } from "./probes.ts";
+import { type SentinelOptions, type Sentinels, sentinels } from "./sentinels.ts";
 import { Waiters } from "./waiters.ts";
 
-export interface BalancerOptions extends EndpointOptions {
+export interface BalancerOptions extends EndpointOptions, SentinelOptions {
   /** The name that discovery is asked for. */
   readonly name: string;
   readonly discovery: Discovery;
@@ -48,6 +49,7 @@ export class Balancer implements EndpointOwner, Watcher {
   readonly #loads: LoadWatch | undefined;
   readonly #prober: Prober | undefined;
   readonly #failover: Failover;
+  readonly #sentinels: Sentinels | undefined;
   /** How first attempts are divided while spares stand in for some. */
   #divided: Divided | undefined = undefined;
   /** Endpoints that an operator took out of service, also while discovery does not name them. */
@@ -83,6 +85,7 @@ export class Balancer implements EndpointOwner, Watcher {
         (id, mark, why) => this.#endpoints.get(id)?.marked(mark, why));
     this.#prober = options.probes && new Prober(runtime, options.probes, this.loopGuard);
     this.#failover = new Failover(runtime.clock, options.failover ?? {}, options.observer, () => this.statusChanged());
+    this.#sentinels = sentinels(runtime.clock, this.loopGuard, options, () => this.endpoints);
     this.service = this.serviceBy(options.picker);
     this.#unwatch = options.discovery.watch(options.name, this);
   }
@@ -211,6 +214,7 @@ export class Balancer implements EndpointOwner, Watcher {
     this.#known = true;
     this.#lastFailure = undefined;
     if (changed || added.length > 0 || removed > 0) {
+      this.#sentinels?.changed();
       this.#candidates = this.#everybody = undefined;
       this.observer.event?.("discovery.snapshot",
         { name: this.#options.name, endpoints: this.#endpoints.size, added: added.length, removed });
@@ -246,6 +250,10 @@ export class Balancer implements EndpointOwner, Watcher {
     this.observer.event?.("discovery.failed", { name: this.#options.name, error: error.message });
   }
 
+  doubted(endpoint: ClientEndpoint): void {
+    this.#sentinels?.doubted(endpoint);
+  }
+
   /**
    * A region dies as a whole, and its servers fall silent together: those whose silence is nearly as long are
    * suspected with the first, before its calls are made elsewhere, or they would be made on the next to fall.
@@ -253,8 +261,10 @@ export class Balancer implements EndpointOwner, Watcher {
   suspected(endpoint: ClientEndpoint, error: RpcError): void {
     const nowMs = this.#runtime.clock.now();
     const enoughMs = (this.#options.suspectAfterMs ?? 300) * 0.6;
-    const fallen = [...this.#endpoints.values()].filter((other) => other === endpoint ||
-      (other.address.region === endpoint.address.region && other.quietMs(nowMs) >= enoughMs));
+    const fallen = new Set([...this.#endpoints.values()].filter((other) => other === endpoint ||
+      (other.address.region === endpoint.address.region &&
+        (other.quietMs(nowMs) >= enoughMs || other.isDoubted(nowMs)))));
+    for (const one of this.#sentinels?.sharing(endpoint, nowMs) ?? []) fallen.add(one);
     for (const one of fallen) one.suspect(error.message);
     // With nobody left to turn to, waiting is the better chance: everybody silent is more likely a stall than a death.
     if (!this.endpoints.some((one) => one.status === "ready")) return;
@@ -264,6 +274,7 @@ export class Balancer implements EndpointOwner, Watcher {
   statusChanged(): void {
     this.#candidates = this.#everybody = undefined;
   }
+    this.#sentinels?.changed();
 
   close(graceMs: number): void {
     this.#closed = true;
@@ -273,6 +284,7 @@ export class Balancer implements EndpointOwner, Watcher {
     this.#prober?.close();
     this.#failover.close();
     for (const endpoint of this.#endpoints.values()) endpoint.close(graceMs);
+    this.#sentinels?.close();
     this.#endpoints.clear();
     this.#candidates = this.#everybody = undefined;
     this.#known = true;

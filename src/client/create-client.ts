@@ -31,11 +31,12 @@ import type { ClientEndpoint, EndpointOptions } from "./endpoint.ts";
 import type { FailoverOptions } from "./failover.ts";
 import { pooled } from "./pool.ts";
 import { probeOf, type ProbeSettings } from "./probes.ts";
+import type { SentinelOptions } from "./sentinels.ts";
 import { Shared } from "./shared.ts";
 import { defaultStack } from "./stack.ts";
 import { checkHedged, type ClientHedgeOptions, createTuning, type TuningOptions } from "./tuning.ts";
 
-export interface ClientOptions extends EndpointOptions {
+export interface ClientOptions extends EndpointOptions, SentinelOptions {
   /** Who serves what. Either this or `address`. */
   readonly discovery?: Discovery | undefined;
   /** Fixed servers: an address, or several, or endpoints with region, zone and weight. */

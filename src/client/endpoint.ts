@@ -42,6 +42,8 @@ export interface EndpointOwner {
   /** Somebody's status changed: picks must look again. */
   statusChanged(endpoint: ClientEndpoint): void;
   readonly loopGuard: LoopGuard;
+  /** The endpoint's answer to a ping is overdue. */
+  doubted?(endpoint: ClientEndpoint): void;
   /** The endpoint has been silent for too long. */
   suspected(endpoint: ClientEndpoint, error: RpcError): void;
 }
@@ -310,6 +312,25 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
 
   suspected(error: RpcError): void {
     // Nothing is lost with a connection on which nothing is in flight, and another tells sooner whether they are there.
+  doubted(): void {
+    this.#owner.doubted?.(this);
+  }
+
+  /** When anything last came from it; -Infinity while it is not connected. */
+  get heardAtMs(): number {
+    return this.#open?.lastReceivedMs ?? -Infinity;
+  }
+
+  /** Whether its answer to a ping is overdue. */
+  isDoubted(nowMs: number): boolean {
+    return this.#heart.isDoubted(nowMs);
+  }
+
+  /** Asks for a sign of life if it is idle, owes none and has been silent for so long; whether it was asked. */
+  ask(nowMs: number, silentMs: number): boolean {
+    return this.#open !== undefined && nowMs - this.#open.lastReceivedMs >= silentMs && this.#heart.ask(nowMs);
+  }
+
     if (this.load.inFlight === 0 && this.waiting > 0) this.dead(error);
     else this.#owner.suspected(this, error);
   }

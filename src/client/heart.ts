@@ -36,6 +36,8 @@ export interface HeartOptions {
 export interface HeartOwner {
   /** Calls that wait for a sign of life before they go out: they are owed one as much as those in flight. */
   readonly waiting: number;
+  /** The answer to a ping is overdue, which is less than a suspicion. Once for each silence. */
+  doubted?(): void;
   suspected(error: RpcError): void;
   recovered(): void;
   dead(error: RpcError): void;
@@ -45,6 +47,8 @@ export interface HeartOwner {
 const mostFollowed = 8;
 /** Between pings of a peer that takes offence at many, in milliseconds. */
 const sparingMs = 1_000;
+/** The answer to a ping is overdue after one and a half times the way there and back, and this, in milliseconds. */
+const overdueMs = 50;
 /** An idle connection to such a peer is not pinged at all. */
 const neverMs = 2 ** 40;
 
@@ -66,6 +70,8 @@ export class Heart extends Alarm {
   /** Pings that wait for their own answers, and how often in a row one was followed by another for that alone. */
   #unanswered = 0;
   #followed = 0;
+  /** Which ping's overdue answer was told of. */
+  #doubtedPingMs = -1;
   /** What this connection's silences are judged by, where a rule was given, and the beginning of the present one. */
   readonly #silence: Silence | undefined;
   #silentFromMs: number | undefined = undefined;
@@ -127,6 +133,24 @@ export class Heart extends Alarm {
     return nowMs - Math.max(this.#connection.lastReceivedMs, this.#state.owedSinceMs);
   }
 
+  /** Whether the answer to a ping is overdue. */
+  isDoubted(nowMs: number): boolean {
+    // While nothing is owed it was sent never, or later than now.
+    return this.#connection !== undefined && this.#connection.lastReceivedMs < this.#state.pingedAtMs &&
+      nowMs - this.#state.pingedAtMs >= 1.5 * distanceMs(this.#load) + overdueMs;
+  }
+
+  /** Asks an idle peer out of turn, unless it owes an answer already or bears no pings; whether it was asked. */
+  ask(nowMs: number): boolean {
+    const connection = this.#connection;
+    if (connection === undefined || connection.pingsSparingly || this.#suspectSinceMs !== undefined ||
+      this.#state.pingedAtMs !== Infinity || this.#load.inFlight > 0 || !connection.ping()) return false;
+    this.#unanswered++;
+    this.#beats.asked(this.#state, nowMs);
+    this.#clock.set(this, this.#state.dueAtMs);
+    return true;
+  }
+
   /** Joins in a suspicion that fell on its neighbours. */
   suspect(nowMs: number): void {
     if (this.#suspectSinceMs !== undefined || this.#connection === undefined) return;
@@ -174,6 +198,10 @@ export class Heart extends Alarm {
       this.#state = this.#beats.start(nowMs);
       this.#state.dueAtMs = nowMs + sparingMs;
     } else if (action === "nothing") this.#follow(connection, nowMs);
+    if (action === "ping" && this.#doubtedPingMs !== this.#state.pingedAtMs && this.isDoubted(nowMs)) {
+      this.#doubtedPingMs = this.#state.pingedAtMs;
+      this.#owner.doubted?.();
+    }
     this.#clock.set(this, Math.min(this.#state.dueAtMs, nowMs + this.#heartbeatMs * 64));
     if (action === "convict") {
       this.suspect(nowMs);

@@ -57,6 +57,8 @@ export interface Heartbeats {
    * `lastReceivedMs` as in the view: calls that give up and follow one another, all unanswered, are one silence.
    */
   busy(state: HeartbeatState, nowMs: number, lastReceivedMs?: number): void;
+  /** Says that an idle peer has just been asked out of turn: from now on it owes an answer. */
+  asked(state: HeartbeatState, nowMs: number): void;
   /** What to do now; sets `dueAtMs` to the next check. */
   check(state: HeartbeatState, view: HeartbeatView): HeartbeatAction;
 }
@@ -119,6 +121,10 @@ export function heartbeats(options: HeartbeatOptions = {}): Heartbeats {
     busy: (state, nowMs, lastReceivedMs = Infinity) => {
       if (state.pingedAtMs === Infinity && lastReceivedMs >= state.owedSinceMs) state.owedSinceMs = nowMs;
       state.dueAtMs = Math.min(state.dueAtMs, nowMs + intervalMs);
+    },
+    asked: (state, nowMs) => {
+      state.owedSinceMs = state.pingedAtMs = nowMs;
+      state.dueAtMs = nowMs + intervalMs;
     },
     check,
   };

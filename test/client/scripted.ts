@@ -30,6 +30,8 @@ export class ScriptedConnection implements Connection {
   inFlight = 0;
   lastReceivedMs: number;
   pings = 0;
+  /** Hears of each ping. */
+  onPing: (() => void) | undefined = undefined;
   /** What it was closed or aborted with; undefined while it was not. */
   closedWithMs: number | undefined = undefined;
   abortedWith: RpcError | undefined = undefined;
@@ -73,6 +75,7 @@ export class ScriptedConnection implements Connection {
 
   ping(): boolean {
     this.pings++;
+    this.onPing?.();
     return true;
   }
 
