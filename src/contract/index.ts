@@ -1,6 +1,7 @@
 /** The contract: what a service's methods are called, take, return and promise, with types end to end. */
 export type { Codec, Coder } from "./codec.ts";
-export { bytes, field, type Oneof, oneof, openEnum, scalar, type ScalarValue } from "./field.ts";
+export { bytes, field, fixed, type Oneof, oneof, openEnum, scalar, type ScalarValue } from "./field.ts";
+export type { HttpBinding, HttpPath, HttpRule, HttpVerb } from "./http/rule.ts";
 export {
   type AnyMethod, type ErrorInput, type ErrorOutput, type ErrorsOf, type HandlerInputOf, type HandlerOutputOf,
   type InputOf, isError, type Method, type OutputOf, type TypesOf,

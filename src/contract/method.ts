@@ -4,6 +4,7 @@ import { RpcError } from "../core/error.ts";
 import {
   type CallKind, type Criticality, type Idempotency, type MethodInfo, nextMethodOrdinal,
 } from "../core/method.ts";
+import type { HttpBinding } from "./http/rule.ts";
 import type { Schema } from "./schema.ts";
 import { schemaOf } from "./schema-of.ts";
 import { type ErrorDeclaration, type ErrorDeclarations, errorCode, errorType, type Rpc } from "./rpc.ts";
@@ -26,6 +27,8 @@ export interface Method<
   /** Of the data of each declared error. */
   readonly errors: Readonly<Record<string, Schema>>;
   readonly description: string | undefined;
+  /** Where it is found by plain HTTP; often nowhere but at its name. */
+  readonly http: readonly HttpBinding[];
   /**
    * Makes a declared error, to be thrown by a handler: `throw method.error("CityNotFound", { city })`.
    * `message` defaults to the error's name. Throws `invalid_argument` for a name that is not declared.
@@ -54,6 +57,7 @@ class DeclaredMethod implements Method {
   readonly routeKey: ((request: never) => string) | undefined;
   readonly ordinal: number;
   readonly description: string | undefined;
+  readonly http: readonly HttpBinding[];
   readonly input: Schema;
   readonly output: Schema;
   readonly errors: Readonly<Record<string, Schema>>;
@@ -72,6 +76,7 @@ class DeclaredMethod implements Method {
     this.routeKey = declaration.routeKey;
     this.ordinal = nextMethodOrdinal();
     this.description = declaration.description;
+    this.http = declaration.http;
     const prefix = pascalCase(service.slice(service.lastIndexOf(".") + 1)) + pascalCase(name);
     this.input = schemaOf(declaration.input, `${prefix}Input`, "input");
     this.output = schemaOf(declaration.output, `${prefix}Output`, "output");
@@ -114,6 +119,7 @@ export interface AnyMethod extends MethodInfo {
   readonly output: Schema;
   readonly errors: Readonly<Record<string, Schema>>;
   readonly description?: string | undefined;
+  readonly http?: readonly HttpBinding[] | undefined;
   readonly "~types"?: { readonly input: unknown; readonly output: unknown; readonly errors: unknown };
 }
 

@@ -2,6 +2,7 @@
 import type { CallKind, Criticality, Idempotency } from "../core/method.ts";
 import { type Code, codeFromNumber, codeNumber } from "../core/code.ts";
 import { RpcError } from "../core/error.ts";
+import { type HttpBinding, type HttpRule, readHttpRule } from "./http/rule.ts";
 import { isType } from "./schema-of.ts";
 import type { AnyType, TypeInput } from "./standard.ts";
 
@@ -52,6 +53,8 @@ export interface RpcOptions<
   readonly routeKey?: (input: TypeInput<Input>) => string;
   /** For people: goes into exported IDLs. */
   readonly description?: string;
+  /** Where it is found by plain HTTP, beside `/package.Service/Method`: docs/http-json.md. */
+  readonly http?: HttpRule;
 }
 
 /** A declared method before a service gave it its name. */
@@ -72,8 +75,10 @@ export interface Rpc<
   readonly criticality: Criticality;
   readonly routeKey: ((request: never) => string) | undefined;
   readonly description: string | undefined;
+  readonly http: readonly HttpBinding[];
 }
 
+const noPaths: readonly HttpBinding[] = Object.freeze([]);
 const kinds: readonly string[] = ["unary", "server_stream", "client_stream", "bidi_stream"];
 const criticalities: readonly string[] = ["critical", "default", "sheddable"];
 const idempotencies: readonly unknown[] = [true, false, "keyed"];
@@ -116,7 +121,7 @@ export function rpc<
   return Object.freeze({
     "~rpc": true as const, kind, wireName: options.wireName, input: options.input, output: options.output,
     errors: Object.freeze({ ...errors }), idempotent, safe, criticality, timeoutMs, routeKey,
-    description: options.description,
+    description: options.description, http: options.http === undefined ? noPaths : readHttpRule(options.http),
   });
 }
 
