@@ -255,8 +255,9 @@ export class Balancer implements EndpointOwner, Watcher {
   }
 
   /**
-   * A region dies as a whole, and its servers fall silent together: those whose silence is nearly as long are
-   * suspected with the first, before its calls are made elsewhere, or they would be made on the next to fall.
+   * A region dies as a whole, and its servers fall silent together: those whose silence is nearly as long, or whose
+   * answer to a ping is overdue, are suspected with the first, before its calls are made elsewhere, or they would be
+   * made on the next to fall.
    */
   suspected(endpoint: ClientEndpoint, error: RpcError): void {
     const nowMs = this.#runtime.clock.now();
@@ -273,8 +274,8 @@ export class Balancer implements EndpointOwner, Watcher {
 
   statusChanged(): void {
     this.#candidates = this.#everybody = undefined;
-  }
     this.#sentinels?.changed();
+  }
 
   close(graceMs: number): void {
     this.#closed = true;
@@ -283,8 +284,8 @@ export class Balancer implements EndpointOwner, Watcher {
     this.#loads?.close();
     this.#prober?.close();
     this.#failover.close();
-    for (const endpoint of this.#endpoints.values()) endpoint.close(graceMs);
     this.#sentinels?.close();
+    for (const endpoint of this.#endpoints.values()) endpoint.close(graceMs);
     this.#endpoints.clear();
     this.#candidates = this.#everybody = undefined;
     this.#known = true;

@@ -310,8 +310,6 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
     return this.#waiters.size;
   }
 
-  suspected(error: RpcError): void {
-    // Nothing is lost with a connection on which nothing is in flight, and another tells sooner whether they are there.
   doubted(): void {
     this.#owner.doubted?.(this);
   }
@@ -331,6 +329,8 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
     return this.#open !== undefined && nowMs - this.#open.lastReceivedMs >= silentMs && this.#heart.ask(nowMs);
   }
 
+  suspected(error: RpcError): void {
+    // Nothing is lost with a connection on which nothing is in flight, and another tells sooner whether they are there.
     if (this.load.inFlight === 0 && this.waiting > 0) this.dead(error);
     else this.#owner.suspected(this, error);
   }
