@@ -94,6 +94,8 @@ export class Context {
   answer: Promise<unknown> | undefined = undefined;
   recovery: Recovery | undefined = undefined;
   hedger: unknown = undefined;
+  /** Of a server's admission, and of this very context: calls at work when this one was let in; see CallGate.ended. */
+  atWork = 0;
   /** Where cancellation and reply live: contexts derived by `with` share their origin's. */
   readonly #origin: Context;
   #reason: RpcError | undefined = undefined;
@@ -119,9 +121,9 @@ export class Context {
       this.hedged = false;
       this.caller = undefined;
       this.hops = 0;
+      this.priorAttempts = 0;
       this.onMetadata = undefined;
       this.onAttemptEnded = undefined;
-      this.priorAttempts = 0;
     } else {
       this.metadata = fields.metadata ?? emptyMetadata;
       this.idempotencyKey = fields.idempotencyKey;
@@ -131,9 +133,9 @@ export class Context {
       this.hedged = fields.hedged ?? false;
       this.caller = fields.caller;
       this.hops = fields.hops ?? 0;
+      this.priorAttempts = fields.priorAttempts ?? 0;
       this.onMetadata = fields.onMetadata;
       this.onAttemptEnded = fields.onAttemptEnded;
-      this.priorAttempts = fields.priorAttempts ?? 0;
     }
     this.#origin = parent === undefined ? this : parent.#origin;
   }
@@ -149,9 +151,9 @@ export class Context {
       hedged: fields.hedged ?? this.hedged,
       caller: fields.caller ?? this.caller,
       hops: fields.hops ?? this.hops,
+      priorAttempts: fields.priorAttempts ?? this.priorAttempts,
       onMetadata: "onMetadata" in fields ? fields.onMetadata : this.onMetadata,
       onAttemptEnded: fields.onAttemptEnded ?? this.onAttemptEnded,
-      priorAttempts: fields.priorAttempts ?? this.priorAttempts,
     }, this);
   }
 

@@ -10,7 +10,15 @@ export interface CallGate {
   isAsked: boolean;
   /** Why this call is refused, certain not to have started; undefined lets it in. Counts it either way. */
   refuse(context: Context): RpcError | undefined;
+  /**
+   * The handler of a call has ended, at `nowMs`, whose `atWork` is above 0: which whoever set it to {@link endIsTold}
+   * before the call tells, once, in the place of a promise handler that each call would pay for.
+   */
+  ended(context: Context, nowMs: number, error: unknown): void;
 }
+
+/** `Context.atWork` of a call whose end its wire will tell the gate of its route. */
+export const endIsTold = -1;
 
 /** A layer some of whose refusals can be had before the request is decoded. */
 export interface GatedLayer extends Layer {

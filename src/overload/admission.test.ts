@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { context as contextOf, handClock, seededRandom } from "../../test/policies/support.ts";
+import { endIsTold } from "../core/gate.ts";
 import {
   Context, type Criticality, nextMethodOrdinal, type Observer, RpcError, type Runtime, type Service,
 } from "../core/index.ts";
@@ -154,24 +155,69 @@ test("while more comes than is done the door is shut to the least important, and
   assert.ok(events.length <= 3 * 12, `${events.length} events in seven seconds`);
 });
 
-test("an event loop that stays late counts as calls that wait, one pause does not", () => {
-  const { call, clock, layer, waiting } = setUp();
-  const beat = (): void => {
-    for (let i = 0; i < 40; i++) {
-      call();
-      waiting.pop()?.resolve(0);
+test("an event loop that stays late is overload: one pause is not, nor what is worked off after it", () => {
+  const { clock, layer } = setUp();
+  const service = layer((request) => request);
+  const callsPerMs = 0.8;
+  /** The loop runs for so long without looking at its clock, and takes on what comes meanwhile. */
+  const busy = (ms: number): void => {
+    for (let i = 0; i < ms * callsPerMs && !layer.gate.isShut; i++) {
+      service(i, new Context(contextOf().method, clock.now()));
     }
+    clock.stall(ms);
   };
-  beat();
-  clock.stall(400);
-  beat();
-  clock.advance(200);
+  for (let i = 0; i < 40; i++) busy(50);
+  clock.stall(2_000);
+  for (let ms = 2_000; ms > 50; ms *= 0.85) busy(ms);
   assert.equal(layer.gate.isShut, false);
-  for (let i = 0; i < 5; i++) {
-    beat();
-    clock.stall(120);
-  }
+  assert.equal(layer.state.shed, 0);
+  for (let i = 0; i < 5; i++) busy(200);
   assert.equal(layer.gate.isShut, true);
+});
+
+test("what comes at once after a standstill waits, however long the line; as much without one is turned away", async () => {
+  for (const silence of ["its own", "of its callers", "none"]) {
+    const events: string[] = [];
+    const { call, clock, layer, waiting } = setUp({ ...one, room: 4 }, { event: (name) => void events.push(name) });
+    let done = 0;
+    const step = async (calls: number): Promise<void> => {
+      for (let i = 0; i < calls; i++) call();
+      clock.advance(5);
+      await settled();
+      waiting[done++]?.resolve(0);
+      await settled();
+      done = Math.min(done, waiting.length);
+    };
+    // A call each 10 ms, each of which takes 5.
+    for (let i = 0; i < 400; i++) await step(i % 2);
+    if (silence === "its own") clock.stall(1_000);
+    if (silence === "of its callers") clock.advance(1_000);
+    await step(100);
+    for (let i = 0; i < 400; i++) await step(i % 2);
+    const { state } = layer;
+    assert.equal(state.waiting, 0);
+    if (silence === "none") assert.ok(state.shed > 50, String(state.shed));
+    else assert.equal(state.shed, 0, silence);
+    assert.equal(events.includes("overload.standstill"), silence !== "none");
+  }
+});
+
+test("the end of a call is told by its wire where that says so, and else seen by a promise handler", async () => {
+  const { layer, methods, waiting, clock } = setUp({ ...one, line: false, levels: false });
+  const service = layer(() => new Promise((resolve, reject) => waiting.push({ request: 0, resolve, reject })));
+  const context = new Context(methods.default, clock.now());
+  context.atWork = endIsTold;
+  void service(1, context);
+  assert.deepEqual([layer.state.inFlight, context.atWork], [1, 1]);
+  waiting[0]?.resolve(0);
+  await settled();
+  assert.equal(layer.state.inFlight, 1, "until it is told");
+  layer.gate.ended(context, clock.now(), undefined);
+  assert.deepEqual([layer.state.inFlight, context.atWork], [0, 0]);
+  void service(1, new Context(methods.default, clock.now()));
+  waiting[1]?.resolve(0);
+  await settled();
+  assert.equal(layer.state.inFlight, 0);
 });
 
 test("prices of what a handler calls are asked at the door, and at the caller", async () => {

@@ -7,24 +7,29 @@
  * user. What cannot finish within its deadline is dropped. A call turned away is `resource_exhausted`, certain not to
  * have started, with `retryAfterMs`, and its metadata says its criticality and the level that was let in.
  *
+ * What comes all at once because something stood still (this program, its callers, the network) is no overload: it waits
+ * until it is worked off, however long that takes, and nothing is learned of how long calls took meanwhile.
+ *
  * While there is room nothing of this is felt: a handler that answers at once costs a counter or two, any other a
- * `then` and a look at the clock. Streams pass the door and count against no limit: how long one lasts is its users'
+ * sample, taken when the wire counts the call anyway. Streams pass the door and count against no limit: how long one lasts is its users'
  * affair, and a limit by latency would learn nothing from it (`maxInFlight` bounds them).
  */
 import {
-  Alarm, type Cancellable, type Context, expected, isPromise, type LayerMaker, numberOption,
-  type Observer, RpcError, type Runtime, type Service,
+  Alarm, type Context, expected, isPromise, type LayerMaker, numberOption, type Observer, RpcError, type Runtime,
+  type Service,
 } from "../core/index.ts";
-import type { GatedLayer } from "../core/gate.ts";
+import { endIsTold, type GatedLayer } from "../core/gate.ts";
 import type { BackPressure } from "./back-pressure.ts";
 import { admissionLevel } from "./admission-level.ts";
+import { Caller, type Waiting } from "./caller.ts";
 import { kneeLimit } from "./knee-limit.ts";
 import type { ConcurrencyLimit, LimitSample } from "./limit.ts";
 import { pacedEvents, type PacedEvents } from "./paced.ts";
-import { allLevels, criticalityAt, criticalityOf, levels, type LevelOptions, userLevels } from "./priority.ts";
+import { allLevels, criticalityAt, criticalityOf, levels, type LevelOptions } from "./priority.ts";
 import { serviceTimes } from "./service-times.ts";
-import { lineOptions, type LineOptions, type Row, type Waiter, waitingLine } from "./waiting-line.ts";
 import { admissionName, levelText, shed } from "./shed.ts";
+import { standstillMs, standstillRecord } from "./standstill.ts";
+import { lineOptions, type LineOptions, type Waiter, waitingLine } from "./waiting-line.ts";
 
 export interface AdmissionOptions extends LevelOptions {
   /** How many calls work at once; a maker, since each server has its own. Default {@link kneeLimit}. */
@@ -43,7 +48,10 @@ export interface AdmissionOptions extends LevelOptions {
   readonly levels?: boolean | undefined;
   /** Prices of what handlers call, so that who cannot pay for it is turned away here. Default none. */
   readonly backPressure?: BackPressure | undefined;
-  /** How late the event loop may run, in milliseconds, with more than half of `room` at once. Default 20. */
+  /**
+   * How late the event loop may run while calls are turned away for it, in milliseconds. That begins when it was five
+   * times as late three times in a row, with more than half of `room` at once. Default 20.
+   */
   readonly maxLoopLagMs?: number | undefined;
 }
 
@@ -67,6 +75,12 @@ const tickMs = 50;
 /** Late ticks in a row that are no single pause, and pressed ones that are no single burst. */
 const lateTicks = 3;
 const pressedTicks = 2;
+/** So much later than may be it must run before anybody is turned away for it; and not ever less late by itself. */
+const lateTimes = 5;
+const lessLate = 0.95;
+/** Longest time to work off what came of a standstill, in milliseconds, and what is too little to speak of. */
+const leastOwed = 4;
+const graceMs = 60_000;
 /** Time constant of what comes and what is completed, in milliseconds, and how much more than the other is too much. */
 const rateMs = 2_000;
 const overload = 1.1;
@@ -121,8 +135,15 @@ export class Admission extends Alarm implements AdmissionState {
   #arrived = 0;
   #completed = 0;
   #turnedAway = 0;
-  #tickedMs = 0;
+  #tickedMs = -Infinity;
   #late = 0;
+  #lagMs = 0;
+  readonly #standstills = standstillRecord();
+  /** When this program last went on after a standstill. */
+  #wokeMs = -Infinity;
+  /** While what came of a standstill is worked off: since when, and how many more than else may wait. */
+  #gracedMs = -Infinity;
+  #granted = 0;
   /** Calls a millisecond that come, and that are completed. */
   #arriving = 0;
   #completing = 0;
@@ -138,7 +159,7 @@ export class Admission extends Alarm implements AdmissionState {
     this.#options = options;
     this.#limit = options.limit?.(runtime) ?? kneeLimit();
     this.#tell = pacedEvents(runtime.clock, observer);
-    this.#line = waitingLine(runtime.clock, options.line === false ? {} : options.line);
+    this.#line = waitingLine(runtime.clock, options.line === false ? {} : options.line, this.#catchUp);
     this.#line.isOverloaded = false;
     this.#levelOf = levels(runtime, options);
     this.#limited();
@@ -149,7 +170,6 @@ export class Admission extends Alarm implements AdmissionState {
     const { limit } = this.#limit;
     this.limit = this.#settled < calmTicks ? limit : Math.max(limit, this.#options.room);
   }
-
 
   get waiting(): number {
     return this.#line.size;
@@ -189,6 +209,13 @@ export class Admission extends Alarm implements AdmissionState {
   }
 
   #watch(nowMs: number): void {
+    // Nobody came since, and nobody waits: it is no overload any more.
+    const elapsedMs = nowMs - this.#tickedMs;
+    if (elapsedMs > 0 && elapsedMs < Infinity) {
+      const isOverloaded = this.#line.isOverloaded = this.#line.isOverloaded && elapsedMs < calmTicks * tickMs;
+      this.#standstills.look({ elapsedMs, lagMs: 0, arrived: 0, completed: 0, isOverloaded });
+      this.#grace(nowMs, isOverloaded);
+    }
     this.#tickedMs = nowMs;
     this.#runtime.clock.set(this, nowMs + tickMs);
   }
@@ -206,13 +233,23 @@ export class Admission extends Alarm implements AdmissionState {
       this.#left(startedMs);
       return answer;
     }
+    if (context.atWork === endIsTold && startedMs === context.startedMs) {
+      context.atWork = inFlight;
+      return answer;
+    }
     return answer.then((value) => {
-      this.#ended(context, startedMs, inFlight, undefined);
+      this.#ended(context, { startedMs, inFlight, nowMs: this.#runtime.clock.now(), error: undefined });
       return value;
     }, (error: unknown) => {
-      this.#ended(context, startedMs, inFlight, error);
+      this.#ended(context, { startedMs, inFlight, nowMs: this.#runtime.clock.now(), error });
       throw error;
     });
+  }
+
+  ended(context: Context, nowMs: number, error: unknown): void {
+    const inFlight = context.atWork;
+    context.atWork = 0;
+    this.#ended(context, { startedMs: context.startedMs, inFlight, nowMs, error });
   }
 
   #left(nowMs: number): void {
@@ -221,23 +258,25 @@ export class Admission extends Alarm implements AdmissionState {
     if (this.#line.size > 0) this.#admit(nowMs);
   }
 
-  #ended(context: Context, startedMs: number, inFlight: number, error: unknown): void {
-    const nowMs = this.#runtime.clock.now();
+  #ended(context: Context, { startedMs, inFlight, nowMs, error }: Ended): void {
     const lost = error !== undefined && isLost(error);
-    // What failed at once says nothing of how long calls take.
-    if (error === undefined || lost) {
+    // What failed at once says nothing of how long calls take, and of a standstill it is not the load that says it.
+    if ((error === undefined || lost || error === context.cancelReason) && startedMs >= this.#wokeMs &&
+      !this.#isOverdue(nowMs)) {
       const latencyMs = nowMs - startedMs;
-      const { ordinal } = context.method;
+      const times = this.#times.of(context.method.ordinal);
       const sample = this.#sample;
       sample.nowMs = nowMs;
       sample.latencyMs = latencyMs;
-      sample.expectedMs = this.#times.expectedMs(ordinal);
+      sample.expectedMs = times === undefined ? 0 : times.expectedMs;
       sample.inFlight = inFlight;
       sample.lost = lost;
       const before = this.#limit.limit;
       this.#limit.ended(sample);
       const after = this.#limit.limit;
-      if (!lost) this.#times.ended(ordinal, latencyMs, { nowMs, isPressed: this.isShut || this.inFlight >= after });
+      if (!lost && times !== undefined && !this.#isGraced) {
+        times.ended(latencyMs, nowMs, this.isShut || this.inFlight >= after);
+      }
       if (after !== before) {
         this.#limited();
         this.#tell("overload.limit", { from: before, to: after, why: this.#limit.why });
@@ -245,6 +284,22 @@ export class Admission extends Alarm implements AdmissionState {
     }
     this.#left(nowMs);
   }
+
+  /** Whether this program has just gone on after a standstill, and has not looked yet. */
+  #isOverdue(nowMs: number): boolean {
+    return this.isSet && nowMs - this.ringsAtMs > standstillMs;
+  }
+
+  get #isGraced(): boolean {
+    return this.#gracedMs !== -Infinity;
+  }
+
+  /** Looks now at what is long due: before anybody is judged by it. */
+  readonly #catchUp = (nowMs: number): void => {
+    if (!this.#isOverdue(nowMs)) return;
+    this.#runtime.clock.clear(this);
+    this.#look(nowMs);
+  };
 
   /** Lets in who waits, as far as there is room. */
   #admit(nowMs: number): void {
@@ -257,8 +312,9 @@ export class Admission extends Alarm implements AdmissionState {
 
   /** There is no room at once. */
   #wait(next: Service, request: unknown, context: Context): Promise<unknown> {
-    this.#arrived++;
     const nowMs = this.#runtime.clock.now();
+    this.#catchUp(nowMs);
+    this.#arrived++;
     const refusal = this.#hopeless(context, nowMs);
     if (refusal !== undefined) throw refusal;
     const level = this.#levelOf(context);
@@ -274,7 +330,8 @@ export class Admission extends Alarm implements AdmissionState {
   /** Room in line: a little while more comes than is done; else as much as burstiness needs, with the most critical. */
   #capacity(rank: number): number {
     const isBounded = this.#line.isOverloaded && rank > 0;
-    return Math.ceil(this.#options.capacity * (isBounded ? this.limit : Math.max(this.limit, this.#options.room)));
+    const room = isBounded ? this.limit : Math.max(this.limit, this.#options.room);
+    return Math.ceil(this.#options.capacity * room + Math.max(this.#granted, this.#standstills.owed));
   }
 
   readonly #begin = ({ next, request, context }: Waiting, nowMs: number): unknown => {
@@ -299,7 +356,7 @@ export class Admission extends Alarm implements AdmissionState {
   /** Why a call that waits need not be begun: its caller has left, or will have before it is done. */
   #hopeless(context: Context, nowMs: number): RpcError | undefined {
     const leftMs = context.deadline - nowMs;
-    const quickMs = this.#times.quickMs(context.method.ordinal);
+    const quickMs = this.#times.of(context.method.ordinal)?.quickMs ?? 0;
     if (leftMs > quickMs) return undefined;
     this.shed++;
     return expected("deadline_exceeded", leftMs <= 0
@@ -323,20 +380,26 @@ export class Admission extends Alarm implements AdmissionState {
     });
   }
 
-  /** Looks at what happened since the last tick. */
   ring(): void {
-    const nowMs = this.#runtime.clock.now();
+    this.#look(this.#runtime.clock.now());
+  }
+
+  /** Looks at what happened since the last tick. */
+  #look(nowMs: number): void {
     const elapsedMs = nowMs - this.#tickedMs;
     const happened = { arrived: this.#arrived, completed: this.#completed, turnedAway: this.#turnedAway };
     this.#arrived = this.#completed = this.#turnedAway = 0;
     this.#tickedMs = nowMs;
     const lagMs = elapsedMs - tickMs;
-    // A busy machine makes loops late that have little to do: only many calls at once are calls that waited.
-    const isLateTick = lagMs > this.#options.lagMs && happened.arrived > this.#options.room / 2;
-    this.#late = isLateTick ? this.#late + 1 : 0;
-    const keep = Math.exp(-elapsedMs / rateMs);
-    this.#arriving = this.#arriving * keep + happened.arrived * (1 - keep) / elapsedMs;
-    this.#completing = this.#completing * keep + happened.completed * (1 - keep) / elapsedMs;
+    const isBusy = this.#line.isOverloaded || this.isShut;
+    const fresh = this.#standstills.look({ ...happened, elapsedMs, lagMs, isOverloaded: isBusy });
+    const { stoodMs } = this.#standstills;
+    if (stoodMs > 0) this.#woke(nowMs, stoodMs);
+    this.#judgeLoop(lagMs, stoodMs === 0 && happened.arrived > this.#options.room / 2);
+    const workedMs = elapsedMs - stoodMs;
+    const keep = Math.exp(-workedMs / rateMs);
+    this.#arriving = this.#arriving * keep + fresh * (1 - keep) / workedMs;
+    this.#completing = this.#completing * keep + happened.completed * (1 - keep) / workedMs;
     this.#line.servedPerMs = this.#completing;
     // Those that are at work now came, too, and are not completed; once it has begun they are known to be few.
     const isOverloaded = this.#line.isOverloaded = this.#arriving > overload * this.#completing &&
@@ -345,11 +408,44 @@ export class Admission extends Alarm implements AdmissionState {
     if (isOverloaded) this.#settled = 0;
     else if (this.#settled < calmTicks) this.#settled = Math.max(0, this.#settled + (this.#line.size > 0 ? -2 : 1));
     this.#limited();
+    this.#grace(nowMs, isOverloaded);
     const isPressed = isOverloaded && (this.#line.isStanding(nowMs) || happened.turnedAway > 0);
     this.#pressed = isPressed ? this.#pressed + 1 : 0;
     const isLate = this.#late >= lateTicks;
-    if (this.#options.levels !== false) this.#place({ ...happened, elapsedMs, isPressed, isLate, lagMs });
-    if (happened.arrived > 0 || this.isShut || this.#line.size > 0) this.#runtime.clock.set(this, nowMs + tickMs);
+    if (this.#options.levels !== false) this.#place({ ...happened, elapsedMs: workedMs, isPressed, isLate, lagMs });
+    const goesOn = happened.arrived > 0 || this.isShut || this.#line.size > 0 || this.#isGraced;
+    if (goesOn) this.#runtime.clock.set(this, nowMs + tickMs);
+  }
+
+  /** This program has stood still: who waited did so for nothing that load has done. */
+  #woke(nowMs: number, stoodMs: number): void {
+    this.#wokeMs = nowMs;
+    this.#line.stood(stoodMs);
+  }
+
+  /** A busy machine makes loops late that have little to do: only many calls at once are calls that waited. */
+  #judgeLoop(lagMs: number, isFull: boolean): void {
+    const { lagMs: mostMs } = this.#options;
+    // What once stood still works off what came meanwhile, and is less late each time.
+    const isLate = this.isShut ? lagMs > mostMs : lagMs > mostMs * lateTimes && lagMs > this.#lagMs * lessLate;
+    this.#late = isFull && isLate ? this.#late + 1 : 0;
+    this.#lagMs = lagMs;
+  }
+
+  /** Lets wait what came of a standstill, until it is worked off or more comes than can be done. */
+  #grace(nowMs: number, isOverloaded: boolean): void {
+    const { owed, stoodMs } = this.#standstills;
+    if (this.#isGraced) {
+      const isOver = isOverloaded || (this.#line.size === 0 && owed < leastOwed) || nowMs - this.#gracedMs > graceMs;
+      this.#granted = isOver ? 0 : Math.max(this.#granted, owed);
+      if (isOver) this.#gracedMs = -Infinity;
+    } else if (this.#standstills.isNotable && !isOverloaded) {
+      this.#gracedMs = nowMs;
+      this.#granted = owed;
+      this.#tell("overload.standstill", { owed: Math.round(owed), stoodMs: Math.round(stoodMs), why: stoodMs > 0
+        ? `this program did not run for ${stoodMs.toFixed(0)} ms` : "the usual calls did not come" });
+    }
+    this.#line.graceMs = this.#isGraced ? graceMs : 0;
   }
 
   #place(happened: Tick): void {
@@ -382,6 +478,14 @@ export class Admission extends Alarm implements AdmissionState {
   }
 }
 
+/** A call that has left the handler. */
+interface Ended {
+  readonly startedMs: number;
+  readonly inFlight: number;
+  readonly nowMs: number;
+  readonly error: unknown;
+}
+
 interface Tick {
   readonly elapsedMs: number;
   readonly arrived: number;
@@ -390,57 +494,6 @@ interface Tick {
   readonly isPressed: boolean;
   readonly isLate: boolean;
   readonly lagMs: number;
-}
-
-/** A call in line, and what becomes of it. */
-interface Waiting {
-  readonly next: Service;
-  readonly request: unknown;
-  readonly context: Context;
-  readonly resolve: (answer: unknown) => void;
-  readonly reject: (error: unknown) => void;
-  readonly work: (waiting: Waiting, nowMs: number) => unknown;
-  readonly refuse: (context: Context, why: string) => RpcError;
-  readonly leave: (waiter: Waiter) => void;
-}
-
-class Caller implements Waiter, Cancellable {
-  readonly rank: number;
-  readonly level: number;
-  enteredMs: number;
-  row: Row | undefined = undefined;
-  before: Waiter | undefined = undefined;
-  behind: Waiter | undefined = undefined;
-  readonly #waiting: Waiting;
-
-  constructor(waiting: Waiting, level: number, enteredMs: number) {
-    this.#waiting = waiting;
-    this.level = level;
-    this.rank = Math.floor(level / userLevels);
-    this.enteredMs = enteredMs;
-  }
-
-  begin(nowMs: number): void {
-    const { context, resolve, reject, work } = this.#waiting;
-    context.offCancel(this);
-    try {
-      resolve(work(this.#waiting, nowMs));
-    } catch (error) {
-      reject(error);
-    }
-  }
-
-  turnedAway(why: string): void {
-    const { context, reject, refuse } = this.#waiting;
-    context.offCancel(this);
-    reject(refuse(context, why));
-  }
-
-  /** Nobody waits for it any more. */
-  cancelled(reason: RpcError): void {
-    this.#waiting.leave(this);
-    this.#waiting.reject(reason);
-  }
 }
 
 /** Whether a call was lost to load: here, or where it went on to. */

@@ -12,7 +12,7 @@ export {
   allLevels, criticalityAt, criticalityName, criticalityOf, inherited, type LevelOptions, levels, rankOf, userLevel,
   userLevels, userName,
 } from "./priority.ts";
-export { serviceTimes, type ServiceTimes } from "./service-times.ts";
+export { type MethodTimes, serviceTimes, type ServiceTimes } from "./service-times.ts";
 export { admissionName, levelText, readLevel, shed, type ShedFields } from "./shed.ts";
 export { vegasLimit, type VegasOptions } from "./vegas-limit.ts";
 export { type LineOptions, type Row, type Waiter, type WaitingLine, waitingLine } from "./waiting-line.ts";

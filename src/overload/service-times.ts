@@ -6,74 +6,83 @@
  * calls wait because of the load nothing is forgotten, or waiting would become what is expected.
  */
 
-/** What is known of one method, in milliseconds. */
-interface Times {
-  expectedMs: number;
-  /** Least mean of this generation and of the one before. */
-  leastMs: number;
-  previousLeastMs: number;
-  generationMs: number;
-  /** A tenth of the calls takes less. */
-  quickMs: number;
-  calls: number;
-  sumMs: number;
-  seen: number;
+/** What is known of one method. */
+export interface MethodTimes {
+  /** What calls take when there is room, in milliseconds; 0 while that is unknown. */
+  readonly expectedMs: number;
+  /** What nine calls in ten take at least, in milliseconds; 0 while that is unknown. */
+  readonly quickMs: number;
+  /** Takes in a call that succeeded. `isPressed`: calls wait because of the load. */
+  ended(latencyMs: number, nowMs: number, isPressed: boolean): void;
 }
 
 export interface ServiceTimes {
-  /** What calls of a method take when there is room, by the method's ordinal; 0 while that is unknown. */
-  expectedMs(ordinal: number): number;
-  /** What nine calls in ten of a method take at least; 0 while that is unknown. */
-  quickMs(ordinal: number): number;
-  /** Takes in a call that succeeded. `isPressed`: calls wait because of the load. */
-  ended(ordinal: number, latencyMs: number, call: { readonly nowMs: number; readonly isPressed: boolean }): void;
+  /** Of a method by its ordinal. Undefined where there are too many to be told apart. */
+  of(ordinal: number): MethodTimes | undefined;
 }
 
 /** Calls whose mean is taken; of fewer at first, so that something is known soon. */
 const meanOf = 48;
 const firstMeanOf = 16;
 const generationMs = 15_000;
-/** Most methods told apart; further ones have no expectation. */
+/** Most methods told apart, of those that the process knows; further ones have no expectation. */
 const maxMethods = 100_000;
 /** Calls after which the quick tenth is known. */
 const quickAfter = 50;
 
 /** Makes an empty record. */
 export function serviceTimes(): ServiceTimes {
-  /** Sparse: ordinals count all methods of the process. */
-  const methods = new Map<number, Times>();
+  /** Ordinals count all methods of the process: a few of them are this server's. */
+  const methods: (Times | undefined)[] = [];
   return {
-    expectedMs: (ordinal) => methods.get(ordinal)?.expectedMs ?? 0,
-    quickMs: (ordinal) => {
-      const times = methods.get(ordinal);
-      return times === undefined || times.seen < quickAfter ? 0 : times.quickMs;
-    },
-    ended: (ordinal, latencyMs, { nowMs, isPressed }) => {
-      let times = methods.get(ordinal);
-      if (times === undefined) {
-        if (methods.size >= maxMethods) return;
-        times = {
-          expectedMs: 0, leastMs: Infinity, previousLeastMs: Infinity, generationMs: nowMs, quickMs: latencyMs,
-          calls: 0, sumMs: 0, seen: 0,
-        };
-        methods.set(ordinal, times);
-      }
-      // Stochastic approximation of the tenth percentile: nine steps up weigh as much as one down.
-      const step = times.quickMs * 0.02 + 1e-4;
-      times.quickMs = Math.max(0, times.quickMs + (latencyMs < times.quickMs ? -0.9 : 0.1) * step);
-      times.seen++;
-      times.sumMs += latencyMs;
-      if (++times.calls < (times.seen <= firstMeanOf ? firstMeanOf : meanOf)) return;
-      const meanMs = times.sumMs / times.calls;
-      times.calls = times.sumMs = 0;
-      if (nowMs - times.generationMs > generationMs && !isPressed) {
-        times.previousLeastMs = times.leastMs;
-        times.leastMs = meanMs;
-        times.generationMs = nowMs;
-      } else if (meanMs < times.leastMs) {
-        times.leastMs = meanMs;
-      }
-      times.expectedMs = Math.max(1e-3, Math.min(times.leastMs, times.previousLeastMs));
+    of: (ordinal) => {
+      const times = methods[ordinal];
+      if (times !== undefined || ordinal >= maxMethods) return times;
+      while (methods.length < ordinal) methods.push(undefined);
+      return methods[ordinal] = new Times();
     },
   };
+}
+
+class Times implements MethodTimes {
+  expectedMs = 0;
+  /** Least mean of this generation and of the one before. */
+  #leastMs = Infinity;
+  #previousLeastMs = Infinity;
+  #generationMs = -Infinity;
+  /** A tenth of the calls takes less. */
+  #quickMs = 0;
+  #calls = 0;
+  #sumMs = 0;
+  #seen = 0;
+
+  get quickMs(): number {
+    return this.#seen < quickAfter ? 0 : this.#quickMs;
+  }
+
+  ended(latencyMs: number, nowMs: number, isPressed: boolean): void {
+    if (this.#seen++ === 0) {
+      this.#generationMs = nowMs;
+      this.#quickMs = latencyMs;
+    }
+    // Stochastic approximation of the tenth percentile: nine steps up weigh as much as one down.
+    const step = this.#quickMs * 0.02 + 1e-4;
+    const quickMs = this.#quickMs + (latencyMs < this.#quickMs ? -0.9 : 0.1) * step;
+    this.#quickMs = quickMs < 0 ? 0 : quickMs;
+    this.#sumMs += latencyMs;
+    if (++this.#calls >= (this.#seen <= firstMeanOf ? firstMeanOf : meanOf)) this.#meant(nowMs, isPressed);
+  }
+
+  #meant(nowMs: number, isPressed: boolean): void {
+    const meanMs = this.#sumMs / this.#calls;
+    this.#calls = this.#sumMs = 0;
+    if (nowMs - this.#generationMs > generationMs && !isPressed) {
+      this.#previousLeastMs = this.#leastMs;
+      this.#leastMs = meanMs;
+      this.#generationMs = nowMs;
+    } else if (meanMs < this.#leastMs) {
+      this.#leastMs = meanMs;
+    }
+    this.expectedMs = Math.max(1e-3, Math.min(this.#leastMs, this.#previousLeastMs));
+  }
 }

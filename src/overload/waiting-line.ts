@@ -94,6 +94,10 @@ export interface WaitingLine {
    * time: others are turned away at once rather than after a wait, the least important first. Default Infinity.
    */
   servedPerMs: number;
+  /** So much longer than else anybody may wait in a line that does not stand, in milliseconds. Default 0. */
+  graceMs: number;
+  /** The program stood still for so long: that is no time that anybody waited because of the load. */
+  stood(ms: number): void;
   /** Whether calls of some rank have waited longer than they should, all through an interval. */
   isStanding(nowMs: number): boolean;
   /** Takes somebody in, if need be in place of another. False: there is no room. */
@@ -108,15 +112,19 @@ const ranks = 3;
 /** The critical wait so much longer before their row stands, and in it, while what was let in too much is done. */
 const criticalPatience = 5;
 
-/** Makes an empty line. */
-export function waitingLine(clock: Clock, options: LineOptions = {}): WaitingLine {
-  return new Line(clock, options);
+/** Makes an empty line. `beforeLook` is called before anybody is turned away by the clock. */
+export function waitingLine(
+  clock: Clock, options: LineOptions = {}, beforeLook: (nowMs: number) => void = () => undefined,
+): WaitingLine {
+  return new Line(clock, options, beforeLook);
 }
 
 class Line extends Alarm implements WaitingLine {
   size = 0;
   isOverloaded = true;
   servedPerMs = Infinity;
+  graceMs = 0;
+  readonly #beforeLook: (nowMs: number) => void;
   readonly #clock: Clock;
   readonly #targetMs: number;
   readonly #maxWaitMs: number;
@@ -124,8 +132,9 @@ class Line extends Alarm implements WaitingLine {
   readonly #lifo: boolean;
   readonly #rows: readonly Row[];
 
-  constructor(clock: Clock, options: LineOptions) {
+  constructor(clock: Clock, options: LineOptions, beforeLook: (nowMs: number) => void) {
     super();
+    this.#beforeLook = beforeLook;
     this.keepsAlive = false;
     this.#clock = clock;
     const { intervalMs, targetMs, maxWaitMs, lifo } = lineOptions(options);
@@ -196,7 +205,7 @@ class Line extends Alarm implements WaitingLine {
       if (waiter === undefined) continue;
       this.leave(waiter);
       if (nowMs - waiter.enteredMs > this.#targetOfMs(row)) row.lateMs = nowMs;
-      if (nowMs - waiter.enteredMs > this.#maxWaitMs) {
+      if (nowMs - waiter.enteredMs > this.#mostMs) {
         waiter.turnedAway("it waited too long");
         continue;
       }
@@ -221,9 +230,22 @@ class Line extends Alarm implements WaitingLine {
     if (--this.size === 0 && this.isSet) this.#clock.clear(this);
   }
 
+  stood(ms: number): void {
+    for (const row of this.#rows) {
+      row.filledMs += ms;
+      row.lateMs += ms;
+      for (let waiter = row.first; waiter !== undefined; waiter = waiter.behind) waiter.enteredMs += ms;
+    }
+  }
+
   /** How long anybody of a row may wait now. */
   #patienceMs(row: Row): number {
-    return row.isStanding ? Math.min(this.#targetOfMs(row) * 2, this.#maxWaitMs) : this.#maxWaitMs;
+    return row.isStanding ? Math.min(this.#targetOfMs(row) * 2, this.#maxWaitMs) : this.#mostMs;
+  }
+
+  /** How long anybody at all may wait now. */
+  get #mostMs(): number {
+    return this.#maxWaitMs + this.graceMs;
   }
 
   /** How long one of a row may wait without anything being wrong: where calls are long, until one of them is done. */
@@ -246,7 +268,7 @@ class Line extends Alarm implements WaitingLine {
   #slough(row: Row, nowMs: number): void {
     for (let waiter = row.first; waiter !== undefined; waiter = row.first) {
       const waitedMs = nowMs - waiter.enteredMs;
-      if (waitedMs <= this.#patienceMs(row) || (this.size === 1 && waitedMs <= this.#maxWaitMs)) return;
+      if (waitedMs <= this.#patienceMs(row) || (this.size === 1 && waitedMs <= this.#mostMs)) return;
       row.lateMs = nowMs;
       this.leave(waiter);
       waiter.turnedAway(`it waited ${waitedMs.toFixed(0)} ms`);
@@ -256,12 +278,13 @@ class Line extends Alarm implements WaitingLine {
   /** Somebody may have waited too long, whether or not there is ever room. */
   ring(): void {
     const nowMs = this.#clock.now();
+    this.#beforeLook(nowMs);
     let dueMs = Infinity;
     for (const row of this.#rows) {
       this.#look(row, nowMs);
       this.#slough(row, nowMs);
       if (row.first === undefined) continue;
-      const patienceMs = this.size === 1 ? this.#maxWaitMs : this.#patienceMs(row);
+      const patienceMs = this.size === 1 ? this.#mostMs : this.#patienceMs(row);
       dueMs = Math.min(dueMs, row.first.enteredMs + patienceMs);
     }
     // A little later than due, so that whoever is due is too late and not just in time.

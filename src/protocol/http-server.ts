@@ -6,6 +6,7 @@ import { Alarm } from "../core/alarm.ts";
 import type { ContextFields } from "../core/context.ts";
 import { Context } from "../core/context.ts";
 import { expected, RpcError } from "../core/error.ts";
+import { endIsTold } from "../core/gate.ts";
 import { emptyMetadata, type Metadata } from "../core/metadata.ts";
 import { type Carrier, type Exchange, Head, type HttpHandler, type HttpSink } from "../http/message.ts";
 import type { Compression } from "../wire/compression.ts";
@@ -67,6 +68,7 @@ export class HttpServing {
       return this.#refuse(reading, head, refusal ?? unserved, exchange, last);
     }
     const context = new Context(route.method, receivedMs, deadline, reading.fields);
+    if (this.serving.gate !== undefined) context.atWork = endIsTold;
     if (route.gate?.isShut === true) {
       const shed = route.gate.refuse(context);
       // Without an event: there may be thousands a second, and admission tells of them all together.
@@ -323,6 +325,7 @@ export class CarrierState extends Alarm implements Budget {
     serving.admission.inFlight--;
     this.#handling--;
     this.#nowMs = serving.runtime.clock.now();
+    if (context.atWork > 0) serving.gate?.ended(context, this.#nowMs, error);
     serving.observer.handled?.(context, this.#nowMs - startedMs, error);
   }
 

@@ -47,6 +47,8 @@ export interface Serving {
   readonly runtime: Runtime;
   readonly router: Router;
   readonly admission: Admission;
+  /** The gate of its routes, if they have one: it is told of the end of each call that it counts. */
+  readonly gate?: CallGate | undefined;
   readonly observer: Observer;
   /**
    * The server's load, for piggy-backing on replies; undefined when it reports none. `leaving` calls of those in flight

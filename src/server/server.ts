@@ -3,6 +3,7 @@ import type { ServedConnection } from "../core/connection.ts";
 import type { Registrar, Registration } from "../core/discovery.ts";
 import { expected, RpcError } from "../core/error.ts";
 import type { LoadReport } from "../core/load.ts";
+import { gateOf } from "../core/gate.ts";
 import { observeAll, type Observer } from "../core/observer.ts";
 import type { ByteSink, ByteStream, Listener, Runtime, Security } from "../core/runtime.ts";
 import type { Timer } from "../core/alarm.ts";
@@ -139,7 +140,7 @@ class ListeningServer implements Server {
     this.#observer = options.observer ?? {};
     this.#maxConnections = limit("maxConnections", options.maxConnections);
     const { reflection = false } = options;
-    const stack = serverStack(runtime, this.#observer, options);
+    const stack = serverStack(runtime, this.#observer, options, options.fallback !== undefined);
     this.health = healthOf({ services: () => this.services });
     this.#routes = new Routes({
       stack, codecs: options.codecs ?? [], fallback: options.fallback, standard: standardRoutes({
@@ -152,7 +153,7 @@ class ListeningServer implements Server {
     const { load = false } = options;
     const latencies = load === false ? undefined : latencyByLoad(runtime);
     const serving: Serving = {
-      runtime, admission, router: this.#routes.route,
+      runtime, admission, gate: gateOf(stack["admission"]), router: this.#routes.route,
       observer: latencies === undefined ? this.#observer : observeAll(this.#observer, latencies.observer(admission)),
       load: reporting(admission, load, latencies),
     };
@@ -162,7 +163,8 @@ class ListeningServer implements Server {
       openingTimeoutMs: options.openingTimeoutMs ?? defaultOpeningTimeoutMs,
       wires: createWires(serving, {
         native: { region: options.region ?? "", zone: options.zone ?? "", ...options.settings },
-        compressions: options.compressions ?? [], http: options.http ?? {}, more: options.wires ?? [], ended,
+        compressions: options.compressions ?? [], http: options.http ?? {}, ended,
+        more: options.wires ?? [],
         health: options.health === false ? undefined : this.health,
       }),
       settled: (arrival, connection) => {
@@ -200,7 +202,7 @@ class ListeningServer implements Server {
       ? hostPort(options.host ?? "127.0.0.1", options.port ?? 0)
       : `unix:${options.path}`;
     const { tls, plaintext = false } = this.#options;
-    const listener = await this.#runtime.network.listen(wanted, (stream) => this.#accepted(stream), tls && {
+    const listener = await this.#runtime.network.listen(wanted, this.#accept, tls && {
       security: tls.offering(this.#applicationProtocols()), plaintext, openingTimeoutMs: this.#reception.openingTimeoutMs,
       refused: (peer, error) =>
         this.#observer.event?.("server.connection.refused", { peer, why: error.message }),

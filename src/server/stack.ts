@@ -7,23 +7,27 @@
 import type { Observer } from "../core/observer.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { LayerMaker, Stack } from "../core/service.ts";
+import { admission as defaultAdmission } from "../overload/index.ts";
 
 export interface ServerStackOptions {
   /** Layers of the user's own. */
   readonly stack?: Stack | undefined;
   /**
-   * Decides which calls are taken on, when, and in which order: `admission(...)` of `meridian-rpc/overload`, whose
-   * defaults need no numbers. Default, and `false`: none but `maxInFlight`.
+   * Decides which calls are taken on, when, and in which order. Default: `admission()` of `meridian-rpc/overload`, that
+   * needs no numbers; for a server with a `fallback` (a gateway), and with `false`: none but `maxInFlight`.
    */
   readonly admission?: LayerMaker | false | undefined;
   /** Answers a repeat of a keyed call from the record of the first: `replay(...)` of `meridian-rpc/replay`. */
   readonly replay?: LayerMaker | undefined;
 }
 
-export function serverStack(runtime: Runtime, observer: Observer, options: ServerStackOptions): Stack {
-  const { admission, replay, stack } = options;
+/** `forwards`: whether what takes its time is other servers. They shed by themselves, where there is no room. */
+export function serverStack(
+  runtime: Runtime, observer: Observer, options: ServerStackOptions, forwards = false,
+): Stack {
+  const { admission = forwards ? false : defaultAdmission(), replay, stack } = options;
   return {
-    admission: admission === undefined || admission === false ? undefined : admission(runtime, observer),
+    admission: admission === false ? undefined : admission(runtime, observer),
     ...stack,
     replay: replay?.(runtime, observer),
   };

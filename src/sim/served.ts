@@ -2,6 +2,7 @@
 import { Alarm } from "../core/alarm.ts";
 import { Context } from "../core/context.ts";
 import { expected, RpcError } from "../core/error.ts";
+import { type CallGate, endIsTold } from "../core/gate.ts";
 import type { LoadReport } from "../core/load.ts";
 import type { MethodInfo } from "../core/method.ts";
 import type { Observer } from "../core/observer.ts";
@@ -15,6 +16,7 @@ import type { ModelledConnection } from "./wire.ts";
 export interface ModelledServing {
   readonly program: Program;
   readonly admission: Admission;
+  readonly gate: CallGate | undefined;
   readonly observer: Observer;
   /** What serves a method, if anything does. */
   route(method: MethodInfo): Service | undefined;
@@ -65,6 +67,7 @@ export class ServedModelled {
     const context = new Context(from.method, nowMs, deadline,
       { metadata, idempotencyKey, routeKey, hops, attempt, priorAttempts });
     admission.inFlight++;
+    if (serving.gate !== undefined) context.atWork = endIsTold;
     let answer: unknown;
     try {
       answer = (service as Service)(request, context);
@@ -124,8 +127,11 @@ export class ServedModelled {
 
   /** The handler of a call has finished, whether or not anybody still waits for it. */
   count(context: Context, startedMs: number, error: RpcError | undefined): void {
-    this.serving.admission.inFlight--;
-    this.serving.observer.handled?.(context, this.program.clock.now() - startedMs, error);
+    const { serving } = this;
+    const nowMs = this.program.clock.now();
+    serving.admission.inFlight--;
+    if (context.atWork > 0) serving.gate?.ended(context, nowMs, error);
+    serving.observer.handled?.(context, nowMs - startedMs, error);
   }
 
   stop(id: number, code: "cancelled" | "deadline_exceeded"): void {

@@ -3,15 +3,15 @@ import type { Context } from "../core/context.ts";
 import type { Code } from "../core/code.ts";
 import type { Registration } from "../core/discovery.ts";
 import { expected, type RpcError } from "../core/error.ts";
+import { gateOf } from "../core/gate.ts";
 import type { LoadReport } from "../core/load.ts";
 import { type MethodInfo } from "../core/method.ts";
 import { type Observer, observeAll } from "../core/observer.ts";
 import { badOption, numberOption } from "../core/option.ts";
 import type { Random, Runtime } from "../core/runtime.ts";
-import { compose, type Service } from "../core/service.ts";
+import { compose, type Service, type Stack } from "../core/service.ts";
 import type { AnyContract } from "../contract/service.ts";
 import { programOf } from "../runtime/sim/inside.ts";
-import { admission as defaultAdmission } from "../overload/index.ts";
 import { latencyByLoad } from "../server/latency-by-load.ts";
 import { serverStack, type ServerStackOptions } from "../server/stack.ts";
 import { constant, type Distribution } from "./distributions.ts";
@@ -33,7 +33,7 @@ export interface HandlerPlace {
 
 export type ModelledHandler = (request: never, context: Context, place: HandlerPlace) => unknown;
 
-/** Unlike `createServer`, admission is on unless it is `false`: worlds are there to show overload. */
+/** As `createServer`'s, as far as they concern what is modelled: admission is on unless it is `false`. */
 export interface SimulatedServerOptions extends ServerStackOptions, StationOptions {
   /** The host's name; made if there is none of that name. */
   readonly host: string;
@@ -164,9 +164,10 @@ class ModelledServer implements SimulatedServer {
         load?.handled(error);
       },
     }, load && latencies.observer(admission));
-    const routes = this.#routes(runtime, observer);
+    const stack = serverStack(runtime, observer, options);
+    const routes = this.#routes(runtime, stack);
     this.#serving = {
-      program, admission, observer, connections: new Set(),
+      program, admission, gate: gateOf(stack["admission"]), observer, connections: new Set(),
       route: (method) => routes.get(method.path),
       load(leaving = 0): LoadReport | undefined {
         const inFlight = admission.inFlight - leaving;
@@ -180,9 +181,8 @@ class ModelledServer implements SimulatedServer {
     this.#register();
   }
 
-  #routes(runtime: Runtime, observer: Observer): Map<string, Service> {
+  #routes(runtime: Runtime, stack: Stack): Map<string, Service> {
     const { options } = this;
-    const stack = serverStack(runtime, observer, { admission: defaultAdmission(), ...options });
     const routes = new Map<string, Service>();
     for (const [name, method] of Object.entries(this.#contract.methods)) {
       const given = options.handlers?.[name];

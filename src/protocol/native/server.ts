@@ -2,6 +2,7 @@
 import type { Accept, AcceptOwner, ServedConnection } from "../../core/connection.ts";
 import { Context, type ContextFields } from "../../core/context.ts";
 import { expected, RpcError } from "../../core/error.ts";
+import { endIsTold } from "../../core/gate.ts";
 import type { LoadReport } from "../../core/load.ts";
 import { emptyMetadata } from "../../core/metadata.ts";
 import type { ByteStream } from "../../core/runtime.ts";
@@ -217,6 +218,7 @@ export class NativeServerConnection implements Role, ServedConnection {
     let answer: unknown;
     try {
       const request = receiveMessage(this.channel, this, route.coders.request, flags, bytes, start, end);
+      if (this.serving.gate !== undefined) context.atWork = endIsTold;
       answer = route.service(request, context);
     } catch (error) {
       this.failed(route, context, id, error, this.channel.receivedMs);
@@ -299,6 +301,7 @@ export class NativeServerConnection implements Role, ServedConnection {
     this.serving.admission.inFlight--;
     this.#handling--;
     this.#nowMs = this.channel.clock.now();
+    if (context.atWork > 0) this.serving.gate?.ended(context, this.#nowMs, error);
     this.serving.observer.handled?.(context, this.#nowMs - startedMs, error);
   }
 
