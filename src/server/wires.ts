@@ -13,6 +13,8 @@ import { grpcWebServer } from "../protocol/grpc-web/index.ts";
 import type { HttpProtocolSettings } from "../protocol/http-settings.ts";
 import { serveHttp } from "../protocol/http-server.ts";
 import { nativeAccept, type NativeSettings } from "../protocol/native/index.ts";
+import { nativeSpeech } from "../protocol/native/websocket.ts";
+import { webSocketUpgrade } from "../protocol/websocket.ts";
 import type { Serving } from "../protocol/router.ts";
 import type { ServedWire, Wire } from "../protocol/wire.ts";
 import type { Compression } from "../wire/compression.ts";
@@ -60,18 +62,20 @@ export function createWires(serving: Serving, options: WireOptions): readonly Se
   });
   const known = health === undefined ? calls : withHealthz(runtime.clock, health, calls);
   const handle = http.cors === undefined ? known : withCors(runtime.clock, known, http.cors);
+  const upgrade = webSocketUpgrade({
+    speeches: [nativeSpeech(serving, runtime.clock, options.native)], origins: http.cors?.origins ?? [],
+  });
   const wires = new Map<string, ServedWire>([
     { ...nativeSign, accept: nativeAccept(serving, { settings: options.native, ended }) },
     { ...http2Sign, accept: (http.http2Accept ?? http2Accept)(runtime, { settings: http.http2, handle, ended }) },
-    { ...http1Sign, accept: http1Accept(runtime, { settings: http.http1, handle, ended }) },
+    { ...http1Sign, accept: http1Accept(runtime, { settings: http.http1, handle, ended, upgrade }) },
   ].map((one) => [one.name, one]));
   const builtIn = [...wires.keys()];
   for (const wire of [...standardWires, ...options.more]) {
     if (builtIn.includes(wire.name)) {
       throw new RpcError("invalid_argument", `wires: "${wire.name}" is built in; give yours another name`);
     }
-    const { name, applicationProtocol, recognises, refusal } = wire;
-    wires.set(name, { name, applicationProtocol, recognises, refusal, accept: wire.serve(serving, { ended }) });
+    wires.set(wire.name, Object.assign(Object.create(wire) as Wire, { accept: wire.serve(serving, { ended }) }));
   }
   return [...wires.values()];
 }

@@ -22,7 +22,8 @@ import { fetchConnect, type FetchOptions } from "../runtime/web/index.ts";
 export interface WebClientOptions extends FetchOptions {
   /** Where the server is, e.g. `https://api.example.test`; what follows the host is put before each path. */
   readonly baseUrl: string;
-  readonly dialect: ClientDialect;
+  /** How calls are said: in requests (`connect()`, `grpcWeb()`), or in one WebSocket (`websocket()`). */
+  readonly dialect: ClientDialect | SocketDialect;
   readonly codec: Codec;
   /** Milliseconds for a unary call that says nothing and whose method says nothing. Default 15,000. */
   readonly timeoutMs?: number | undefined;
@@ -34,6 +35,12 @@ export interface WebClientOptions extends FetchOptions {
   readonly settings?: Partial<HttpProtocolSettings> | undefined;
 }
 
+/** What makes clients of its own way: `websocket()`, which pages that do without do not load. */
+export interface SocketDialect {
+  readonly name: string;
+  createClient<S extends AnyContract>(contract: S, options: WebClientOptions): WebClient<S>;
+}
+
 /** The methods of a contract, and how their client is ended. */
 export type WebClient<S extends AnyContract> = Client<S> & { readonly $: { close(graceMs?: number): void } };
 
@@ -42,8 +49,9 @@ export function createWebClientOn<S extends AnyContract>(
   runtime: Runtime, contract: S, options: WebClientOptions,
 ): WebClient<S> {
   const { clock } = runtime;
-  const { observer = {} } = options;
-  const connect = httpProtocol(options.dialect, fetchConnect(options), {
+  const { observer = {}, dialect } = options;
+  if ("createClient" in dialect) return dialect.createClient(contract, options);
+  const connect = httpProtocol(dialect, fetchConnect(options), {
     coders: compiling(options.codec), settings: options.settings, secure: checkedUrl(options.baseUrl),
   });
   const owner: EndpointOwner = {

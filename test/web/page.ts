@@ -1,5 +1,5 @@
 /** Runs in the page: makes every kind of call and leaves what came of them in its body's `data-outcome`. */
-import { connect, createClient, grpcWeb, isError, json, protobuf, RpcError } from "../../src/web/index.ts";
+import { connect, createClient, grpcWeb, isError, json, protobuf, RpcError, websocket } from "../../src/web/index.ts";
 import { Cities } from "./contract.ts";
 
 interface Outcome {
@@ -8,13 +8,21 @@ interface Outcome {
 
 const dialects = {
   "connect": connect(), "connect by GET": connect({ get: true }),
-  "grpc-web": grpcWeb(), "grpc-web text": grpcWeb({ text: true }),
+  "grpc-web": grpcWeb(), "grpc-web text": grpcWeb({ text: true }), "websocket": websocket(),
 };
 
 /** As much of a page as is used here. */
 const page = globalThis as unknown as {
   readonly location: { readonly search: string };
+  /** One client by WebSocket for the whole life of the page: what a test asks of it. */
+  find: (baseUrl: string, name: string) => Promise<unknown>;
   readonly document: { readonly body: { readonly dataset: Record<string, string> } };
+};
+
+let socket: ReturnType<typeof createClient<typeof Cities>> | undefined;
+page.find = (baseUrl, name) => {
+  socket ??= createClient(Cities, { baseUrl, dialect: websocket() });
+  return failure(socket.find({ name }, { timeoutMs: 15_000 }).then((found) => found.name));
 };
 
 async function failure(promise: Promise<unknown>): Promise<unknown> {
@@ -25,7 +33,9 @@ async function failure(promise: Promise<unknown>): Promise<unknown> {
   }
 }
 
-async function calls(baseUrl: string, dialect: ReturnType<typeof connect>, codec: typeof protobuf): Promise<Outcome> {
+async function calls(
+  baseUrl: string, dialect: (typeof dialects)[keyof typeof dialects], codec: typeof protobuf,
+): Promise<Outcome> {
   const client = createClient(Cities, { baseUrl, dialect, codec, retry: false });
   const found = await client.find({ name: "Oslo" }, { timeoutMs: 10_000, metadata: { "x-who": "page" } });
   const arrivals: number[] = [];
@@ -54,7 +64,7 @@ async function calls(baseUrl: string, dialect: ReturnType<typeof connect>, codec
     streamed: (arrivals[4] ?? 0) - (arrivals[0] ?? 0) > 200,
     late: await failure(client.never({}, { timeoutMs: 100 })),
     cancelled: await failure(client.never({}, { signal: controller.signal })),
-    upload: await failure(client.upload([found])),
+    upload: await failure(client.upload([found, found])),
   };
 }
 

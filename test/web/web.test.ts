@@ -11,7 +11,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { type Browser, chromium } from "playwright-core";
-import { RpcError } from "../../src/core/index.ts";
 import { tls } from "../../src/runtime/node/index.ts";
 import { createServer, type Server } from "../../src/server/index.ts";
 import { Cities } from "./contract.ts";
@@ -59,8 +58,10 @@ function serve(options: Parameters<typeof createServer>[0], seen: string[]): Ser
     never: (_input, context) => new Promise((_resolve, reject) => {
       context.onCancel({ cancelled: (reason) => { seen.push("cancelled"); reject(reason); } });
     }),
-    upload: () => {
-      throw new RpcError("internal", "a browser cannot get here");
+    async upload(items) {
+      let count = 0;
+      for await (const item of items) count += item.name === "Oslo" ? 1 : 0;
+      return { count };
     },
   });
 }
@@ -119,7 +120,7 @@ describe("in Chromium", { skip: executablePath === undefined && !required && "ch
       const { nowhere, ...dialects } = outcome;
       assert.equal(nowhere?.["code"], "unavailable");
       assert.match(String(nowhere?.["message"]), /does it allow this origin/);
-      assert.equal(Object.keys(dialects).length, 8);
+      assert.equal(Object.keys(dialects).length, 10);
       for (const [name, found] of Object.entries(dialects)) {
         assert.deepEqual(found["found"], { name: "Oslo", population: "9007199254740993", lat: 59.9, lon: 0 }, name);
         assert.deepEqual(found["names"], cities, name);
@@ -128,13 +129,38 @@ describe("in Chromium", { skip: executablePath === undefined && !required && "ch
         assert.equal(found["left"], 3, name);
         assert.equal((found["late"] as { code: string }).code, "deadline_exceeded", name);
         assert.equal((found["cancelled"] as { code: string }).code, "cancelled", name);
-        assert.match((found["upload"] as { message: string }).message, /streams its request, which fetch cannot/, name);
+        if (name.startsWith("websocket")) assert.deepEqual(found["upload"], { value: { count: 2 } });
+        else assert.match((found["upload"] as { message: string }).message, /streams its request, which fetch cannot/);
       }
       assert.deepEqual(complaints, []);
       assert.ok(seen.includes("page"));
       const ended = seen.filter((one) => one === "cancelled").length;
-      assert.ok(ended >= 16, `of what the page gave up, ${ended} ended on the server`);
+      assert.ok(ended >= 20, `of what the page gave up, ${ended} ended on the server`);
       await page.close();
     });
   }
+
+  test("a WebSocket that broke is made anew, and pages of other origins get none", { timeout: 60_000 }, async (t) => {
+    const options = { http: { cors: { origins: [origin] } } };
+    const first = serve(options, []);
+    const address = await first.listen();
+    const page = await browser.newPage();
+    t.after(() => page.close());
+    await page.goto(`${origin}/?server=`);
+    const find = (of: string, name: string): Promise<unknown> => page.evaluate(
+      ([url, city]) => (globalThis as unknown as { find(...args: unknown[]): Promise<unknown> }).find(url, city),
+      [`http://${of}`, name]);
+    assert.deepEqual(await find(address, "Oslo"), { value: "Oslo" });
+    await first.close(0);
+    const second = serve(options, []);
+    await second.listen({ port: Number(address.slice(address.lastIndexOf(":") + 1)) });
+    t.after(() => second.close(0));
+    assert.deepEqual(await find(address, "Lima"), { value: "Lima" });
+
+    const strict = serve({}, []);
+    const other = await strict.listen();
+    t.after(() => strict.close(0));
+    await page.reload();
+    assert.match(JSON.stringify(await find(other, "Oslo")), /"code":"unavailable".*origins/);
+  });
 });

@@ -120,6 +120,19 @@ export class MessageReader {
     return true;
   }
 
+  /** Whether what is being pushed is still read. */
+  get isPushing(): boolean {
+    return this.#pushing;
+  }
+
+  /** Takes what is held behind a message that was the last of this kind. */
+  takeHeld(): Uint8Array | undefined {
+    const held = this.#heldBytes === 0 ? undefined : this.#held?.subarray(0, this.#heldBytes);
+    this.#held = undefined;
+    this.#heldBytes = 0;
+    return held;
+  }
+
   /** Reads nothing more. */
   stop(): void {
     this.state = "stopped";

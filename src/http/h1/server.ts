@@ -4,7 +4,7 @@
  * Requests that were sent ahead (pipelining) wait unread, and the stream is paused, until the one before them is
  * answered. A message that breaks the rules is answered with its status and a line of text, and ends the connection.
  */
-import type { Accept, AcceptOwner, ServedConnection } from "../../core/connection.ts";
+import type { Accept, Accepted, AcceptOwner, ServedConnection } from "../../core/connection.ts";
 import { expected, RpcError } from "../../core/error.ts";
 import type { ByteSink, ByteStream, Runtime } from "../../core/runtime.ts";
 import type { Timer } from "../../core/alarm.ts";
@@ -18,18 +18,22 @@ import { DateLine, SentHeads } from "./sent-heads.ts";
 import { type Http1ServerSettings, resolveServerSettings } from "./settings.ts";
 import { phraseOf, refusal, statusOf } from "./status.ts";
 import { latin1Bytes } from "./syntax.ts";
+import type { Upgrade, Upgraded } from "./upgrade.ts";
 import { encodeResponseHead, encodeTrailers } from "./write-head.ts";
 
 export interface Http1AcceptOptions extends AcceptOwner {
   /** Serves each exchange. What it throws is answered 500. */
   readonly handle: HttpHandler;
   readonly settings?: Partial<Http1ServerSettings> | undefined;
+  /** Grants other protocols (WebSocket). Default: none, and who asks is answered as any other. */
+  readonly upgrade?: Upgrade | undefined;
 }
 
 /** Makes the acceptor of HTTP/1.1 connections of one server. */
 export function http1Accept(runtime: Runtime, options: Http1AcceptOptions): Accept {
   const shared: Shared = {
-    runtime, owner: options, handle: options.handle, settings: resolveServerSettings(options.settings),
+    runtime, owner: options, handle: options.handle, upgrade: options.upgrade,
+    settings: resolveServerSettings(options.settings),
     heads: new SentHeads(encodeResponseHead), date: new DateLine(runtime.clock),
   };
   return (stream) => {
@@ -43,6 +47,7 @@ interface Shared {
   readonly runtime: Runtime;
   readonly owner: AcceptOwner;
   readonly handle: HttpHandler;
+  readonly upgrade: Upgrade | undefined;
   readonly settings: Http1ServerSettings;
   readonly heads: SentHeads;
   readonly date: DateLine;
@@ -82,6 +87,9 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
   #isPaused = false;
   #draining = false;
   #ended = false;
+  /** Granted by the request just read; then who has the connection since. */
+  #upgrade: Upgraded | undefined = undefined;
+  #upgraded: Accepted | undefined = undefined;
   #lingerTimer: Timer | undefined = undefined;
   #waiting: Waiting = "first";
   #waitingMark = 0;
@@ -98,10 +106,12 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
   }
 
   get inFlight(): number {
+    if (this.#upgraded !== undefined) return this.#upgraded.connection.inFlight;
     return this.#exchange === undefined || this.#responseEnded ? 0 : 1;
   }
 
   received(bytes: Uint8Array): void {
+    if (this.#upgraded !== undefined) return this.#upgraded.sink.received(bytes);
     if (this.#ended) return;
     this.lastReceivedMs = this.#shared.runtime.clock.now();
     try {
@@ -109,10 +119,28 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
     } catch (error) {
       this.#refuse(RpcError.from(error, "internal"));
     }
-    this.#balance();
+    if (this.#upgrade === undefined) this.#balance();
+    else this.#handOver(this.#upgrade);
+  }
+
+  /** From here on the connection is the other protocol's, with what came behind the request. */
+  #handOver({ response, accept }: Upgraded): void {
+    const rest = this.#reader.takeHeld();
+    this.#reader.stop();
+    this.#outlet.raw(latin1Bytes(response));
+    this.#outlet.flush();
+    this.#outlet.close();
+    if (this.#isPaused) this.#stream.resume();
+    const upgraded = this.#upgraded = accept(this.#stream, {
+      ended: (_connection, error) => this.#finish(error),
+      gone: () => this.#shared.owner.gone?.(this),
+    });
+    if (this.#draining) upgraded.connection.drain(expected("unavailable", "the server is shutting down"));
+    if (rest !== undefined) upgraded.sink.received(rest);
   }
 
   drained(): void {
+    if (this.#upgraded !== undefined) return this.#upgraded.sink.drained?.();
     this.#outlet.full = false;
     if (this.#ended) return;
     try {
@@ -124,6 +152,7 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
   }
 
   closed(error?: Error): void {
+    if (this.#upgraded !== undefined) return this.#upgraded.sink.closed(error);
     this.#lingerTimer?.cancel();
     const midway = this.#exchange !== undefined || this.#reader.midMessage;
     this.#finish(error === undefined && !midway ? undefined : expected("unavailable",
@@ -137,8 +166,14 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
   }
 
   headRead(read: ReadHead): number {
-    const { settings, handle } = this.#shared;
+    const { settings, handle, upgrade } = this.#shared;
     this.#requests++;
+    if (upgrade !== undefined && read.head.fields["upgrade"] !== undefined && read.body === 0 && !read.isOld) {
+      const answer = upgrade(read.head);
+      if (answer !== undefined && "status" in answer) throw refusal(answer.status, answer.why);
+      this.#upgrade = answer;
+      if (answer !== undefined) return read.body;
+    }
     this.#persists = read.persists && this.#requests < settings.maxRequests && !this.#draining;
     this.#isToHead = read.head.method === "HEAD";
     this.#receivedBytes = this.#unreadBytes = this.#discardedBytes = 0;
@@ -291,12 +326,14 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
   /** Goes on to the next request, once this one is read and answered and the client takes its answers. */
   #settle(): void {
     if (this.#ended || this.#reader.state !== "ended" || !this.#responseEnded || this.#outlet.full) return;
+    if (this.#upgrade !== undefined) return;
     this.#exchange = undefined;
     try {
       this.#reader.next();
     } catch (error) {
       this.#refuse(RpcError.from(error, "internal"));
     }
+    if (this.#upgrade !== undefined && !this.#reader.isPushing) this.#handOver(this.#upgrade);
   }
 
   /** Pauses the stream while more has come than is wanted now. */
@@ -318,7 +355,8 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
     if (this.#responseEnded) this.#leave(undefined);
   }
 
-  drain(): void {
+  drain(reason: RpcError): void {
+    if (this.#upgraded !== undefined) return this.#upgraded.connection.drain(reason);
     if (this.#draining || this.#ended) return;
     this.#draining = true;
     if (this.#exchange !== undefined) this.#closeAfter();
@@ -327,12 +365,14 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
 
   close(reason: RpcError): void {
     if (this.#ended) return;
+    if (this.#upgraded !== undefined) return this.#upgraded.connection.close(reason);
     if (this.inFlight === 0) this.#leave(undefined);
     else this.#answer(503, reason.message, reason);
   }
 
   sweep(nowMs: number): void {
     if (this.#ended) return;
+    if (this.#upgraded !== undefined) return this.#upgraded.connection.sweep(nowMs);
     const waiting = this.#waitsFor();
     const mark = this.#progress(waiting);
     if (waiting !== this.#waiting || mark !== this.#waitingMark) {

@@ -1,0 +1,75 @@
+/** Frames of WebSocket (RFC 6455, section 5): headers, masks, and the codes with which a connection is closed. */
+import { allocateBytes } from "../../wire/text.ts";
+
+export const Opcode = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
+
+/** Section 7.4.1. */
+export const CloseCode = {
+  normal: 1000, goingAway: 1001, protocolError: 1002, unsupported: 1003, invalidText: 1007, policy: 1008,
+  tooBig: 1009, internal: 1011, restart: 1012, tryAgainLater: 1013,
+} as const;
+
+/** Whether a peer may say this code: the others are for local use, or reserved. */
+export function isCloseCode(code: number): boolean {
+  return (code >= 1000 && code <= 1014 && (code < 1004 || code > 1006)) || (code >= 3000 && code <= 4999);
+}
+
+/** Most bytes of a control frame's payload. */
+export const maxControlBytes = 125;
+
+/**
+ * A whole frame. With a `mask`, as all of a client's frames have one, the payload is masked: a page must not be able to
+ * choose the bytes that a proxy on the way sees.
+ */
+export function frame(opcode: number, payload: Uint8Array, mask: number | undefined): Uint8Array {
+  const { length } = payload;
+  const lengthBytes = length <= maxControlBytes ? 0 : length <= 0xffff ? 2 : 8;
+  const headerBytes = 2 + lengthBytes + (mask === undefined ? 0 : 4);
+  const bytes = allocateBytes(headerBytes + length);
+  bytes[0] = 0x80 | opcode;
+  const isMasked = mask === undefined ? 0 : 0x80;
+  if (lengthBytes === 0) {
+    bytes[1] = isMasked | length;
+  } else if (lengthBytes === 2) {
+    bytes[1] = isMasked | 126;
+    bytes[2] = length >> 8;
+    bytes[3] = length;
+  } else {
+    bytes[1] = isMasked | 127;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, headerBytes);
+    view.setUint32(2, Math.floor(length / 0x1_0000_0000));
+    view.setUint32(6, length >>> 0);
+  }
+  if (mask === undefined) {
+    bytes.set(payload, headerBytes);
+  } else {
+    bytes[headerBytes - 4] = mask >>> 24;
+    bytes[headerBytes - 3] = mask >>> 16;
+    bytes[headerBytes - 2] = mask >>> 8;
+    bytes[headerBytes - 1] = mask;
+    masked(payload, 0, length, mask, 0, bytes, headerBytes);
+  }
+  return bytes;
+}
+
+/**
+ * Writes `source[start, end)`, masked or unmasked (it is the same), to `target` from `at` on. `phase` is how many bytes
+ * of the frame's payload came before.
+ */
+export function masked(
+  source: Uint8Array, start: number, end: number, mask: number, phase: number, target: Uint8Array, at: number,
+): void {
+  const turned = phase % 4 === 0 ? mask : (mask << (phase % 4 * 8)) | (mask >>> (32 - phase % 4 * 8));
+  const [m0, m1, m2, m3] = [turned >>> 24, turned >>> 16 & 0xff, turned >>> 8 & 0xff, turned & 0xff];
+  let from = start;
+  let to = at;
+  for (const whole = end - (end - start) % 4; from < whole; from += 4, to += 4) {
+    target[to] = (source[from] as number) ^ m0;
+    target[to + 1] = (source[from + 1] as number) ^ m1;
+    target[to + 2] = (source[from + 2] as number) ^ m2;
+    target[to + 3] = (source[from + 3] as number) ^ m3;
+  }
+  if (from < end) target[to] = (source[from] as number) ^ m0;
+  if (from + 1 < end) target[to + 1] = (source[from + 1] as number) ^ m1;
+  if (from + 2 < end) target[to + 2] = (source[from + 2] as number) ^ m2;
+}
