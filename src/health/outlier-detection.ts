@@ -58,7 +58,7 @@ export interface OutlierOptions {
 }
 
 export interface FailureRateOptions {
-  /** A share of failures no higher than the peers' and this is in order. So is half as much again. Default 0.01. */
+  /** A share of failures no higher than the peers' and this is in order. So is half as much again. Default 0.003. */
   readonly minGap?: number;
 }
 

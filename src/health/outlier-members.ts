@@ -111,8 +111,9 @@ export class OutlierMembers {
     for (const member of this.#byId.values()) {
       if (member.isEjected() || member.ended === 0) continue;
       const enough = this.#settings.certainty * (nowMs - member.cleanSinceMs < this.#settings.probationMs ? 0.5 : 1);
-      if (this.#weighFailures(member, fade) >= enough && member.failed > 0) {
-        outliers.push({ member, nats: member.failing, why: this.#failingBeyond(member) });
+      const failing = this.#weighFailures(member, fade);
+      if (failing >= enough && member.failed > 0) {
+        outliers.push({ member, nats: failing, why: this.#failingBeyond(member) });
       } else if (groups !== undefined && this.#weighSlowness(member, fade, groups) >= enough && member.slow > 0) {
         outliers.push({ member, nats: member.lagging, why: laggingBehind(member) });
       }
@@ -142,16 +143,23 @@ export class OutlierMembers {
 
   #weighFailures(member: OutlierRecord, fade: number): number {
     const { failureRate } = this.#settings;
-    if (failureRate === false || (member.failed === 0 && member.failing === 0)) return 0;
+    const isDoubted = member.failing > 0 || member.failingPlainly > 0;
+    if (failureRate === false || (member.failed === 0 && !isDoubted)) return 0;
     const peers = { yes: this.#pastFailed - member.pastFailed, all: this.#pastEnded - member.pastEnded };
     const recent = { yes: this.#recentFailed - member.failed, all: this.#recentEnded - member.ended };
-    const rates = ratesBeside(peers, recent, failureRate.minGap ?? 0.01);
-    if (member.failing === 0) member.doubted = member.doubtedFailed = 0;
+    const rates = ratesBeside(peers, recent, failureRate.minGap ?? 0.003);
+    if (!isDoubted) member.doubted = member.doubtedFailed = 0;
     member.doubted += member.ended;
     member.doubtedFailed += member.failed;
     member.failing *= fade;
-    if (rates !== undefined) member.failing = weigh(member.failing, member.failed, member.ended - member.failed, rates);
-    return member.failing;
+    member.failingPlainly *= fade;
+    if (rates !== undefined) {
+      const { innocent, plain } = rates;
+      const succeeded = member.ended - member.failed;
+      member.failing = weigh(member.failing, member.failed, succeeded, rates);
+      member.failingPlainly = weigh(member.failingPlainly, member.failed, succeeded, { innocent, guilty: plain });
+    }
+    return Math.max(member.failing, member.failingPlainly);
   }
 
   #failingBeyond(member: OutlierRecord): string {

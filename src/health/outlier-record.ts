@@ -13,6 +13,8 @@ export interface OutlierGroup {
 const step = 1.05;
 const firstStep = 1.3;
 const firstSteps = 20;
+/** So many times the limit of what is slow is plainly so. */
+const plainlySlow = 3;
 
 export class OutlierRecord {
   readonly id: string;
@@ -37,8 +39,10 @@ export class OutlierRecord {
   windowFailed = 0;
   /** What has come together against it, in nats. */
   failing = 0;
+  /** The same, tested for a much higher rate: who fails as often as that is found out by half as many failures. */
+  failingPlainly = 0;
   lagging = 0;
-  /** Attempts since `failing` was last nothing, and those of them that failed. */
+  /** Attempts since both were last nothing, and those of them that failed. */
   doubted = 0;
   doubtedFailed = 0;
   medianMs = 0;
@@ -64,8 +68,11 @@ export class OutlierRecord {
    * tail moves far ("Frugal streaming", Ma, Muthukrishnan, Sandler 2013).
    */
   took(latencyMs: number): void {
-    this.timed++;
-    if (latencyMs > this.group.slowAboveMs) this.slow++;
+    const { slowAboveMs } = this.group;
+    // What is plain weighs twice: who is ten times slower is called too seldom to be found out by counting alone.
+    const weight = latencyMs > slowAboveMs * plainlySlow ? 2 : 1;
+    this.timed += weight;
+    if (latencyMs > slowAboveMs) this.slow += weight;
     const { medianMs } = this;
     if (this.samples === 0) {
       this.medianMs = latencyMs;
@@ -89,7 +96,7 @@ export class OutlierRecord {
     this.consecutive = 0;
     this.pastEnded = this.pastFailed = this.pastTimed = this.pastSlow = 0;
     this.windowEnded = this.windowFailed = 0;
-    this.failing = this.lagging = this.doubted = this.doubtedFailed = 0;
+    this.failing = this.failingPlainly = this.lagging = this.doubted = this.doubtedFailed = 0;
     this.medianMs = this.samples = 0;
   }
 

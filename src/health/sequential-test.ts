@@ -29,13 +29,13 @@ export function weigh(evidence: number, yes: number, no: number, { innocent, gui
 
 /**
  * The rates to judge one by, from what its peers had: `yes` of `all`, a part of which is recent. Up to half as much
- * again as they, and `gap` more, and what their number leaves uncertain, is in order. Undefined when the peers say too
- * little, or are so bad themselves that nobody stands out.
+ * again as they, and `gap` more, and what their number leaves uncertain, is in order; four times that is guilty, and
+ * sixteen times plainly so. Undefined when the peers say too little, or are so bad themselves that nobody stands out.
  */
 export function ratesBeside(
   peers: { readonly yes: number; readonly all: number }, recent: { readonly yes: number; readonly all: number },
   gap: number,
-): Rates | undefined {
+): (Rates & { readonly plain: number }) | undefined {
   if (peers.all < leastPeerObservations) return undefined;
   // What struck all of them just now is in the recent part first.
   const now = recent.all >= 5 ? recent.yes / recent.all : 0;
@@ -43,7 +43,8 @@ export function ratesBeside(
   const doubt = 2 * Math.sqrt((share * (1 - share)) / peers.all) + 1 / peers.all;
   const innocent = Math.max(share * 1.5, share + gap) + doubt;
   if (innocent >= hopeless) return undefined;
-  return { innocent, guilty: Math.min(innocent * 4, (1 + innocent) / 2) };
+  const most = (1 + innocent) / 2;
+  return { innocent, guilty: Math.min(innocent * 4, most), plain: Math.min(innocent * 16, most) };
 }
 
 /** Fewer observations of the peers than this say nothing about what is usual. */
