@@ -5,7 +5,7 @@
 import type { AttemptObserver, Connect, Connection } from "../core/connection.ts";
 import type { Context } from "../core/context.ts";
 import { describeEndpoint, type Endpoint, type EndpointAddress, type EndpointStatus } from "../core/endpoint.ts";
-import { expected, RpcError } from "../core/error.ts";
+import { expected, overtakenReason, RpcError } from "../core/error.ts";
 import { createLoad, type Load, type LoadReport, recordAttempt } from "../core/load.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Runtime } from "../core/runtime.ts";
@@ -191,7 +191,9 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
     if (error !== undefined) this.#label(error);
     // Who sheds is well and knows what it can do: kept out, it would leave the others with its share as well. And of
     // silence the heart judges: what it cuts off fails at once, which says nothing beside peers.
-    if (error === undefined || !(isShed(error) || this.#isSilent)) {
+    if (error?.code === "cancelled" && !error.remote) {
+      this.outlier?.gaveUp(endedMs, isUnary ? endedMs - startedMs : -1, error.reason === overtakenReason);
+    } else if (error === undefined || !(isShed(error) || this.#isSilent)) {
       this.outlier?.attemptEnded(failed, endedMs, isUnary ? endedMs - startedMs : -1);
     }
     context.onAttemptEnded?.(error);

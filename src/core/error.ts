@@ -139,5 +139,11 @@ function altered(
   return copy;
 }
 
+/**
+ * Reason of a `cancelled` attempt of which a later one was answered sooner: that speaks against where it went, unlike a
+ * call that its caller gave up.
+ */
+export const overtakenReason = "overtaken";
+
 /** Whether expected errors carry stacks; for debugging. */
 export const expectedErrors = { stacks: false };

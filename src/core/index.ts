@@ -14,7 +14,8 @@ export {
   type EndpointStatus, sameEndpoint,
 } from "./endpoint.ts";
 export {
-  type ErrorDetail, expected, expectedErrors, mayHaveRun, notAgain, type Phase, RpcError, type RpcErrorOptions,
+  type ErrorDetail, expected, expectedErrors, mayHaveRun, notAgain, overtakenReason, type Phase, RpcError,
+  type RpcErrorOptions,
 } from "./error.ts";
 export type { FileSource } from "./file-source.ts";
 export { automaticKey, createIdempotencyKey, type KeyStamp, stampedKey, stampOf } from "./idempotency-key.ts";

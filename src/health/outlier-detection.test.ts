@@ -131,6 +131,24 @@ test("latencies are compared within a group only: another region is far, not slo
   assert.equal(Math.round(there[0]?.medianMs ?? 0), 150);
 });
 
+test("who is overtaken again and again is slow, however soon its attempts are given up", () => {
+  for (const [overtaken, isOut] of [[true, true], [false, false]] as const) {
+    const clock = handClock(0);
+    const out: string[] = [];
+    const detector = outlierDetection({ clock }, {}, (id, ejected, why) => void (ejected && out.push(`${id}: ${why}`)));
+    const members = Array.from({ length: 5 }, (_, i) => detector.member(String(i)));
+    for (let call = 0; call < 6_000; call++) {
+      clock.advance(1);
+      const at = call % 5;
+      // Given up after twice the usual time, which is less than what counts as slow by itself.
+      if (at === 0 && call > 3_000) members[at]?.gaveUp(clock.now(), 20, overtaken);
+      else members[at]?.attemptEnded(false, clock.now(), 10);
+    }
+    detector.close();
+    assert.deepEqual(out.map((one) => one.slice(0, 2)), isOut ? ["0:"] : [], out.join());
+  }
+});
+
 test("an even crowd's evidence stays below the certainty as often as Ville's inequality says", () => {
   let crossed = 0;
   const random = seededRandom(11);

@@ -80,6 +80,11 @@ export interface OutlierMember {
    * server's doing (unary ones); negative or absent for others.
    */
   attemptEnded(failed: boolean, nowMs: number, latencyMs?: number): void;
+  /**
+   * An attempt was given up by us. That says that the server is slow if it took long, or was `overtaken`: if an attempt
+   * that began later was answered sooner elsewhere. Otherwise it says nothing, least of all that the server is well.
+   */
+  gaveUp(nowMs: number, latencyMs: number, overtaken: boolean): void;
   isEjected(): boolean;
   /** Estimate of the median latency in milliseconds; 0 before the first. */
   readonly medianMs: number;
@@ -293,12 +298,21 @@ class Member extends OutlierRecord implements OutlierMember {
     this.#members = members;
   }
 
+  gaveUp(nowMs: number, latencyMs: number, overtaken: boolean): void {
+    if (latencyMs < 0 || !(overtaken || latencyMs > this.group.slowAboveMs)) return;
+    if (this.#members.isQuiet) this.#wake(nowMs);
+    this.timed++;
+    this.slow++;
+  }
+
+  #wake(nowMs: number): void {
+    this.#members.isQuiet = false;
+    this.#detector.wake(nowMs);
+  }
+
   attemptEnded(failed: boolean, nowMs: number, latencyMs = -1): void {
     const members = this.#members;
-    if (members.isQuiet) {
-      members.isQuiet = false;
-      this.#detector.wake(nowMs);
-    }
+    if (members.isQuiet) this.#wake(nowMs);
     // A failure that comes at once says nothing of the time that the server takes; one that comes late does.
     if (latencyMs >= 0 && (!failed || latencyMs > this.group.slowAboveMs)) this.took(latencyMs);
     if (!failed) {

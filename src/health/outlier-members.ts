@@ -109,7 +109,7 @@ export class OutlierMembers {
     const outliers: (Outlier & { readonly nats: number })[] = [];
     const groups = this.#settings.latency === false ? undefined : this.#slowByGroup();
     for (const member of this.#byId.values()) {
-      if (member.isEjected() || member.ended === 0) continue;
+      if (member.isEjected() || (member.ended === 0 && member.timed === 0)) continue;
       const enough = this.#settings.certainty * (nowMs - member.cleanSinceMs < this.#settings.probationMs ? 0.5 : 1);
       const failing = this.#weighFailures(member, fade);
       if (failing >= enough && member.failed > 0) {

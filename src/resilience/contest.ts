@@ -7,7 +7,7 @@
  * asks the contest, which hands over the answer that won.
  */
 import {
-  type Contenders, type Context, expected, isPromise, type Metadata, RpcError, type Service,
+  type Contenders, type Context, expected, isPromise, type Metadata, overtakenReason, RpcError, type Service,
 } from "../core/index.ts";
 
 /** What a contest asks of the layer that holds it. */
@@ -114,7 +114,7 @@ export class Contest implements Contenders {
     this.#owner.won(this);
     this.#cancelForks(fork);
     if (this.#waiting !== undefined) this.#waiting.resolve(value);
-    else this.context.cancel(beaten());
+    else this.context.cancel(overtaken());
   }
 
   #forkFailed(fork: Context, error: unknown): void {
@@ -186,6 +186,11 @@ export class Contest implements Contenders {
   #cancelForks(but?: Context): void {
     for (const fork of this.#forks) if (fork !== but) fork.cancel(beaten());
   }
+}
+
+/** Of a first attempt: one that began later was answered sooner, which speaks against where it went. */
+function overtaken(): RpcError {
+  return expected("cancelled", "a later attempt of the call was answered first", { reason: overtakenReason });
 }
 
 function beaten(): RpcError {

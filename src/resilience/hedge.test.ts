@@ -281,6 +281,22 @@ test("the delay is the live quantile of the method, between its bounds, and its 
   assert.match(String(events[0]?.["why"]), /90 % of about \d+ attempts were faster/);
 });
 
+test("where latencies hardly vary a hedge leaves after the slowest, unless its quantile was given", () => {
+  const delayOf = (spreadMs: number, options: HedgeOptions = {}): number => {
+    const clock = handClock();
+    const latency = liveLatency(clock);
+    const { method } = context();
+    for (let i = 0; i < 4_000; i++) latency.record(method, 100 + spreadMs * ((i % 1_000) / 1_000) ** 8, clock.now());
+    return hedge({ clock }, { latency, ...options }).delayMs(method) ?? NaN;
+  };
+  const narrow = delayOf(20);
+  assert.ok(narrow > 119 * 1.05 && narrow < 120 * 1.2, `${narrow} ms`);
+  const given = delayOf(20, { quantile: 0.985 });
+  assert.ok(given < 120, `${given} ms: as it was asked for`);
+  const wide = delayOf(1_000);
+  assert.ok(wide > 900 && wide < 1_100, `${wide} ms: by the quantile`);
+});
+
 test("nothing is hedged while servers report load, or after one said it has no room; both are told", async () => {
   const plans = Array.from({ length: 3_000 }, () => ({ afterMs: 20 }));
   const { begin, pass, layer, events } = setUp(plans, { maxLoad: 0.8 });

@@ -24,7 +24,10 @@ export interface HedgeOptions {
   readonly maxAttempts?: number | undefined;
   /** A fixed delay in milliseconds (`hedgingDelay`); 0 sends at once. Default: the live quantile of the method. */
   readonly delayMs?: number | undefined;
-  /** The share of calls that are answered before a hedge leaves. Default 0.985. */
+  /**
+   * The share of calls that are answered before a hedge leaves. Default 0.985; where the slowest in a thousand are later
+   * by less than half a median, so that a hedge would be no sooner, it leaves a tenth after them.
+   */
   readonly quantile?: number | undefined;
   /** Bounds of the delay by quantile, in milliseconds. Defaults 1 and 2,000. */
   readonly leastDelayMs?: number | undefined;
@@ -64,6 +67,10 @@ export interface HedgeOptions {
   /** Hears `hedge.sent`, `hedge.delay`, `hedge.held` and `hedge.resumed`. */
   readonly observer?: Observer | undefined;
 }
+
+/** Where latencies hardly vary: the share that is answered by then, and how much later a hedge leaves. */
+const latest = 0.999;
+const beyond = 1.1;
 
 export interface HedgeLayer extends Layer {
   /** Calls that could have been hedged. */
@@ -215,7 +222,7 @@ class Hedging extends Alarm {
   /** Reads the delay off the statistics anew. */
   #refresh(line: HedgeLine, nowMs: number): void {
     const { delayMs, quantile, leastDelayMs, mostDelayMs, minSamples, latency, observer } = this.#settings;
-    const { hangsAfter, leastHangMs } = this.#settings;
+    const { hangsAfter, leastHangMs, isLive } = this.#settings;
     line.refreshedAtMs = nowMs;
     const known = latency.of(line.method);
     const enough = known !== undefined && known.samples >= minSamples;
@@ -229,12 +236,19 @@ class Hedging extends Alarm {
       line.delayMs = Infinity;
       return;
     }
-    line.delayMs = Math.min(mostDelayMs, Math.max(leastDelayMs, known.quantileMs(quantile)));
+    const lateMs = known.quantileMs(quantile);
+    const latestMs = known.quantileMs(latest);
+    // A hedge takes its time as well. Where nearly all who are late are answered before one could be, it pays only for
+    // those who are later than that.
+    const isNarrow = isLive && latestMs - lateMs < known.p50Ms / 2;
+    line.delayMs = Math.min(mostDelayMs, Math.max(leastDelayMs, isNarrow ? latestMs * beyond : lateMs));
     const { toldMs, toldAtMs } = line;
     if (Math.abs(line.delayMs - toldMs) <= toldMs / 4 || nowMs - toldAtMs < 1_000) return;
     observer?.event?.("hedge.delay", {
       method: line.method.path, delayMs: line.delayMs, beforeMs: toldMs,
-      why: `${quantile * 100} % of about ${Math.round(known.samples)} attempts were faster`,
+      why: isNarrow
+        ? `of about ${Math.round(known.samples)} attempts hardly one takes longer: a hedge would be no sooner`
+        : `${quantile * 100} % of about ${Math.round(known.samples)} attempts were faster`,
     });
     line.toldMs = line.delayMs;
     line.toldAtMs = nowMs;
@@ -384,6 +398,7 @@ function resolve(runtime: Pick<Runtime, "clock">, options: HedgeOptions) {
     maxAttempts: numberOption("maxAttempts", options.maxAttempts ?? 3,
       { least: 2, most: 5, whole: true, unit: "attempts" }),
     delayMs: delayMs === undefined ? undefined : numberOption("delayMs", delayMs, ms),
+    isLive: options.quantile === undefined,
     quantile: numberOption("quantile", options.quantile ?? 0.985, { least: 0.5, most: 0.9999 }),
     leastDelayMs, mostDelayMs,
     minSamples: numberOption("minSamples", options.minSamples ?? 100, { least: 10, most: 1e6 }),
