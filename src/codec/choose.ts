@@ -5,8 +5,9 @@ import { RpcError } from "../core/error.ts";
 import { json } from "./json.ts";
 import { msgpack } from "./msgpack.ts";
 import { protobuf } from "./protobuf/index.ts";
+import { thriftBinary, thriftCompact, thriftJson } from "./thrift/index.ts";
 
-const codecs: readonly Codec[] = [protobuf, msgpack, json];
+const codecs: readonly Codec[] = [protobuf, msgpack, json, thriftBinary, thriftCompact, thriftJson];
 
 /** Compiled Protobuf, or MessagePack where a schema's structure cannot be read. */
 export function codecFor(method: AnyMethod): Codec {

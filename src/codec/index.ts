@@ -4,3 +4,6 @@ export { createJsonCodec, json, type JsonOptions } from "./json.ts";
 export type { MessageTypes } from "./proto-json/any.ts";
 export { msgpack } from "./msgpack.ts";
 export { createProtobufCodec, protobuf, type ProtobufOptions } from "./protobuf/index.ts";
+export {
+  createThriftCodec, thriftBinary, thriftCompact, type ThriftCodecOptions, type ThriftEncoding, thriftJson,
+} from "./thrift/index.ts";
