@@ -13,6 +13,8 @@ export interface MethodCoders {
   readonly response: Coder;
   /** The coder of a declared error's data; undefined for a name the contract does not declare. */
   error(reason: string): Coder | undefined;
+  /** The numbers of declared errors by name. Absent where the contract is not known. */
+  readonly errorIds?: Readonly<Record<string, number>> | undefined;
   /**
    * A declared error as a detail in Protobuf, whatever the codec (google.rpc.Status has no other details): undefined
    * for an unknown name and for data that Protobuf cannot say. Absent where no Protobuf codec was given.
@@ -50,6 +52,7 @@ export function codersOf(method: AnyMethod, codec: Codec, details?: Codec): Meth
       errors.set(reason, coder);
       return coder;
     },
+    errorIds: method.errorIds ?? Object.fromEntries(Object.keys(method.errors).map((name, i) => [name, i + 1])),
     detail: detailCodec === undefined ? undefined : detailCoders(method, detailCodec),
     reasonsOf: (type) => Object.keys(method.errors).filter((reason) =>
       errorMessageOf(method.errors[reason] as Schema, method.service) === type),
@@ -85,10 +88,15 @@ function detailCoder(declared: Schema, service: string, codec: Codec): DetailCod
 }
 
 function checked(schema: Schema, codec: Codec, role: CodecRole): Coder {
-  const coder = codec.compile(schema, role);
   const check = codec.structural ? schema.refine : schema.validate;
-  if (check === undefined) return coder;
+  const coder = codec.compile(schema, role);
+  return check === undefined ? coder : withCheck(coder, check);
+}
+
+function withCheck(coder: Coder, check: (value: unknown) => unknown): Coder {
+  const { reading } = coder;
   return {
+    ...(reading === undefined ? {} : { reading: (writer: unknown) => withCheck(reading(writer), check) }),
     encode: (value, writer) => coder.encode(value, writer),
     decode(bytes, start, end) {
       const before = keptUnknownFields.structs;

@@ -7,7 +7,7 @@ import {
 import type { HttpBinding } from "./http/rule.ts";
 import type { Schema } from "./schema.ts";
 import { schemaOf } from "./schema-of.ts";
-import { type ErrorDeclaration, type ErrorDeclarations, errorCode, errorType, type Rpc } from "./rpc.ts";
+import { type ErrorDeclaration, type ErrorDeclarations, errorCode, errorIds, errorType, type Rpc } from "./rpc.ts";
 import type { AnyType, TypeInput, TypeOutput } from "./standard.ts";
 import { pascalCase } from "./names.ts";
 
@@ -52,6 +52,7 @@ class DeclaredMethod implements Method {
   readonly kind: CallKind;
   readonly idempotent: Idempotency;
   readonly safe: boolean;
+  readonly oneway: boolean;
   readonly criticality: Criticality;
   readonly timeoutMs: number | undefined;
   readonly routeKey: ((request: never) => string) | undefined;
@@ -61,6 +62,7 @@ class DeclaredMethod implements Method {
   readonly input: Schema;
   readonly output: Schema;
   readonly errors: Readonly<Record<string, Schema>>;
+  readonly errorIds: Readonly<Record<string, number>>;
   readonly #errors: ErrorDeclarations;
 
   constructor(service: string, name: string, declaration: Rpc) {
@@ -71,6 +73,7 @@ class DeclaredMethod implements Method {
     this.kind = declaration.kind;
     this.idempotent = declaration.idempotent;
     this.safe = declaration.safe;
+    this.oneway = declaration.oneway;
     this.criticality = declaration.criticality;
     this.timeoutMs = declaration.timeoutMs;
     this.routeKey = declaration.routeKey;
@@ -86,6 +89,7 @@ class DeclaredMethod implements Method {
       errors[error] = schemaOf(errorType(declared), `${prefix}${pascalCase(error)}`, `errors.${error}`);
     }
     this.errors = Object.freeze(errors);
+    this.errorIds = errorIds(declaration.errors);
     Object.freeze(this);
   }
 
@@ -118,6 +122,8 @@ export interface AnyMethod extends MethodInfo {
   readonly input: Schema;
   readonly output: Schema;
   readonly errors: Readonly<Record<string, Schema>>;
+  /** Numbers of the declared errors, for wires that number them. Default: their places, from 1. */
+  readonly errorIds?: Readonly<Record<string, number>>;
   readonly description?: string | undefined;
   readonly http?: readonly HttpBinding[] | undefined;
   readonly "~types"?: { readonly input: unknown; readonly output: unknown; readonly errors: unknown };

@@ -7,7 +7,12 @@ import { isType } from "./schema-of.ts";
 import type { AnyType, TypeInput } from "./standard.ts";
 
 /** An error that a method declares: the type of its data, with a code if the default does not fit. */
-export type ErrorDeclaration = AnyType | { readonly code: Code; readonly data: AnyType };
+export type ErrorDeclaration = AnyType | {
+  readonly code: Code;
+  readonly data: AnyType;
+  /** Its number where a wire numbers errors (Thrift): 1 to 32,767. Default: its place among the declared, from 1. */
+  readonly id?: number | undefined;
+};
 
 declare const none: unique symbol;
 /** The errors of a method that declares none. */
@@ -42,6 +47,12 @@ export interface RpcOptions<
    * code `failed_precondition`, or `{ code, data }`.
    */
   readonly errors?: Errors;
+  /**
+   * Whether wires that can (Thrift, Avro) send no reply, so that the call is over for its caller once it has been sent;
+   * other wires answer as ever. Only of unary methods without declared errors, whose output is `z.object({})`. Default
+   * false.
+   */
+  readonly oneway?: boolean;
   /** Timeout of a call that names none, in milliseconds. Default none. */
   readonly timeoutMs?: number;
   /** Who is shed first when there is not enough for all. Default `default`. */
@@ -71,6 +82,7 @@ export interface Rpc<
   readonly errors: Errors;
   readonly idempotent: Idempotency;
   readonly safe: boolean;
+  readonly oneway: boolean;
   readonly timeoutMs: number | undefined;
   readonly criticality: Criticality;
   readonly routeKey: ((request: never) => string) | undefined;
@@ -118,9 +130,15 @@ export function rpc<
   requireType("output", options.output);
   const errors = options.errors ?? ({} as Errors);
   for (const [name, declaration] of Object.entries(errors)) checkError(name, declaration);
+  errorIds(errors);
+  const { oneway = false } = options;
+  if (typeof oneway !== "boolean") refuse("oneway", oneway, "true or false");
+  if (oneway && (kind !== "unary" || Object.keys(errors).length > 0)) {
+    refuse("oneway", oneway, "a unary method that declares no errors: nobody would be told");
+  }
   return Object.freeze({
     "~rpc": true as const, kind, wireName: options.wireName, input: options.input, output: options.output,
-    errors: Object.freeze({ ...errors }), idempotent, safe, criticality, timeoutMs, routeKey,
+    errors: Object.freeze({ ...errors }), idempotent, safe, oneway, criticality, timeoutMs, routeKey,
     description: options.description, http: options.http === undefined ? noPaths : readHttpRule(options.http),
   });
 }
@@ -138,6 +156,19 @@ function checkError(name: string, declaration: ErrorDeclaration): void {
 /** The type of a declared error's data. */
 export function errorType(declaration: ErrorDeclaration): AnyType {
   return "data" in declaration && !isType(declaration) ? declaration.data : declaration;
+}
+
+/** The numbers of a method's declared errors, by name. Throws `invalid_argument` where two have the same. */
+export function errorIds(errors: ErrorDeclarations): Readonly<Record<string, number>> {
+  const ids = Object.create(null) as Record<string, number>;
+  for (const [i, [name, declaration]] of Object.entries(errors).entries()) {
+    const id = ("id" in declaration && !isType(declaration) ? declaration.id : undefined) ?? i + 1;
+    if (!Number.isInteger(id) || id < 1 || id > 32_767 || Object.values(ids).includes(id)) {
+      refuse(`errors.${name}.id`, id, "a number from 1 to 32767 that no other error of the method has");
+    }
+    ids[name] = id;
+  }
+  return ids;
 }
 
 /** The code that a declared error comes with. */

@@ -26,6 +26,8 @@ export interface MethodInfo {
   /** Whether a call changes nothing (a safe method of RFC 9110): it may be made by GET, and answered from a cache. */
   readonly safe?: boolean;
   readonly criticality: Criticality;
+  /** Whether wires that can (Thrift, Avro) send no reply: the call is over for its caller once it has been sent. */
+  readonly oneway?: boolean;
   /** Timeout of a call that names none, in milliseconds. */
   readonly timeoutMs: number | undefined;
   /** Reads from the request the key by which regions and shards are chosen. */

@@ -42,7 +42,9 @@ export function passages(options: PassageOptions): (shape: MethodShape) => Passa
     for (const method of Object.values(contract.methods)) {
       methods.set(method.path, method);
       methods.set(`${method.service}/${method.wireName}`, method);
-      for (const name of new Set([method.name, method.wireName])) {
+      const short = contract.name.slice(contract.name.lastIndexOf(".") + 1);
+      const { name: own, wireName } = method;
+      for (const name of new Set([own, wireName, `${short}/${own}`, `${short}/${wireName}`])) {
         bare.set(name, bare.has(name) ? undefined : method);
       }
     }
@@ -90,7 +92,7 @@ function byContract(known: AnyMethod, shape: MethodShape, options: PassageOption
   const coders = translates ? nearCoders : passing(nearCoders);
   const method = Object.freeze({
     service: known.service, name: known.name, path: known.path, wireName: known.wireName, kind: known.kind,
-    idempotent: known.idempotent, safe: known.safe === true, criticality: known.criticality,
+    idempotent: known.idempotent, safe: known.safe === true, oneway: known.oneway === true, criticality: known.criticality,
     timeoutMs: undefined, routeKey: undefined,
     ordinal: nextMethodOrdinal(),
     codersIn: translates
@@ -112,8 +114,8 @@ function remembered<Key, Value extends object>(make: (key: Key) => Value): (key:
 
 /** Hands messages through, but knows the errors that the contract declares: wires name their types differently. */
 function passing(coders: MethodCoders): MethodCoders {
-  const { detail, reasonsOf } = coders;
-  return { ...rawCoders(coders.codec), error: (reason) => coders.error(reason), detail, reasonsOf };
+  const { detail, reasonsOf, errorIds } = coders;
+  return { ...rawCoders(coders.codec), error: (reason) => coders.error(reason), detail, reasonsOf, errorIds };
 }
 
 /** With `coders` requests are bytes, which must be read first. */

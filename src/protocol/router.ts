@@ -23,7 +23,10 @@ export interface MethodShape {
   readonly path: string;
   /** Whether `path` has the method's name in its contract (the native wire), rather than that in `.proto`. */
   readonly namedByContract?: boolean;
-  /** Whether `path` is the name of a method alone, since the wire names no service (Thrift): the only one is meant. */
+  /**
+   * Whether `path` is the name of a method alone, since the wire names no service (Thrift), or `Service/method` without
+   * the service's package: the only one of that name is meant.
+   */
   readonly isBare?: boolean;
   /** Name of the codec of its messages. */
   readonly codec: string;

@@ -31,7 +31,10 @@ export class Routes {
   readonly #options: RoutesOptions;
   readonly #served = new Map<string, Served>();
   readonly #byWireName = new Map<string, Served>();
-  /** By the method's name alone, for wires that name no service; undefined where several services have one. */
+  /**
+   * For wires that name no service, or not its package (Thrift): by the method's name alone, and by `Service/method`;
+   * undefined where several services have one.
+   */
   readonly #byBareName = new Map<string, Served | undefined>();
   readonly #services = new Map<string, AnyContract>();
   /** Refuses calls before they are decoded, if admission does so. */
@@ -80,7 +83,9 @@ export class Routes {
       const one: Served = { method, service, byCodec: new Map() };
       this.#served.set(method.path, one);
       this.#byWireName.set(`${method.service}/${method.wireName}`, one);
-      for (const bare of new Set([method.name, method.wireName])) {
+      const short = contract.name.slice(contract.name.lastIndexOf(".") + 1);
+      const { wireName } = method;
+      for (const bare of new Set([name, wireName, `${short}/${name}`, `${short}/${wireName}`])) {
         this.#byBareName.set(bare, this.#byBareName.has(bare) ? undefined : one);
       }
     }
