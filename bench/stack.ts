@@ -1,142 +1,128 @@
 /**
  * What each part of the default stack costs over the bare wire, in processor time a call.
  *
- *   node bench/stack.ts [--json] [--rounds 9] [--outstanding 512]
+ *   node bench/stack.ts [--json] [--rounds 60] [--processes 3] [--outstanding 512] [--only "bare wire" ...]
  *
- * One client process makes the same calls in several set-ups in turn, each with one part more than the one
- * before; a server process answers, bare and with its defaults. Each figure is the best round: processor time
- * hardly depends on what else the machine does, and what disturbs it only ever adds.
+ * Each set-up has one part more than the one before, and a client process of its own: what a call costs depends on
+ * what else its process has compiled. Server processes answer, bare and with their defaults. All make the same call,
+ * with the same record, and await it. They take turns in slices of some hundredths of a second; a figure is the median
+ * of all slices, those of several generations of processes, since no two compile alike. The first decile stands beside
+ * it: what else the machine does only ever adds. The goal is the median of what neighbouring slices make of it.
  */
-import { fork } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { createClient, createServer } from "../src/index.ts";
-import { Context } from "../src/core/index.ts";
-import { codersOf } from "../src/contract/coders.ts";
-import { protobuf } from "../src/codec/index.ts";
-import { nativeConnect } from "../src/protocol/native/index.ts";
-import { nodeRuntime } from "../src/runtime/node/index.ts";
-import { smallRecord } from "./records.ts";
-import { Echo } from "./systems/meridian/contract.ts";
+import { pinned } from "./harness/process.ts";
+import { type SetUp, setUps } from "./stack/set-ups.ts";
 
-const record = smallRecord(7);
-type Call = (request: typeof record) => Promise<unknown>;
-const warmUpCalls = 100_000;
-const callsARound = 200_000;
-/** A round's callers end themselves; nothing here lasts longer than this. */
-const maxRunMs = 300_000;
+/** Calls that a process makes before the first that counts: until its code is compiled. */
+const warmUpCalls = 300_000;
+const callsASlice = 20_000;
+/** Longest time that a process may take for a slice. */
+const mostMs = 60_000;
 
-if (process.argv.includes("--serve")) await serve();
-else await measure();
+const { values } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false }, rounds: { type: "string", default: "60" },
+    processes: { type: "string", default: "3" }, outstanding: { type: "string", default: "512" },
+    only: { type: "string", multiple: true },
+  },
+});
+const outstanding = Number(values.outstanding);
+const chosen = setUps.filter(({ name }) => values.only === undefined || values.only.includes(name));
 
-/** Two servers, without and with what `createServer` adds; tells its processor time when asked. */
-async function serve(): Promise<void> {
-  const handlers = {
-    small: (request: typeof record) => request, user: (request: unknown) => request,
-    async *receive() {}, send: async () => ({ count: 0 }),
-  };
-  const bare = createServer({ metrics: false, load: false }).implement(Echo, handlers as never);
-  const full = createServer().implement(Echo, handlers as never);
-  process.on("message", () => process.send?.(cpuMs()));
-  process.on("disconnect", () => process.exit());
-  setTimeout(() => process.exit(), maxRunMs).unref();
-  process.send?.([await bare.listen(), await full.listen()]);
+/** Nanoseconds of processor time a call, of each slice. */
+interface Slices {
+  readonly client: number[];
+  readonly server: number[];
 }
 
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1_000;
+const slices: readonly Slices[] = chosen.map(() => ({ client: [], server: [] }));
+for (let generation = 0; generation < Number(values.processes); generation++) await measure();
+tell();
+
+/** A process of the program in bench/stack, pinned to the core of its role. */
+function start(role: "client" | "server", args: readonly string[]): ChildProcess {
+  const program = fileURLToPath(new URL(`stack/${role}.ts`, import.meta.url));
+  const [command = "", ...rest] = pinned(role, [process.execPath, program, ...args]);
+  return spawn(command, rest, { stdio: ["ignore", 2, 2, "ipc"] });
 }
 
-async function bareWire(address: string): Promise<Call> {
-  const coders = codersOf(Echo.methods.small, protobuf);
-  const observer = { attemptEnded() {} };
-  const connection = await new Promise<ReturnType<ReturnType<typeof nativeConnect>>>((resolve) => {
-    const nothing = (): void => undefined;
-    const made = nativeConnect({ coders: () => coders })(nodeRuntime, address, {
-      opened: () => resolve(made), draining: nothing, closed: nothing, pinged: nothing, reported: nothing,
-    });
-  });
-  const method = Echo.methods.small;
-  return (request) => {
-    const nowMs = nodeRuntime.clock.now();
-    return connection.call(request, new Context(method, nowMs, nowMs + 15_000), observer) as Promise<unknown>;
-  };
+async function answerOf(child: ChildProcess, question: unknown): Promise<unknown> {
+  if (question !== undefined) child.send(question as object);
+  const [answer] = await once(child, "message", { signal: AbortSignal.timeout(mostMs) });
+  return answer;
 }
 
-function client(options: Partial<Parameters<typeof createClient>[1]>, address: string): Call {
-  const made = createClient(Echo, { ...options, address });
-  return (request) => made.small({ ...request, tags: request.tags as string[] });
-}
-
+/** One generation of processes, from their start to their end. */
 async function measure(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      json: { type: "boolean", default: false }, rounds: { type: "string", default: "9" },
-      outstanding: { type: "string", default: "512" },
-    },
-  });
-  const child = fork(fileURLToPath(import.meta.url), ["--serve"]);
-  const [[bareServer, fullServer]] = await once(child, "message") as [[string, string]];
-  const plain = { stack: () => ({}), retry: false, outliers: false, metrics: false } as const;
-  const setups: readonly (readonly [name: string, call: Call])[] = [
-    ["bare wire", await bareWire(bareServer)],
-    ["+ endpoint, balancer and picker", client(plain, bareServer)],
-    ["+ outlier detection", client({ ...plain, outliers: {} }, bareServer)],
-    ["+ idempotency keys, retry and budget", client({ metrics: false }, bareServer)],
-    ["+ metrics: all client defaults", client({}, bareServer)],
-    ["+ region preference", client({ region: "here" }, bareServer)],
-    ["all client defaults, server with all of its", client({}, fullServer)],
-  ];
-  const best = setups.map(() => ({ client: Infinity, server: Infinity }));
-  for (const [, call] of setups) await run(call, warmUpCalls, Number(values.outstanding));
-  for (let round = 0; round < Number(values.rounds); round++) {
-    for (const [i, [, call]] of setups.entries()) {
-      const [clientMs, serverMs] = [cpuMs(), await serverCpuMs(child)];
-      await run(call, callsARound, Number(values.outstanding));
-      const figure = best[i] as (typeof best)[number];
-      figure.client = Math.min(figure.client, ((cpuMs() - clientMs) / callsARound) * 1e6);
-      figure.server = Math.min(figure.server, ((await serverCpuMs(child) - serverMs) / callsARound) * 1e6);
+  const children: ChildProcess[] = [];
+  try {
+    const servers = new Map<string, { child: ChildProcess; addresses: readonly string[] }>();
+    for (const kind of ["bare", "full"]) {
+      const child = start("server", [kind]);
+      children.push(child);
+      servers.set(kind, { child, addresses: await answerOf(child, undefined) as string[] });
     }
+    const clients: { client: ChildProcess; server: ChildProcess }[] = [];
+    for (const { name, server, endpoints } of chosen) {
+      const { child, addresses } = servers.get(server) as { child: ChildProcess; addresses: string[] };
+      const client = start("client", [name, String(outstanding), ...addresses.slice(0, endpoints)]);
+      children.push(client);
+      await answerOf(client, undefined);
+      clients.push({ client, server: child });
+      await answerOf(client, warmUpCalls);
+    }
+    for (let round = 0; round < Number(values.rounds); round++) {
+      for (const [i, { client, server }] of clients.entries()) {
+        const before = await answerOf(server, "cpu") as number;
+        const clientNs = await answerOf(client, callsASlice) as number;
+        const serverNs = (await answerOf(server, "cpu") as number) - before;
+        slices[i]?.client.push(clientNs / callsASlice);
+        slices[i]?.server.push(serverNs / callsASlice);
+      }
+    }
+  } finally {
+    // Each ends itself when it is left alone.
+    for (const child of children) if (child.connected) child.disconnect();
   }
-  print(setups.map(([name]) => name), best, values.json, Number(values.outstanding));
-  child.disconnect();
-  process.exit();
 }
 
-async function serverCpuMs(child: ReturnType<typeof fork>): Promise<number> {
-  child.send("cpu");
-  const [ms] = await once(child, "message") as [number];
-  return ms;
+function quantile(figures: readonly number[], share: number): number {
+  const sorted = figures.toSorted((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) * share)] ?? 0;
 }
 
-async function run(call: Call, calls: number, outstanding: number): Promise<void> {
-  let left = calls;
-  await Promise.all(Array.from({ length: outstanding }, async () => {
-    while (left-- > 0) await call(record);
-  }));
-}
-
-function print(
-  names: readonly string[], best: readonly { client: number; server: number }[], json: boolean, outstanding: number,
-): void {
-  const wire = best[0] as (typeof best)[number];
-  const full = best.at(-1) as (typeof best)[number];
-  const over = ((full.client + full.server) / (wire.client + wire.server) - 1) * 100;
-  for (const [i, name] of names.entries()) {
-    const { client, server } = best[i] as (typeof best)[number];
+function tell(): void {
+  for (const [i, { name }] of chosen.entries()) {
+    const { client, server } = slices[i] as Slices;
     const row = {
       bench: "stack", case: `S@${outstanding}`, system: "meridian", part: name, unit: "ns of processor time a call",
-      value: Math.round(client), serverValue: Math.round(server),
+      value: Math.round(quantile(client, 0.5)), serverValue: Math.round(quantile(server, 0.5)),
+      quiet: Math.round(quantile(client, 0.1)), serverQuiet: Math.round(quantile(server, 0.1)), slices: client.length,
     };
-    const [c, v] = [row.value, row.serverValue].map((ns) => String(ns).padStart(5));
-    process.stdout.write(json ? `${JSON.stringify(row)}\n` : `${name.padEnd(46)} client ${c} ns   server ${v} ns\n`);
+    const [c, s] = [row.value, row.serverValue].map((ns) => String(ns).padStart(5));
+    process.stdout.write(values.json
+      ? `${JSON.stringify(row)}
+`
+      : `${name.padEnd(50)} client ${c} ns (${row.quiet})   server ${s} ns (${row.serverQuiet})
+`);
   }
+  for (const [i, setUp] of chosen.entries()) if (setUp.isGoal) tellGoal(setUp, slices[i] as Slices);
+}
+
+/** How much a set-up costs over the bare wire with as many connections, both sides together. */
+function tellGoal({ name, endpoints }: SetUp, { client, server }: Slices): void {
+  const bare = slices[chosen.findIndex((one) => one.isBare && one.endpoints === endpoints)];
+  if (bare === undefined) return;
+  // Slices of one round are neighbours in time: what the machine does falls on both.
+  const over = quantile(client.map((ns, i) =>
+    ((ns + (server[i] ?? 0)) / ((bare.client[i] ?? 0) + (bare.server[i] ?? 0)) - 1) * 100), 0.5);
   const goal = {
     bench: "stack", case: `S@${outstanding}`, system: "meridian",
-    goal: "< 25 % over the bare wire, both sides together",
+    goal: `${name}: < 25 % over the bare wire, both sides together`,
     value: Math.round(over * 10) / 10, unit: "%", met: over < 25,
   };
-  process.stdout.write(json ? `${JSON.stringify(goal)}\n` : `\n${goal.goal}: ${goal.value} %\n`);
+  process.stdout.write(values.json ? `${JSON.stringify(goal)}\n` : `\n${goal.goal}: ${goal.value} %\n`);
 }

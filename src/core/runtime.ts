@@ -26,6 +26,11 @@ export interface Clock {
   after(delayMs: number, callback: () => void): Timer;
   /** Calls `callback` after the current turn and the promise jobs it caused: where batches are flushed. */
   defer(callback: () => void): void;
+  /**
+   * Calls `callback` when what had arrived by now has been read: what rings late, behind work of this process, must not
+   * take for missing what lies unread. Absent where nothing ever lies unread, as in simulated time.
+   */
+  afterInput?(callback: () => void): void;
 }
 
 export interface Random {

@@ -46,8 +46,7 @@ function scripted(clock: HandClock, plans: readonly Plan[]): Service & { attempt
 }
 
 /** A client's stack in small: hedges over retries over a script; ends are told. */
-function setUp(plans: readonly Plan[], options: HedgeOptions = {}, isStacked = true) {
-  const clock = handClock();
+function setUp(plans: readonly Plan[], options: HedgeOptions = {}, isStacked = true, clock = handClock()) {
   const events: [name: string, fields: Readonly<Record<string, unknown>>][] = [];
   const budget = retryBudget(clock, { minPerSecond: 1_000 });
   const service = scripted(clock, plans);
@@ -395,5 +394,25 @@ test("without another endpoint no call is followed, until there is one", async (
   const second = begin();
   await pass(30);
   assert.equal(await second.answer, "answer 2");
+  assert.equal(layer.hedges, 1);
+});
+
+test("what seems late only because its answer lies unread is not sent again", async () => {
+  const clock = handClock();
+  const unread: (() => void)[] = [];
+  const busy = Object.assign(clock, { afterInput: (callback: () => void) => void unread.push(callback) });
+  const { begin, pass, service, layer } = setUp([{ afterMs: 13 }, { afterMs: Infinity }], { delayMs: 10 }, true, busy);
+  const read = begin();
+  await pass(12);
+  assert.equal(unread.length, 1, "nothing is looked at before what has arrived is read");
+  await pass(1);
+  assert.equal(await read.answer, "answer 0");
+  unread.shift()?.();
+  assert.equal(service.attempts.length, 1);
+
+  begin();
+  await pass(11);
+  unread.shift()?.();
+  assert.equal(service.attempts.length, 3, "what is late all the same is");
   assert.equal(layer.hedges, 1);
 });

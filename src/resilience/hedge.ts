@@ -125,6 +125,7 @@ class Hedging extends Alarm {
   #heldUntilMs = 0;
   #load = 0;
   override keepsAlive = false;
+  #looksSoon = false;
 
   constructor(runtime: Pick<Runtime, "clock">, options: HedgeOptions) {
     super();
@@ -254,7 +255,22 @@ class Hedging extends Alarm {
     line.toldAtMs = nowMs;
   }
 
+  /** Calls that seem late because this process is have answers that lie unread: these are read first. */
   override ring(): void {
+    const { clock } = this.#runtime;
+    if (clock.afterInput === undefined) this.#look();
+    else if (!this.#looksSoon) {
+      this.#looksSoon = true;
+      clock.afterInput(this.#lookNow);
+    }
+  }
+
+  readonly #lookNow = (): void => {
+    this.#looksSoon = false;
+    this.#look();
+  };
+
+  #look(): void {
     const nowMs = this.#runtime.clock.now();
     let nextMs = Infinity;
     for (const line of this.#busy) {

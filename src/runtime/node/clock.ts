@@ -81,6 +81,10 @@ export function createClock(): Clock {
     defer(callback) {
       process.nextTick(callback);
     },
+    // Timers ring before sockets are read; immediates run after.
+    afterInput(callback) {
+      setImmediate(callback);
+    },
   };
   return clock;
 }
