@@ -84,6 +84,9 @@ const graceMs = 60_000;
 /** Time constant of what comes and what is completed, in milliseconds, and how much more than the other is too much. */
 const rateMs = 2_000;
 const overload = 1.1;
+/** The same of what is completed at once, and by how many standard deviations of chance it must exceed the other. */
+const briefMs = 500;
+const certain = 3;
 /** So many of those who cannot pay for what is called go there all the same, to learn its price. */
 const probeShare = 0.01;
 /** Ticks of peace after which the door is opened. */
@@ -147,6 +150,7 @@ export class Admission extends Alarm implements AdmissionState {
   /** Calls a millisecond that come, and that are completed. */
   #arriving = 0;
   #completing = 0;
+  #briefly = 0;
   #pressed = 0;
   #calm = 0;
   /** Ticks since more came than was done, or somebody waited after that. */
@@ -399,7 +403,7 @@ export class Admission extends Alarm implements AdmissionState {
     const workedMs = elapsedMs - stoodMs;
     const keep = Math.exp(-workedMs / rateMs);
     this.#arriving = this.#arriving * keep + fresh * (1 - keep) / workedMs;
-    this.#completing = this.#completing * keep + happened.completed * (1 - keep) / workedMs;
+    this.#complete(happened.completed, workedMs, keep);
     this.#line.servedPerMs = this.#completing;
     // Those that are at work now came, too, and are not completed; once it has begun they are known to be few.
     const isOverloaded = this.#line.isOverloaded = this.#arriving > overload * this.#completing &&
@@ -415,6 +419,17 @@ export class Admission extends Alarm implements AdmissionState {
     if (this.#options.levels !== false) this.#place({ ...happened, elapsedMs: workedMs, isPressed, isLate, lagMs });
     const goesOn = happened.arrived > 0 || this.isShut || this.#line.size > 0 || this.#isGraced;
     if (goesOn) this.#runtime.clock.set(this, nowMs + tickMs);
+  }
+
+  /**
+   * What is completed sinks slowly, and rises at once as far as that is no chance: after work stood still it would else
+   * seem for seconds that more comes than can be done.
+   */
+  #complete(completed: number, workedMs: number, keep: number): void {
+    this.#completing = this.#completing * keep + completed * (1 - keep) / workedMs;
+    const keepBrief = Math.exp(-workedMs / briefMs);
+    const brief = this.#briefly = this.#briefly * keepBrief + completed * (1 - keepBrief) / workedMs;
+    if (brief > this.#completing * (1 + certain / Math.sqrt(brief * 2 * briefMs))) this.#completing = brief;
   }
 
   /** This program has stood still: who waited did so for nothing that load has done. */
