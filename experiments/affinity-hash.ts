@@ -5,6 +5,7 @@ import {
   type Candidate, Context, createLoad, endpointAddress, type MethodInfo, type Random,
 } from "../src/core/index.ts";
 import { createSeededRandom } from "../src/runtime/sim/index.ts";
+import { curve, numberAfter } from "./frame/curves.ts";
 import { type Experiment, meanOf, type Row } from "./frame/rows.ts";
 
 const sizes = [100, 1_000];
@@ -183,6 +184,13 @@ export const experiment: Experiment = {
       };
     }
   },
+  plots: (rows) => ({
+    "": curve(rows, {
+      title: "Keys that move when one of n servers goes, as a multiple of the fewest possible",
+      x: { label: "servers", isLog: true }, y: { label: "keys moved, times the least", isLog: true },
+      at: ({ case: of, unit }) => (unit === "of the least moves, one of n gone" ? numberAfter("^", of) : undefined),
+    }),
+  }),
 };
 
 function* spreadRows(n: number, policy: Policy, all: readonly Spread[]): Generator<Row> {

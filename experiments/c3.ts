@@ -2,6 +2,7 @@
 //
 // Suresh et al., "C3: Cutting Tail Latency in Cloud Data Stores via Adaptive Replica Selection" (NSDI 2015). What is
 // modelled is told in docs/experiments.md.
+import { curve, nines, ninesOf } from "./frame/curves.ts";
 import { meanOf, type Experiment, type Row } from "./frame/rows.ts";
 import { type C3Policy, runC3 } from "./pickers/c3-world.ts";
 import { quantileOf } from "./pickers/prequal-world.ts";
@@ -59,6 +60,13 @@ export const experiment: Experiment = {
     }
     yield* ratios(tails);
   },
+  plots: (rows) => ({
+    "": [500, 10].map((everyMs) => curve(rows, {
+      title: `Latency where speeds are drawn anew every ${everyMs} ms`, x: nines, y: { label: "ms", isLog: true },
+      at: ({ case: of, unit }) =>
+        (of === `T ${everyMs} ms, 70 %, 150 clients` && unit.startsWith("ms") ? ninesOf(unit) : undefined),
+    })),
+  }),
 };
 
 function* ratios(tails: ReadonlyMap<string, readonly number[]>): Generator<Row> {

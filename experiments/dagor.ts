@@ -13,6 +13,7 @@ import {
   type SimulatedWorld, steps,
 } from "../src/sim/index.ts";
 import { createHistogram } from "../src/telemetry/histogram.ts";
+import { curve, numberAfter } from "./frame/curves.ts";
 import type { Experiment, Row } from "./frame/rows.ts";
 import { dagor } from "./overload/dagor.ts";
 import { rowsOf, Work } from "./overload/worlds.ts";
@@ -153,6 +154,14 @@ export const experiment: Experiment = {
       }
     }
   },
+  plots: (rows) => ({
+    "": curve(rows, {
+      title: "Tasks of several calls at three times the load", x: { label: "calls of a task to the service (M^x)" },
+      y: { label: "tasks completed, % of the best possible", from: 0, to: 105 },
+      at: ({ case: of, unit }) =>
+        (unit === "% of the optimum" && of.endsWith(", 3 times") ? numberAfter("M\\^", of) : undefined),
+    }),
+  }),
 };
 
 function* rows(

@@ -3,6 +3,7 @@
 // 128 nodes, packets lost at 0 to 10 %, 1 to 32 nodes starved of their processors for 20 s at a time, pauses of 0.3 to
 // 1 s, silent crashes. All policies meet the same faults. What is modelled is told in docs/experiments.md.
 import { type Case, type Outcome, policies, type PolicyName, runCase, upperBound } from "./detector/cases.ts";
+import { curve, numberAfter } from "./frame/curves.ts";
 import { type Experiment, meanOf, quantile, type Row } from "./frame/rows.ts";
 
 const losses = [0, 0.02, 0.05, 0.1];
@@ -33,6 +34,19 @@ export const experiment: Experiment = {
       yield* comparison(byPolicy);
     }
   },
+  plots: (rows) => ({
+    "found": ["p50", "p99"].map((quantile) => curve(rows, {
+      title: `How soon crashes are found, ${quantile}`, x: { label: "packets lost, %" },
+      y: { label: "ms from the crash", isLog: true }, policies: ["SWIM", "Lifeguard", "phi-accrual", "ours"],
+      at: ({ case: of, unit }) => (unit === `ms until found, ${quantile}` ? numberAfter("^", of) : undefined),
+    })),
+    "wrong": curve(rows, {
+      title: "How often the living are taken for dead, by observers that are well", x: { label: "packets lost, %" },
+      y: { label: "wrong in a node-month, 95 % bound", isLog: true },
+      at: ({ case: of, unit }) =>
+        (unit === "wrong per node-month, 95 % bound" ? numberAfter("^", of) : undefined),
+    }),
+  }),
 };
 
 function played(one: Case, progress: (text: string) => void): Outcome {

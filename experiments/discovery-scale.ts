@@ -9,6 +9,7 @@ import { createClientOn } from "../src/client/index.ts";
 import { coalescedDiscovery, discoveryView } from "../src/discovery/index.ts";
 import { connectRegistry, hostRegistryOn, type RegistryClient, RegistryContract } from "../src/registry/index.ts";
 import { createSimulation, type Simulation } from "../src/runtime/sim/index.ts";
+import { curve, numberAfter } from "./frame/curves.ts";
 import { type Experiment, growthOf, meanOf, quantile, type Row, type RunOptions } from "./frame/rows.ts";
 
 const name = "scale.v1.Service";
@@ -47,6 +48,21 @@ export const experiment: Experiment = {
     yield* beside(options);
     yield* size({ ...options, seeds: options.seeds.slice(0, 1) }, 10_000, 1_000);
   },
+  plots: (rows) => ({
+    "": (["endpoints", "clients"] as const).flatMap((what) => [
+      ["bytes per change", "bytes of a change, all clients together"],
+      ["ms to converge, p50", "ms until all know of a change, p50"],
+    ].map(([figure, label]) => curve(rows, {
+      title: `What a change costs as ${what} grow`, policies: ["changes"], x: { label: what, from: 0 },
+      y: { label: label as string },
+      at: ({ case: of, unit }) => {
+        const [endpoints, clients] = [numberAfter("^", of), numberAfter("endpoints,", of)];
+        if (unit !== figure || endpoints === undefined || clients === undefined) return undefined;
+        if (what === "endpoints") return clients === 50 ? endpoints : undefined;
+        return endpoints === 1_000 ? clients : undefined;
+      },
+    }))),
+  }),
 };
 
 /** Figures at each size, and how fast they grow. */

@@ -8,6 +8,7 @@ import {
   createWorld, exponential, Figures, openLoop, simulatedClient, simulatedServer, type SimulatedServer,
   type SimulatedWorld, type StationOptions,
 } from "../src/sim/index.ts";
+import { curve, numberAfter } from "./frame/curves.ts";
 import type { Experiment, Row } from "./frame/rows.ts";
 import { meter, rowsOf, successBetween, Work } from "./overload/worlds.ts";
 
@@ -199,6 +200,20 @@ export const experiment: Experiment = {
       }
     }
   },
+  plots: (rows) => ({
+    "": curve(rows, {
+      title: "Attempts for each call after a blip", x: { label: "retries allowed for each call" },
+      y: { label: "attempts per call, worst second" },
+      at: ({ case: of, unit }) =>
+        (unit === "amplification, worst second" && /^\d retr(?:y|ies)$/.test(of) ? numberAfter("^", of) : undefined),
+    }),
+    "recovery": curve(rows, {
+      title: "How long until 97 % of the calls are answered again", x: { label: "retries allowed for each call" },
+      y: { label: "seconds after the blip" },
+      at: ({ case: of, unit }) =>
+        (unit === "s until 97 % goodput" && /^\d retr(?:y|ies)$/.test(of) ? numberAfter("^", of) : undefined),
+    }),
+  }),
 };
 
 type Case = Omit<Setting, "seed"> & { readonly policies: readonly Policy[] };

@@ -2,6 +2,7 @@
 //
 // Wydrowski et al., "Load is not what you should balance: Introducing Prequal" (NSDI 2024). What is modelled is told in
 // docs/experiments.md.
+import { curve, nines, ninesOf, numberAfter } from "./frame/curves.ts";
 import { meanOf, type Experiment, type Row, type RunOptions } from "./frame/rows.ts";
 import {
   type PrequalCase, type PrequalOutcome, type PrequalPolicy, quantileOf, runPrequal,
@@ -26,6 +27,25 @@ export const experiment: Experiment = {
     yield* halves(options);
     yield* sizes(options);
   },
+  plots: (rows) => ({
+    "rules": [70, 90].map((load) => curve(rows, {
+      title: `Figure 7: latency of nine rules at ${load} %`, x: nines, y: { label: "ms", isLog: true },
+      at: ({ case: of, unit }) => (of === `figure 7, ${load} %` && unit.startsWith("ms") ? ninesOf(unit) : undefined),
+    })),
+    "ramp": curve(rows, {
+      title: "Figure 6: p99 on the way into overload", x: { label: "work offered, of the servers' allocation" },
+      y: { label: "p99, ms (5,000 is the deadline)", isLog: true },
+      at: ({ case: of, unit }) => (of.startsWith("figure 6") && unit === "ms, p99" ? numberAfter("6,", of) : undefined),
+    }),
+    "quantile": curve([...rows].filter(({ case: of }) => of.startsWith("figure 9"))
+      .map((row) => (row.policy.startsWith("Prequal, ") ? { ...row, policy: `Prequal's port, ${row.unit.slice(4)}`,
+        case: row.policy } : row)), {
+      title: "Figure 9: from calls in flight alone (0) to latency alone (1), half the machines at half speed",
+      published: "published",
+      x: { label: "quantile of calls in flight above which a server is hot" }, y: { label: "ms", isLog: true },
+      at: ({ case: of }) => (of.startsWith("Prequal, quantile") ? numberAfter("quantile", of) : undefined),
+    }),
+  }),
 };
 
 const base = { clients: 100, servers: 100, warmMs: 4_000, measuredMs: 8_000, machines: "neighbours" } as const;

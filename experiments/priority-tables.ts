@@ -6,6 +6,7 @@ import {
 import { healthScore, localityShares, preferRegion, priorityLoads, zoneAwareShares } from "../src/region/index.ts";
 import { createSeededRandom } from "../src/runtime/sim/index.ts";
 import { roundRobin } from "../src/balance/index.ts";
+import { curve, numberAfter } from "./frame/curves.ts";
 import { type Experiment, meanOf, type Row } from "./frame/rows.ts";
 
 const method: MethodInfo = {
@@ -157,4 +158,11 @@ export const experiment: Experiment = {
       unit: "points of load a point of health, most", ...most, met: tiers <= 2.5,
     };
   },
+  plots: (rows) => ({
+    "": curve(rows, {
+      title: "How much of the load the first level keeps", published: "Envoy",
+      x: { label: "health of the first level, % (the second is at 100 %)" }, y: { label: "load it keeps, %" },
+      at: ({ case: of }) => (of.endsWith("P1 100 %: to P0") ? numberAfter("P0", of) : undefined),
+    }),
+  }),
 };

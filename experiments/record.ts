@@ -9,7 +9,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { chartSvg } from "../src/sim/plot.ts";
+import { type Chart, chartSvg } from "../src/sim/plot.ts";
+import { altOf } from "./frame/curves.ts";
 import { experimentNames, loadExperiment } from "./frame/names.ts";
 import { overviewTable, rowsOf, rowTable, withSection } from "./frame/tables.ts";
 
@@ -107,7 +108,8 @@ async function rendered(name: string): Promise<void> {
     const file = `${name}${key === "" ? "" : `-${key}`}.svg`;
     mkdirSync(plotsPath, { recursive: true });
     writeFileSync(`${plotsPath}${file}`, chartSvg(chart));
-    parts.push(`![${key === "" ? name : key}](plots/${file})`);
+    const charts: readonly Chart[] = Array.isArray(chart) ? chart : [chart];
+    parts.push(`![${charts.map(altOf).join(". ")}](plots/${file})`);
   }
   const document = withSection(readFileSync(documentPath, "utf8"), name, parts.join("\n\n"));
   if (document === undefined) say(`docs/experiments.md has no section with the markers of ${name}`);

@@ -9,6 +9,7 @@ import {
 } from "../src/sim/index.ts";
 import { createHistogram } from "../src/telemetry/histogram.ts";
 import { dagor } from "./overload/dagor.ts";
+import { curve, numberAfter } from "./frame/curves.ts";
 import type { Experiment, Row } from "./frame/rows.ts";
 import { rowsOf, successBetween, Work } from "./overload/worlds.ts";
 
@@ -123,6 +124,19 @@ export const experiment: Experiment = {
       }
     }
   },
+  plots: (rows) => ({
+    "": curve(rows, {
+      title: "Latency of what is accepted under a spike", x: { label: "load, times the capacity" },
+      y: { label: "p99 of accepted calls, times that unloaded", isLog: true },
+      at: ({ case: of, unit }) =>
+        (unit === "p99 of accepted, times that unloaded" ? numberAfter("^", of) : undefined),
+    }),
+    "capacity": curve(rows, {
+      title: "What is done under a spike", x: { label: "load, times the capacity" },
+      y: { label: "goodput after the first second, % of the capacity", from: 0, to: 105 },
+      at: ({ case: of, unit }) => (unit === "% of capacity, after the first second" ? numberAfter("^", of) : undefined),
+    }),
+  }),
 };
 
 const published: Readonly<Record<string, string>> = { DAGOR: "0.5 (10 µs calls, Breakwater's authors)" };

@@ -13,6 +13,7 @@ import { programOf } from "../src/runtime/sim/inside.ts";
 import {
   createWorld, exponential, openLoop, simulatedClient, simulatedServer, Station,
 } from "../src/sim/index.ts";
+import { curve, numberAfter } from "./frame/curves.ts";
 import { type Experiment, meanOf, type Row } from "./frame/rows.ts";
 
 /** The theory is of infinitely many; and without a choice they do not interact, so that more are more samples. */
@@ -141,6 +142,15 @@ export const experiment: Experiment = {
     }
     yield* staleRows(seeds, progress);
   },
+  plots: (rows) => ({
+    "": curve(rows, {
+      title: "Mean time in the system by load", published: "exact",
+      x: { label: "load of the servers (lambda)" }, y: { label: "mean time, in service times", isLog: true },
+      at: ({ case: of, unit }) => (of.startsWith("client") || unit !== "mean time in the system"
+        ? undefined
+        : numberAfter("lambda", of)),
+    }),
+  }),
 };
 
 function theoryRow(load: number, d: number, means: readonly number[]): Row {

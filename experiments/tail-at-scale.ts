@@ -2,6 +2,7 @@
 //
 // "The Tail at Scale" (Dean and Barroso, 2013): BigTable, 1,000 keys over 100 servers, p99.9 from 1,800 to 74 ms at 2 %
 // more requests. What is modelled is told in docs/experiments.md.
+import { curve, numberAfter } from "./frame/curves.ts";
 import type { Experiment, Row } from "./frame/rows.ts";
 import { meanOf, quantile } from "./frame/rows.ts";
 import { type FanOut, type Hedging, type Loaded, runFanOut, runLoaded } from "./tail/worlds.ts";
@@ -40,6 +41,20 @@ export const experiment: Experiment = {
       }
     }
   },
+  plots: (rows) => ({
+    "": curve(rows, {
+      title: "p99 of a request to 100 leaves", published: "published",
+      x: { label: "slowness that strikes all replicas at once, %" }, y: { label: "p99, ms", isLog: true },
+      at: ({ case: of, unit }) =>
+        (unit === "ms, p99" && of.endsWith("correlated") ? numberAfter("^", of) : undefined),
+    }),
+    "load": curve(rows, {
+      title: "Hedges stop as servers fill up", policies: ["after 10 ms", "ours"],
+      x: { label: "utilisation of the servers, %" }, y: { label: "extra attempts, %" },
+      at: ({ case: of, unit }) =>
+        (unit === "% more attempts" && of.startsWith("queues") ? numberAfter("at", of) : undefined),
+    }),
+  }),
 };
 
 function rowOf<Outcome>(
