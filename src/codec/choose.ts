@@ -2,12 +2,13 @@
 import type { Codec } from "../contract/codec.ts";
 import type { AnyMethod } from "../contract/method.ts";
 import { RpcError } from "../core/error.ts";
+import { avroCodec } from "./avro/index.ts";
 import { json } from "./json.ts";
 import { msgpack } from "./msgpack.ts";
 import { protobuf } from "./protobuf/index.ts";
 import { thriftBinary, thriftCompact, thriftJson } from "./thrift/index.ts";
 
-const codecs: readonly Codec[] = [protobuf, msgpack, json, thriftBinary, thriftCompact, thriftJson];
+const codecs: readonly Codec[] = [protobuf, msgpack, json, thriftBinary, thriftCompact, thriftJson, avroCodec];
 
 /** Compiled Protobuf, or MessagePack where a schema's structure cannot be read. */
 export function codecFor(method: AnyMethod): Codec {

@@ -1,5 +1,6 @@
 /** Codecs turn values into bytes and back: one folder or file each. */
 export { packAny, unpackAny } from "./any.ts";
+export { avroCodec, type AvroOptions, createAvroCodec } from "./avro/index.ts";
 export { createJsonCodec, json, type JsonOptions } from "./json.ts";
 export type { MessageTypes } from "./proto-json/any.ts";
 export { msgpack } from "./msgpack.ts";

@@ -35,4 +35,9 @@ export interface Coder {
    * and where. Never keeps `bytes`, so that the caller may reuse them.
    */
   decode(bytes: Uint8Array, start: number, end: number): unknown;
+  /**
+   * Of codecs whose wire tells by what schema something was written (Avro): the coder that reads what that one wrote.
+   * Throws `invalid_argument` where nothing that it writes could be read.
+   */
+  readonly reading?: ((writer: unknown) => Coder) | undefined;
 }

@@ -27,6 +27,15 @@ export function bytes(): z.ZodType<Uint8Array, Uint8Array> {
   return z.instanceof(Uint8Array);
 }
 
+/**
+ * Binary data of exactly so many bytes: in Avro a fixed type of that name (`fixed("MD5", 16)`), bytes on other wires.
+ */
+export function fixed(name: string, sizeBytes: number): z.ZodType<Uint8Array, Uint8Array> {
+  const type: z.ZodType<Uint8Array, Uint8Array> = z.instanceof(Uint8Array)
+    .refine((value) => value.length === sizeBytes, { error: `expected ${sizeBytes} bytes` });
+  return type.meta({ fixed: { name, size: sizeBytes } });
+}
+
 /** The JavaScript type of a kind of scalar. */
 export type ScalarValue<Kind extends ScalarKind> = Kind extends "string" ? string : Kind extends "bool" ? boolean
   : Kind extends "bytes" ? Uint8Array : Kind extends "timestamp" ? Date : Kind extends `${string}64` ? bigint : number;

@@ -19,6 +19,8 @@ export interface ScalarModel {
   readonly scalar: ScalarKind;
   /** Of `float` and `double`: NaN and the infinities are no values of this type, and codecs refuse them. */
   readonly finite?: boolean;
+  /** Of `bytes`: the fixed type of Avro that they are, whose size holds on that wire. */
+  readonly fixed?: { readonly name: string; readonly size: number } | undefined;
 }
 
 /**
@@ -32,6 +34,9 @@ export interface EnumModel {
   readonly values: readonly { readonly name: string; readonly number: number }[];
   /** Numbers that name no value are values too, as themselves: 32-bit integers beside the strings. */
   readonly open?: boolean;
+  /** What a reader takes for a value that it does not know, where the wire tells values by name (Avro). */
+  readonly fallback?: string | undefined;
+  readonly aliases?: readonly string[] | undefined;
 }
 
 export interface StructModel {
@@ -42,6 +47,8 @@ export interface StructModel {
    * read it only when compiling, and memoise by the StructModel's identity.
    */
   readonly fields: readonly FieldModel[];
+  /** Names that it had before, where a wire tells types by name (Avro). */
+  readonly aliases?: readonly string[] | undefined;
 }
 
 export interface FieldModel {
@@ -62,6 +69,8 @@ export interface FieldModel {
   readonly protoName?: string | undefined;
   /** The name in JSON. Default: the name in `.proto` in lowerCamelCase, as Protocol Buffers makes it. */
   readonly jsonName?: string | undefined;
+  /** Names that it had before, where a wire tells fields by name (Avro). */
+  readonly aliases?: readonly string[] | undefined;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** `service` names a set of methods: the contract that client and server share. */
 import { RpcError } from "../core/error.ts";
+import { belongsTo } from "./contract-of.ts";
 import { type AnyMethod, createMethod, type Method } from "./method.ts";
 import type { Rpc } from "./rpc.ts";
 
@@ -74,7 +75,9 @@ export function service<const Declarations extends RpcDeclarations>(
     methods[methodName] = createMethod(name, methodName, declaration);
   }
   checkWireNames(name, methods);
-  return Object.freeze({ name, methods: Object.freeze(methods) }) as unknown as Contract<Declarations>;
+  const contract = Object.freeze({ name, methods: Object.freeze(methods) });
+  for (const method of Object.values(methods)) belongsTo(method, contract);
+  return contract as unknown as Contract<Declarations>;
 }
 
 /** Servers take both names of a method, so none may be another's: calls would reach the wrong handler. */

@@ -68,6 +68,13 @@ export interface ZodMeta {
   readonly open?: boolean;
   /** Numbers of an enum's values. */
   readonly numbers?: Readonly<Record<string, number>>;
+  /** Earlier names of a struct or an enum, and of a field, by which Avro still finds them. */
+  readonly aliases?: readonly string[];
+  readonly fieldAliases?: readonly string[];
+  /** Of an enum: the value that Avro's readers take for one that they do not know. */
+  readonly fallback?: string;
+  /** Of bytes: the fixed type of Avro that they are. */
+  readonly fixed?: { readonly name: string; readonly size: number };
   readonly description?: string;
 }
 
@@ -137,9 +144,15 @@ export function findMeta<K extends keyof ZodMeta>(schema: ZodType, key: K): ZodM
 }
 
 /** What a field is called on wires, where the user said so. */
-export function wireNames(schema: ZodType): { readonly protoName?: string; readonly jsonName?: string } {
+export function wireNames(schema: ZodType): {
+  readonly protoName?: string; readonly jsonName?: string; readonly aliases?: readonly string[];
+} {
   const [protoName, jsonName] = [findMeta(schema, "protoName"), findMeta(schema, "jsonName")];
-  return { ...(protoName === undefined ? {} : { protoName }), ...(jsonName === undefined ? {} : { jsonName }) };
+  const aliases = findMeta(schema, "fieldAliases");
+  return {
+    ...(protoName === undefined ? {} : { protoName }), ...(jsonName === undefined ? {} : { jsonName }),
+    ...(aliases === undefined ? {} : { aliases }),
+  };
 }
 
 /** The width of a number or bigint: its own format, or that of a `.int()` or `.check(...)` added to it. */

@@ -52,6 +52,17 @@ function readPlainValues(schema: ZodType, values: readonly unknown[], place: Pla
   return refuse(place.path, `the literal ${String(values[0])}`, "use strings, numbers, bigints or booleans");
 }
 
+/** What of an enum only readers of Avro need. */
+function readerFacts(
+  schema: ZodType, names: readonly string[], place: Place,
+): Pick<EnumModel, "fallback" | "aliases"> {
+  const [fallback, aliases] = [findMeta(schema, "fallback"), findMeta(schema, "aliases")];
+  if (fallback !== undefined && !names.includes(fallback)) {
+    refuse(place.path, `the fallback ${JSON.stringify(fallback)}`, "name one of the enum's values");
+  }
+  return { ...(fallback === undefined ? {} : { fallback }), ...(aliases === undefined ? {} : { aliases }) };
+}
+
 /** Numbers count from 1 (0 is what Protobuf calls UNSPECIFIED), or are named by `.meta({ numbers: { NAME: 7 } })`. */
 function enumModel(schema: ZodType, names: readonly string[], place: Place, open = false): Model {
   const origin = originOf(schema);
@@ -68,7 +79,7 @@ function enumModel(schema: ZodType, names: readonly string[], place: Place, open
   const model: EnumModel = {
     kind: "enum", name: id ?? uniqueName(place.scope.names, place.name),
     values: names.map((name, i) => ({ name, number: assigned[i] as number })),
-    ...(open ? { open } : {}),
+    ...(open ? { open } : {}), ...readerFacts(schema, names, place),
   };
   keepModel(origin, id, place, model);
   return model;

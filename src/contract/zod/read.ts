@@ -113,7 +113,11 @@ function readObject(schema: ZodType, place: Place): Model {
   const known = knownModel(origin, id, place);
   if (known !== undefined) return known;
   const fields: FieldModel[] = [];
-  const struct: StructModel = { kind: "struct", name: id ?? uniqueName(place.scope.names, place.name), fields };
+  const aliases = findMeta(schema, "aliases");
+  const struct: StructModel = {
+    kind: "struct", name: id ?? uniqueName(place.scope.names, place.name), fields,
+    ...(aliases === undefined ? {} : { aliases }),
+  };
   keepModel(origin, id, place, struct);
   fields.push(...readFields(def.shape ?? {}, inside(place, id, struct.name)));
   return struct;

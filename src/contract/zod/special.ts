@@ -9,8 +9,17 @@ import { refuse } from "./refuse.ts";
 export function readSpecial(schema: ZodType, meta: ZodMeta, place: Place): Model | undefined {
   if (meta.wellKnown !== undefined) return { kind: "wellknown", name: meta.wellKnown, of: undefined };
   if (meta.open === true && schema._zod.def.type === "union") return readOpenEnum(schema, place);
+  if (meta.fixed !== undefined) return fixedBytes(meta.fixed, place);
   if (meta.scalar !== undefined) return wrap(scalar(meta.scalar), meta, place);
   return undefined;
+}
+
+/** Bytes whose number a type of Avro fixes. */
+function fixedBytes({ name, size }: NonNullable<ZodMeta["fixed"]>, place: Place): Model {
+  if (typeof name === "string" && Number.isInteger(size) && size >= 0) {
+    return { kind: "scalar", scalar: "bytes", fixed: { name, size } };
+  }
+  return refuse(place.path, "bytes of a fixed size without a name and a size", 'use fixed("Name", 16)');
 }
 
 const wrappers: Partial<Record<ScalarKind, WellKnownName>> = {

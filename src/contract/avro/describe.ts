@@ -1,0 +1,185 @@
+/** Writes plans as schemas in JSON: what documents, handshakes and other languages' tools read. */
+import { readTypeName } from "../proto/type-names.ts";
+import { type AvroPlan, avroScalar, type FieldPlan, inexpressible, type RecordPlan, type ScalarPlan } from "./plan.ts";
+
+export type AvroJson = string | readonly unknown[] | Readonly<Record<string, unknown>>;
+
+/** Writes schemas of one document: named types stand in full where they come first. */
+export class Describer {
+  readonly #home: string;
+  /** By full name: what it was written as. */
+  readonly #named = new Map<string, string>();
+  /** The definitions, in the order in which each was complete: of all that they refer to before themselves. */
+  readonly types: AvroJson[] = [];
+  /** Names that stand for something else in this document: of declared errors. */
+  readonly #renamed: ReadonlyMap<RecordPlan, string>;
+  readonly #isHoisted: boolean;
+  readonly #open = new Set<string>();
+
+  /**
+   * `home` is the namespace of names that have none. With `isHoisted`, definitions go to `types`, and references stand
+   * where they would.
+   */
+  constructor(home: string, isHoisted = false, renamed: ReadonlyMap<RecordPlan, string> = new Map()) {
+    this.#home = home;
+    this.#isHoisted = isHoisted;
+    this.#renamed = renamed;
+  }
+
+  schema(plan: AvroPlan): AvroJson {
+    switch (plan.type) {
+      case "scalar": return this.#scalar(plan);
+      case "json": return {
+        type: "string", meridian: { json: plan.form },
+      };
+      case "array": return { type: "array", items: this.schema(plan.of) };
+      case "map": return {
+        type: "map", values: this.schema(plan.of),
+        ...extras({ as: plan.as === "Map" ? "Map" : undefined, keys: plan.keys === undefined ? undefined : [...plan.keys] }),
+      };
+      case "entries": return {
+        type: "array", items: this.#define(plan.name, "record", () => ({
+          fields: [{ name: "key", type: this.schema(plan.key) }, { name: "value", type: this.schema(plan.of) }],
+        })),
+        meridian: { entries: plan.as },
+      };
+      case "union": return plan.branches.map((branch) => (branch.plan === undefined ? "null" : this.schema(branch.plan)));
+      case "enum": {
+        const { values } = plan.model;
+        const numbers = values.map(({ number }) => number);
+        const names = values.map(({ name }) => name);
+        return this.#define(plan.name, "enum", () => ({
+          symbols: plan.symbols,
+          ...(plan.model.fallback === undefined ? {}
+            : { default: plan.symbols[names.indexOf(plan.model.fallback)] }),
+          ...extras({
+            numbers: numbers.every((number, i) => number === i + 1) ? undefined : numbers,
+            names: names.every((name, i) => name === plan.symbols[i]) ? undefined : names,
+          }),
+        }));
+      }
+      case "record": return this.record(plan, "record");
+      default: return plan satisfies never;
+    }
+  }
+
+  record(plan: RecordPlan, type: "record" | "error"): AvroJson {
+    return this.#define(this.#renamed.get(plan) ?? plan.name, type, () => ({
+      ...(plan.aliases.length === 0 ? {} : { aliases: plan.aliases }),
+      fields: this.fields(plan),
+      ...extras({ shape: plan.shape === "struct" ? undefined : plan.shape }),
+    }));
+  }
+
+  fields({ fields }: RecordPlan): AvroJson[] {
+    return fields.map((field, i) => {
+      const fallback = defaultOf(field);
+      return {
+        name: field.name, type: this.schema(field.plan),
+        ...(field.description === undefined ? {} : { doc: field.description }),
+        ...(fallback === undefined ? {} : { default: fallback }),
+        ...(field.aliases.length === 0 ? {} : { aliases: field.aliases }),
+        ...extras({
+          number: field.number === i + 1 ? undefined : field.number,
+          property: field.property === field.name ? undefined : field.property,
+        }),
+      };
+    });
+  }
+
+  #scalar({ scalar, finite, fixed }: ScalarPlan): AvroJson {
+    if (fixed !== undefined) return this.#define(fixed.name, "fixed", () => ({ size: fixed.size }));
+    const type = avroScalar(scalar);
+    if (scalar === "timestamp") return { type, logicalType: "timestamp-millis" };
+    if (scalar === "double" || scalar === "float") return finite ? type : { type, meridian: { finite: false } };
+    const isUsual = ["bool", "string", "bytes", "int32", "int64"].includes(scalar);
+    return isUsual ? type : { type, meridian: { scalar } };
+  }
+
+  /** A name in full; those of this document's own namespace without it. */
+  nameOf(name: string): string {
+    const { package: namespace, path } = readTypeName(name);
+    const full = namespace === undefined ? `${this.#home}.${path.join(".")}` : `${namespace}.${path.join(".")}`;
+    return full.startsWith(".") ? full.slice(1) : full;
+  }
+
+  #define(raw: string, type: string, write: () => Readonly<Record<string, unknown>>): AvroJson {
+    const name = this.nameOf(raw);
+    const short = name.startsWith(`${this.#home}.`) && !name.slice(this.#home.length + 1).includes(".")
+      ? name.slice(this.#home.length + 1) : name;
+    // Within its own namespace a name is short; elsewhere the enclosing namespace would be taken for its own.
+    const reference = this.#home === "" ? name : short;
+    if (this.#open.has(name)) return reference;
+    const known = this.#named.get(name);
+    this.#open.add(name);
+    // Described again, for another type of this name would be lost otherwise.
+    const definition = { type, name: short, ...write() };
+    this.#open.delete(name);
+    const text = JSON.stringify(definition);
+    if (known === undefined) {
+      this.#named.set(name, text);
+      this.types.push(definition);
+      return this.#isHoisted ? reference : definition;
+    }
+    // What it refers to stood in full the first time, so only flat documents can be compared.
+    if (this.#isHoisted && known !== text) {
+      throw inexpressible(name, "two different types have this name; give one another by .meta({ id })");
+    }
+    return reference;
+  }
+}
+
+function extras(fields: Readonly<Record<string, unknown>>): { readonly meridian?: object } {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return given.length === 0 ? {} : { meridian: Object.fromEntries(given) };
+}
+
+/** The default of a field in JSON; undefined where it has none, or none that JSON can say for sure. */
+export function defaultOf({ plan, absent, defaultValue }: FieldPlan): unknown {
+  if (plan.type === "union" && plan.branches[0]?.plan === undefined && absent !== "default") return null;
+  if (absent !== "default" || defaultValue === undefined) return undefined;
+  try {
+    const said = jsonOf(plan, defaultValue());
+    // One that depends on the moment is nobody else's default.
+    return JSON.stringify(said) === JSON.stringify(jsonOf(plan, defaultValue())) ? said : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+class NotSayable extends Error {}
+
+/** A value as the default of a field in JSON. Throws for what cannot be said there. */
+function jsonOf(plan: AvroPlan, value: unknown): unknown {
+  switch (plan.type) {
+    case "scalar":
+      if (plan.scalar === "timestamp") return (value as Date).getTime();
+      if (typeof value === "bigint") {
+        if (BigInt(Number(value)) !== value || !Number.isSafeInteger(Number(value))) throw new NotSayable();
+        return Number(value);
+      }
+      if (value instanceof Uint8Array) return String.fromCharCode(...value);
+      if (typeof value === "number" && !Number.isFinite(value)) throw new NotSayable();
+      return value;
+    case "enum": return plan.symbols[plan.model.values.findIndex(({ name }) => name === value)];
+    case "json": return JSON.stringify(value);
+    case "array": return (value as unknown[]).map((item) => jsonOf(plan.of, item));
+    case "map": {
+      const entries = value instanceof Map ? [...value as Map<string, unknown>] : Object.entries(value as object);
+      return Object.fromEntries(entries.map(([key, item]) => [key, jsonOf(plan.of, item)]));
+    }
+    case "record":
+      if (plan.shape !== "struct") throw new NotSayable();
+      return Object.fromEntries(plan.fields.map((field) => {
+        const part = (value as Record<string, unknown>)[field.property] ??
+          (field.absent === "default" ? field.defaultValue?.() : undefined);
+        return [field.name, jsonOf(field.plan, part)];
+      }));
+    // Only the first branch may be a default before Avro 1.12.
+    case "union":
+      if (value === null || value === undefined) return null;
+      throw new NotSayable();
+    case "entries": throw new NotSayable();
+    default: return plan satisfies never;
+  }
+}
