@@ -456,6 +456,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
     if (status === this.status) return;
     this.lastChange = { atMs: this.#runtime.clock.now(), from: this.status, to: status, why };
     this.status = status;
+    this.loadMember?.serves(status === "ready" || status === "busy" || status === "idle");
     this.#owner.statusChanged(this);
     this.#owner.observer.endpointChanged?.(this.address, status, why);
   }

@@ -145,3 +145,13 @@ test("never more than half is marked, and who has left or begun anew is not", ()
     }
   }), property);
 });
+
+test("who has just died carries nothing, whatever it said a moment ago", () => {
+  const { watch, tell, list } = setUp(4);
+  for (const server of [0, 1, 2, 3]) tell(server, { cpu: 0.7 }, 0);
+  assert.ok(watch.hasRoomWithout("s0"), "three carry what four do");
+  list[3]?.serves(false);
+  assert.ok(!watch.hasRoomWithout("s0"), "two do not");
+  list[3]?.serves(true);
+  assert.ok(watch.hasRoomWithout("s0"));
+});

@@ -44,6 +44,8 @@ export interface LoadMember {
   reported(report: LoadReport): void;
   /** What was told is void: the server is another process now. */
   reset(): void;
+  /** Whether calls go there. Who died, is silent or was kept out carries nothing, whatever it said a moment ago. */
+  serves(isServing: boolean): void;
 }
 
 export interface LoadWatch {
@@ -245,8 +247,8 @@ class Watch extends Alarm implements LoadWatch {
   #usedOf(members: Iterable<Member>): readonly [used: number, told: number] {
     const oldestMs = this.#clock.now() - this.#limits.staleMs;
     let [used, told] = [0, 0];
-    for (const { cpu, reportedMs } of members) {
-      if (reportedMs < oldestMs && reportedMs !== -Infinity) continue;
+    for (const { cpu, reportedMs, isServing } of members) {
+      if (!isServing || (reportedMs < oldestMs && reportedMs !== -Infinity)) continue;
       used += cpu;
       told++;
     }
@@ -273,6 +275,7 @@ class Member implements LoadMember {
   readonly group: Group;
   readonly #watch: Watch;
   reportedMs = -Infinity;
+  isServing = true;
   /** As last reported. */
   cpu = 0;
   /** Since when every report was over a threshold. */
@@ -294,5 +297,9 @@ class Member implements LoadMember {
 
   reset(): void {
     this.#watch.reset(this);
+  }
+
+  serves(isServing: boolean): void {
+    this.isServing = isServing;
   }
 }

@@ -13,8 +13,6 @@ export interface OutlierGroup {
 const step = 1.05;
 const firstStep = 1.3;
 const firstSteps = 20;
-/** So many times the limit of what is slow is plainly so. */
-const plainlySlow = 3;
 
 export class OutlierRecord {
   readonly id: string;
@@ -68,11 +66,8 @@ export class OutlierRecord {
    * tail moves far ("Frugal streaming", Ma, Muthukrishnan, Sandler 2013).
    */
   took(latencyMs: number): void {
-    const { slowAboveMs } = this.group;
-    // What is plain weighs twice: who is ten times slower is called too seldom to be found out by counting alone.
-    const weight = latencyMs > slowAboveMs * plainlySlow ? 2 : 1;
-    this.timed += weight;
-    if (latencyMs > slowAboveMs) this.slow += weight;
+    this.timed++;
+    if (latencyMs > this.group.slowAboveMs) this.slow++;
     const { medianMs } = this;
     if (this.samples === 0) {
       this.medianMs = latencyMs;
