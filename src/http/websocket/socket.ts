@@ -50,6 +50,11 @@ export class WebSocketConnection implements ByteSink, FrameSink {
       frame(isText ? Opcode.text : Opcode.binary, payload, this.#drawMask?.()), written);
   }
 
+  /** Asks for a sign of life; whatever comes afterwards is one. */
+  ping(): void {
+    if (!this.#closeSent) this.#stream.write(frame(Opcode.ping, new Uint8Array(0), this.#drawMask?.()));
+  }
+
   /** Ends it after what was sent. `reason` is cut to what a close frame holds. */
   close(code: number = CloseCode.normal, reason = ""): void {
     if (this.#closeSent) return;

@@ -1,0 +1,148 @@
+/**
+ * Messages of JSON-RPC 2.0 (https://www.jsonrpc.org/specification), cut into their members without being parsed: the
+ * codec reads and writes what is within `params` and `result`, so that 64-bit integers and bytes keep their meaning.
+ */
+import { RpcError } from "../../core/error.ts";
+import { readText } from "../../wire/text.ts";
+
+/** Where the text of a value lies. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The members that mean something here; `meridian` is our own, which others pass over. */
+const names = ["jsonrpc", "id", "method", "params", "result", "error", "meridian"] as const;
+export type MemberName = (typeof names)[number];
+export type Members = Partial<Record<MemberName, Span>>;
+
+/** Deepest nesting of a message, as of the JSON codec; it counts its own. */
+const maxDepth = 110;
+
+/** What is no JSON at all, to which the answer has a code of its own. */
+export class NoJson extends Error {}
+
+/** Whether a message is a batch. */
+export function isBatch(bytes: Uint8Array, start: number, end: number): boolean {
+  return bytes[skipSpace(bytes, start, end)] === 0x5b;
+}
+
+/** The elements of an array that is the whole text. Throws {@link NoJson}. */
+export function elements(bytes: Uint8Array, start: number, end: number, most: number): Span[] {
+  let at = skipSpace(bytes, start, end);
+  if (bytes[at] !== 0x5b) throw new NoJson("an array was expected");
+  at = skipSpace(bytes, at + 1, end);
+  const found: Span[] = [];
+  if (bytes[at] === 0x5d) return atEnd(bytes, at + 1, end, found);
+  for (;;) {
+    if (found.length >= most) {
+      throw new RpcError("resource_exhausted", `more than ${most} messages in a batch (maxBatch)`, { phase: "decode" });
+    }
+    const stop = skipValue(bytes, at, end);
+    found.push({ start: at, end: stop });
+    at = skipSpace(bytes, stop, end);
+    if (bytes[at] === 0x5d && at < end) return atEnd(bytes, at + 1, end, found);
+    at = skipComma(bytes, at, end);
+  }
+}
+
+/** The members of an object that is the whole text; undefined for another value. Throws {@link NoJson}. */
+export function members(bytes: Uint8Array, start: number, end: number): Members | undefined {
+  let at = skipSpace(bytes, start, end);
+  if (bytes[at] !== 0x7b) {
+    atEnd(bytes, skipValue(bytes, at, end), end, undefined);
+    return undefined;
+  }
+  const found: Members = {};
+  at = skipSpace(bytes, at + 1, end);
+  if (bytes[at] === 0x7d) return atEnd(bytes, at + 1, end, found);
+  for (;;) {
+    if (bytes[at] !== 0x22) throw new NoJson("a member without a name");
+    const nameEnd = skipString(bytes, at, end);
+    const name = names.find((one) => isName(bytes, at + 1, nameEnd - 1, one));
+    at = skipSpace(bytes, nameEnd, end);
+    if (bytes[at] !== 0x3a) throw new NoJson("no colon behind a name");
+    at = skipSpace(bytes, at + 1, end);
+    const stop = skipValue(bytes, at, end);
+    if (name !== undefined) {
+      // Two readers could take two different ones.
+      if (found[name] !== undefined) {
+        throw new RpcError("invalid_argument", `the member "${name}" comes twice`, { phase: "decode" });
+      }
+      found[name] = { start: at, end: stop };
+    }
+    at = skipSpace(bytes, stop, end);
+    if (bytes[at] === 0x7d && at < end) return atEnd(bytes, at + 1, end, found);
+    at = skipComma(bytes, at, end);
+  }
+}
+
+/** A member as a value; undefined where it is absent. Throws {@link NoJson}. */
+export function memberValue(bytes: Uint8Array, span: Span | undefined): unknown {
+  if (span === undefined) return undefined;
+  try {
+    return JSON.parse(readText(bytes, span.start, span.end)) as unknown;
+  } catch (error) {
+    throw new NoJson(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function isName(bytes: Uint8Array, start: number, end: number, name: string): boolean {
+  if (end - start !== name.length) return false;
+  for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name.charCodeAt(i)) return false;
+  return true;
+}
+
+function atEnd<T>(bytes: Uint8Array, at: number, end: number, value: T): T {
+  if (skipSpace(bytes, at, end) !== end) throw new NoJson("something follows the message");
+  return value;
+}
+
+function skipComma(bytes: Uint8Array, at: number, end: number): number {
+  if (at >= end || bytes[at] !== 0x2c) throw new NoJson("no comma between two values");
+  return skipSpace(bytes, at + 1, end);
+}
+
+function skipSpace(bytes: Uint8Array, from: number, end: number): number {
+  let at = from;
+  while (at < end && (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09)) at++;
+  return at;
+}
+
+/** Behind the closing quote. */
+function skipString(bytes: Uint8Array, from: number, end: number): number {
+  for (let at = from + 1; at < end; at++) {
+    const byte = bytes[at];
+    if (byte === 0x22) return at + 1;
+    if (byte === 0x5c) at++;
+  }
+  throw new NoJson("a string without end");
+}
+
+/** Behind the value: its strings and brackets are looked at, the rest is its reader's. */
+function skipValue(bytes: Uint8Array, from: number, end: number): number {
+  let depth = 0;
+  let at = from;
+  while (at < end) {
+    const byte = bytes[at] as number;
+    if (byte === 0x22) {
+      at = skipString(bytes, at, end);
+      if (depth === 0) return at;
+    } else if (byte === 0x7b || byte === 0x5b) {
+      if (++depth > maxDepth) {
+        throw new RpcError("invalid_argument", `nested deeper than ${maxDepth} levels`, { phase: "decode" });
+      }
+      at++;
+    } else if (byte === 0x7d || byte === 0x5d) {
+      if (depth === 0) break;
+      at++;
+      if (--depth === 0) return at;
+    } else if (depth === 0 && (byte === 0x2c || byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09)) {
+      break;
+    } else {
+      at++;
+    }
+  }
+  if (depth > 0 || at === from) throw new NoJson("a value without end, or none");
+  return at;
+}

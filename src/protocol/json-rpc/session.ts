@@ -1,0 +1,172 @@
+/** A session answers messages of JSON-RPC 2.0, single ones and batches, as they came over HTTP or over a WebSocket. */
+import type { ContextFields } from "../../core/context.ts";
+import { RpcError } from "../../core/error.ts";
+import type { AnyMethod } from "../../contract/method.ts";
+import type { FieldModel } from "../../contract/model.ts";
+import { Writer } from "../../wire/writer.ts";
+import type { MethodShape, Route } from "../router.ts";
+import type { UnaryCall, UnaryCalls, UnaryEnd } from "../unary-calls.ts";
+import { jsonRpcCode, JsonRpcCode } from "./codes.ts";
+import { elements, isBatch, members, memberValue, NoJson, type Span } from "./message.ts";
+import { appendText, codeOf, errorOf, failure, type Id, invalid, joined, success } from "./reply.ts";
+import { idOf, type Request, requestOf } from "./request.ts";
+import type { JsonRpcSettings } from "./settings.ts";
+
+/** What LSP and those after it send when they wait for an answer no more. */
+export const cancelMethod = "$/cancelRequest";
+
+export type Replying = (reply: Uint8Array | undefined) => void;
+
+export class JsonRpcSession {
+  readonly calls: UnaryCalls;
+  readonly #settings: JsonRpcSettings;
+  /** Calls whose answers are waited for; those that have an id by its text, for cancellation. */
+  readonly #open = new Set<UnaryCall>();
+  readonly #byId = new Map<string, UnaryCall>();
+
+  constructor(calls: UnaryCalls, settings: JsonRpcSettings) {
+    this.calls = calls;
+    this.#settings = settings;
+  }
+
+  /**
+   * Answers a message. `reply` is called once: with the answer, or with undefined where none is to be given, since all
+   * of it were notifications. `fields` is what beside the message is known of its calls (HTTP's headers).
+   */
+  handle(
+    bytes: Uint8Array, start: number, end: number, receivedMs: number, fields: ContextFields | undefined,
+    reply: Replying,
+  ): void {
+    let messages: readonly Span[];
+    const batch = isBatch(bytes, start, end);
+    try {
+      messages = batch ? elements(bytes, start, end, this.#settings.maxBatch) : [{ start, end }];
+    } catch (error) {
+      return reply(failure(null, errorOf(error), codeOf(error)));
+    }
+    if (batch && messages.length === 0) {
+      return reply(failure(null, invalid("an empty batch"), JsonRpcCode.invalidRequest));
+    }
+    const replies: Uint8Array[] = [];
+    let waiting = messages.length;
+    for (const span of messages) {
+      this.#one(bytes, span, receivedMs, fields, (one) => {
+        if (one !== undefined) replies.push(one);
+        if (--waiting > 0) return;
+        reply(replies.length === 0 ? undefined : batch ? joined(replies) : replies[0]);
+      });
+    }
+  }
+
+  #one(
+    bytes: Uint8Array, span: Span, receivedMs: number, given: ContextFields | undefined, reply: Replying,
+  ): void {
+    let id: Id | undefined;
+    let request: Request;
+    try {
+      const found = members(bytes, span.start, span.end);
+      if (found === undefined) throw invalid("a message is an object");
+      id = idOf(memberValue(bytes, found.id));
+      request = requestOf(bytes, found);
+    } catch (error) {
+      return reply(failure(id ?? null, errorOf(error), codeOf(error)));
+    }
+    const answer = id === undefined ? () => reply(undefined) : reply;
+    if (request.method === cancelMethod) {
+      this.#cancel(bytes, request.params);
+      return answer(id === undefined ? undefined : success(id, undefined, undefined, undefined));
+    }
+    this.#call(bytes, request, id, receivedMs, { ...given, ...request.fields }, answer);
+  }
+
+  #call(
+    bytes: Uint8Array, { method, params, timeoutMs }: Request, id: Id | undefined, receivedMs: number,
+    fields: ContextFields, reply: Replying,
+  ): void {
+    const route = this.calls.serving.router(shapeOf(method));
+    const coders = RpcError.is(route) ? undefined : route.coders;
+    let text = params === undefined ? noParams : bytes.subarray(params.start, params.end);
+    if (text[0] === 0x5b && !RpcError.is(route)) {
+      try {
+        text = byName(text, route);
+      } catch (error) {
+        return reply(failure(id ?? null, errorOf(error),
+          error instanceof NoJson ? JsonRpcCode.parseError : JsonRpcCode.invalidParams, coders));
+      }
+    }
+    const key = JSON.stringify(id);
+    const deadline = timeoutMs === undefined ? Infinity : receivedMs + timeoutMs;
+    let call: UnaryCall | undefined = undefined as UnaryCall | undefined;
+    const ended: UnaryEnd = (error, value, context) => {
+      this.#byId.delete(key);
+      if (call !== undefined) this.#open.delete(call);
+      if (id === undefined) return reply(undefined);
+      if (error === undefined) return reply(success(id, coders, value, context));
+      const code = error.phase !== "decode" ? jsonRpcCode(error.code, false)
+        : isJson(text) ? jsonRpcCode(error.code, true) : JsonRpcCode.parseError;
+      reply(failure(id, error, code, coders, context));
+    };
+    call = this.calls.begin(route, { receivedMs, deadline, fields }, text, 0, text.length, ended);
+    if (call === undefined) return;
+    this.#open.add(call);
+    if (id !== undefined) this.#byId.set(key, call);
+  }
+
+  /** Nobody waits for answers any more. */
+  abandon(reason: RpcError): void {
+    for (const call of [...this.#open]) call.stop(reason, false);
+    this.#open.clear();
+    this.#byId.clear();
+  }
+
+  #cancel(bytes: Uint8Array, params: Span | undefined): void {
+    let id: unknown;
+    try {
+      id = (memberValue(bytes, params) as { id?: unknown } | undefined)?.id;
+    } catch {
+      return;
+    }
+    this.#byId.get(JSON.stringify(id) ?? "")?.stop(
+      new RpcError("cancelled", "the caller cancelled the call", { remote: true }), true);
+  }
+}
+
+const noParams = Uint8Array.of(0x7b, 0x7d);
+
+/** `service/method` and `service.method` say which; a method's name alone does where only one service has it. */
+function shapeOf(method: string): MethodShape {
+  const dot = method.lastIndexOf(".");
+  const path = method.includes("/") || dot < 1 ? method : `${method.slice(0, dot)}/${method.slice(dot + 1)}`;
+  return {
+    path, isBare: !path.includes("/"), codec: "json", kind: undefined, idempotent: false, criticality: "default",
+  };
+}
+
+/** Parameters by position are the fields of the request in the order of their numbers. */
+function byName(text: Uint8Array, { method }: Route): Uint8Array {
+  const model = (method as Partial<AnyMethod>).input?.model;
+  if (model?.kind !== "struct") throw invalid(`the parameters of ${method.path} are named, not listed`);
+  const values = elements(text, 0, text.length, 10_000);
+  const { fields } = model;
+  if (values.length > fields.length) {
+    throw invalid(`${method.path} has ${fields.length} parameters: ${fields.map(({ name }) => name).join(", ")}`);
+  }
+  const writer = new Writer(text.length + 16 * values.length + 2);
+  writer.writeByte(0x7b);
+  values.forEach(({ start, end }, i) => {
+    const { jsonName, protoName, name } = fields[i] as FieldModel;
+    appendText(writer, `${i === 0 ? "" : ","}${JSON.stringify(jsonName ?? protoName ?? name)}:`);
+    writer.writeBytes(text.subarray(start, end));
+  });
+  writer.writeByte(0x7d);
+  return writer.finish();
+}
+
+function isJson(text: Uint8Array): boolean {
+  try {
+    memberValue(text, { start: 0, end: text.length });
+    return true;
+  } catch {
+    return false;
+  }
+}
