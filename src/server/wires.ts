@@ -12,6 +12,9 @@ import { grpcServer } from "../protocol/grpc/index.ts";
 import { grpcWebServer } from "../protocol/grpc-web/index.ts";
 import type { HttpProtocolSettings } from "../protocol/http-settings.ts";
 import { serveHttp } from "../protocol/http-server.ts";
+import {
+  type JsonRpcSettings, jsonRpcSpeeches, resolveJsonRpcSettings, withJsonRpc,
+} from "../protocol/json-rpc/index.ts";
 import { nativeAccept, type NativeSettings } from "../protocol/native/index.ts";
 import { nativeSpeech } from "../protocol/native/websocket.ts";
 import { webSocketUpgrade } from "../protocol/websocket.ts";
@@ -45,6 +48,8 @@ export interface HttpOptions {
   readonly connect?: ConnectServerOptions | undefined;
   /** Pages of which origins may call. Default: of none but the server's own. */
   readonly cors?: CorsOptions | undefined;
+  /** JSON-RPC 2.0, posted to `/jsonrpc` and by WebSocket: its limits. Default on; false for none. */
+  readonly jsonRpc?: Partial<JsonRpcSettings> | false | undefined;
   /** Serves requests that are no calls. Default: answered with 404, 405 or 415, naming what is served. */
   readonly fallback?: HttpHandler | undefined;
 }
@@ -61,9 +66,15 @@ export function createWires(serving: Serving, options: WireOptions): readonly Se
     settings: http.calls, compressions, fallback: http.fallback,
   });
   const known = health === undefined ? calls : withHealthz(runtime.clock, health, calls);
-  const handle = http.cors === undefined ? known : withCors(runtime.clock, known, http.cors);
+  const jsonRpc = http.jsonRpc === false ? undefined : resolveJsonRpcSettings(http.jsonRpc);
+  const all = jsonRpc === undefined ? known : withJsonRpc(serving, jsonRpc, known);
+  const handle = http.cors === undefined ? all : withCors(runtime.clock, all, http.cors);
   const upgrade = webSocketUpgrade({
-    speeches: [nativeSpeech(serving, runtime.clock, options.native)], origins: http.cors?.origins ?? [],
+    speeches: [
+      nativeSpeech(serving, runtime.clock, options.native),
+      ...(jsonRpc === undefined ? [] : jsonRpcSpeeches(serving, jsonRpc)),
+    ],
+    origins: http.cors?.origins ?? [],
   });
   const wires = new Map<string, ServedWire>([
     { ...nativeSign, accept: nativeAccept(serving, { settings: options.native, ended }) },
