@@ -1,5 +1,5 @@
 /** Retry of calls that stream: an attempt may be repeated until the first item has reached the caller. */
-import { type Awaitable, type Context, isPromise, RpcError, type Service } from "../core/index.ts";
+import { type Awaitable, type Context, isPromise, mayHaveRun, RpcError, type Service } from "../core/index.ts";
 
 /** What follows a failed attempt: another; nothing, and its error stands; or nothing, and this error in its place. */
 export type Next = Context | RpcError | undefined;
@@ -20,7 +20,7 @@ export function retriedStream(
   next: Service, request: unknown, context: Context, decide: Decide, account: StreamAccount,
 ): unknown {
   const call: Attempts = {
-    next, request, context, decide, ...account, retriedKey: undefined, begun: false, failure: undefined,
+    next, request, context, decide, ...account, retriedKey: undefined, ran: false, begun: false, failure: undefined,
   };
   if (account.ended !== undefined) {
     call.context = context = context.with({ onAttemptEnded: (error) => attemptEnded(call, error) });
@@ -62,6 +62,8 @@ interface Attempts {
   readonly keyOf: StreamAccount["keyOf"];
   readonly ended: StreamAccount["ended"];
   retriedKey: string | undefined;
+  /** Whether an attempt before the present one may have run. */
+  ran: boolean;
   /** Whether the first item is out, so that the present attempt is the last. */
   begun: boolean;
   /** How an attempt ended whose first item nobody has taken yet. */
@@ -80,10 +82,12 @@ async function startAgain(call: Attempts, failure: unknown): Promise<unknown> {
   for (;;) {
     const further = await call.decide(call.context, error, call.retriedKey);
     if (further === undefined || RpcError.is(further)) {
-      const last = further ?? error;
+      let last = further ?? error;
+      if (call.ran && RpcError.is(last) && last.neverStarted) last = mayHaveRun(last);
       call.ended?.(last);
       throw last;
     }
+    call.ran ||= !RpcError.is(error) || !error.neverStarted;
     call.context = further;
     call.retriedKey = call.keyOf(error);
     try {

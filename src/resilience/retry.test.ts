@@ -133,6 +133,27 @@ test("a server stream is repeated until its first item, and not after", async ()
   assert.equal(attempts, 2);
 });
 
+test("a stream that may have run is never said to have not, whatever became of its last attempt", async () => {
+  for (const [first, second, isCertain] of [[false, true, false], [true, true, true], [true, false, false]] as const) {
+    const { layer } = setUp({ maxAttempts: 2 });
+    let attempts = 0;
+    const service: Service = () => {
+      const neverStarted = [first, second][attempts++];
+      return (async function* () {
+        yield* [];
+        throw unavailable({ neverStarted, retryable: true });
+      })();
+    };
+    const stream = layer(service)(1, context({}, { kind: "server_stream", idempotent: true })) as AsyncIterable<unknown>;
+    await assert.rejects(stream[Symbol.asyncIterator]().next(), (error: RpcError) => {
+      assert.equal(error.neverStarted, isCertain);
+      assert.equal(/an earlier attempt may have run/.test(error.message), !first && second);
+      return true;
+    });
+    assert.equal(attempts, 2);
+  }
+});
+
 test("a client stream is repeated only if it never started and nobody read the caller's items", async () => {
   const items = (async function* () {
     yield 1;

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { properties } from "../../experiments/reliability/properties.ts";
 import { reliability } from "../../experiments/reliability/scenario.ts";
 import { runSeed, type SwarmState } from "../../src/sim/swarm.ts";
@@ -71,4 +71,23 @@ test("the same seed plays the same", { timeout: 120_000 }, async () => {
   const [one, other] = [await runSeed(reliability, 100_007), await runSeed(reliability, 100_007)];
   assert.equal(one.digest, other.digest);
   assert.ok(one.calls > 10_000);
+});
+
+/** Seeds that broke a property once, and what was mended. */
+const regressions: readonly (readonly [property: number, seed: number, why: string])[] = [
+  [2, 100_005, "hedges that found nobody to go to had spent what the calls of a silent region needed"],
+  [2, 100_249, "the same"],
+  [2, 101_010, "after a death of one in four a second was ejected for its queue: the dead had counted as room"],
+  [3, 100_003, "what was saved up went on retries that failed too, by luck few of them at first"],
+  [3, 100_161, "the same"],
+  [7, 100_098, "a server that erred once in twenty was found out too late"],
+];
+
+describe("seeds that broke a property before", () => {
+  for (const [number, seed, why] of regressions) {
+    test(`property ${number}, seed ${seed}: ${why}`, { timeout: 120_000 }, async () => {
+      const found = await properties[number - 1]?.run(seed);
+      assert.deepEqual(found?.broken, []);
+    });
+  }
 });
