@@ -63,6 +63,7 @@ class DeclaredMethod implements Method {
   readonly output: Schema;
   readonly errors: Readonly<Record<string, Schema>>;
   readonly errorIds: Readonly<Record<string, number>>;
+  readonly errorCodes: Readonly<Record<string, Code>>;
   readonly #errors: ErrorDeclarations;
 
   constructor(service: string, name: string, declaration: Rpc) {
@@ -90,6 +91,8 @@ class DeclaredMethod implements Method {
     }
     this.errors = Object.freeze(errors);
     this.errorIds = errorIds(declaration.errors);
+    this.errorCodes = Object.freeze(Object.fromEntries(
+      Object.entries(declaration.errors).map(([error, declared]) => [error, errorCode(declared)])));
     Object.freeze(this);
   }
 
@@ -124,6 +127,8 @@ export interface AnyMethod extends MethodInfo {
   readonly errors: Readonly<Record<string, Schema>>;
   /** Numbers of the declared errors, for wires that number them. Default: their places, from 1. */
   readonly errorIds?: Readonly<Record<string, number>>;
+  /** The codes that the declared errors come with. */
+  readonly errorCodes?: Readonly<Record<string, Code>>;
   readonly description?: string | undefined;
   readonly http?: readonly HttpBinding[] | undefined;
   readonly "~types"?: { readonly input: unknown; readonly output: unknown; readonly errors: unknown };

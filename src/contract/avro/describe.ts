@@ -8,22 +8,22 @@ export type AvroJson = string | readonly unknown[] | Readonly<Record<string, unk
 export class Describer {
   readonly #home: string;
   /** By full name: what it was written as. */
-  readonly #named = new Map<string, string>();
+  readonly #named = new Map<string, { readonly text: string; readonly of: AvroPlan }>();
   /** The definitions, in the order in which each was complete: of all that they refer to before themselves. */
   readonly types: AvroJson[] = [];
-  /** Names that stand for something else in this document: of declared errors. */
-  readonly #renamed: ReadonlyMap<RecordPlan, string>;
   readonly #isHoisted: boolean;
-  readonly #open = new Set<string>();
+  /** Being written, outermost first, and how far out each refers to one of them. */
+  readonly #open: { readonly name: string; lowest: number }[] = [];
+  /** Types that stand within an open one, and how far out that is. */
+  readonly #nested = new Map<string, number>();
 
   /**
    * `home` is the namespace of names that have none. With `isHoisted`, definitions go to `types`, and references stand
    * where they would.
    */
-  constructor(home: string, isHoisted = false, renamed: ReadonlyMap<RecordPlan, string> = new Map()) {
+  constructor(home: string, isHoisted = false) {
     this.#home = home;
     this.#isHoisted = isHoisted;
-    this.#renamed = renamed;
   }
 
   schema(plan: AvroPlan): AvroJson {
@@ -38,7 +38,7 @@ export class Describer {
         ...extras({ as: plan.as === "Map" ? "Map" : undefined, keys: plan.keys === undefined ? undefined : [...plan.keys] }),
       };
       case "entries": return {
-        type: "array", items: this.#define(plan.name, "record", () => ({
+        type: "array", items: this.#define(plan.name, plan, "record", () => ({
           fields: [{ name: "key", type: this.schema(plan.key) }, { name: "value", type: this.schema(plan.of) }],
         })),
         meridian: { entries: plan.as },
@@ -48,7 +48,7 @@ export class Describer {
         const { values } = plan.model;
         const numbers = values.map(({ number }) => number);
         const names = values.map(({ name }) => name);
-        return this.#define(plan.name, "enum", () => ({
+        return this.#define(plan.name, plan, "enum", () => ({
           symbols: plan.symbols,
           ...(plan.model.fallback === undefined ? {}
             : { default: plan.symbols[names.indexOf(plan.model.fallback)] }),
@@ -64,7 +64,7 @@ export class Describer {
   }
 
   record(plan: RecordPlan, type: "record" | "error"): AvroJson {
-    return this.#define(this.#renamed.get(plan) ?? plan.name, type, () => ({
+    return this.#define(plan.name, plan, type, () => ({
       ...(plan.aliases.length === 0 ? {} : { aliases: plan.aliases }),
       fields: this.fields(plan),
       ...extras({ shape: plan.shape === "struct" ? undefined : plan.shape }),
@@ -87,8 +87,9 @@ export class Describer {
     });
   }
 
-  #scalar({ scalar, finite, fixed }: ScalarPlan): AvroJson {
-    if (fixed !== undefined) return this.#define(fixed.name, "fixed", () => ({ size: fixed.size }));
+  #scalar(plan: ScalarPlan): AvroJson {
+    const { scalar, finite, fixed } = plan;
+    if (fixed !== undefined) return this.#define(fixed.name, plan, "fixed", () => ({ size: fixed.size }));
     const type = avroScalar(scalar);
     if (scalar === "timestamp") return { type, logicalType: "timestamp-millis" };
     if (scalar === "double" || scalar === "float") return finite ? type : { type, meridian: { finite: false } };
@@ -103,29 +104,47 @@ export class Describer {
     return full.startsWith(".") ? full.slice(1) : full;
   }
 
-  #define(raw: string, type: string, write: () => Readonly<Record<string, unknown>>): AvroJson {
+  /** Writes a named type where it comes first, and its name elsewhere. */
+  #define(raw: string, of: AvroPlan, type: string, write: () => Readonly<Record<string, unknown>>): AvroJson {
     const name = this.nameOf(raw);
-    const short = name.startsWith(`${this.#home}.`) && !name.slice(this.#home.length + 1).includes(".")
-      ? name.slice(this.#home.length + 1) : name;
-    // Within its own namespace a name is short; elsewhere the enclosing namespace would be taken for its own.
-    const reference = this.#home === "" ? name : short;
-    if (this.#open.has(name)) return reference;
+    const reference = this.#shortOf(name);
+    const open = this.#open.findIndex((one) => one.name === name);
+    const waiting = this.#nested.get(name);
+    const top = this.#open.at(-1);
+    if (top !== undefined) top.lowest = Math.min(top.lowest, open === -1 ? waiting ?? Infinity : open);
+    if (open !== -1) return reference;
     const known = this.#named.get(name);
-    this.#open.add(name);
-    // Described again, for another type of this name would be lost otherwise.
-    const definition = { type, name: short, ...write() };
-    this.#open.delete(name);
+    if (known?.of === of) return reference;
+    const frame = { name, lowest: Infinity };
+    const level = this.#open.push(frame) - 1;
+    const definition = { type, name: reference, ...write() };
+    this.#open.pop();
     const text = JSON.stringify(definition);
-    if (known === undefined) {
-      this.#named.set(name, text);
-      this.types.push(definition);
-      return this.#isHoisted ? reference : definition;
+    if (known !== undefined) {
+      // What it refers to stood in full the first time, so only flat documents can be compared.
+      if (this.#isHoisted && known.text !== text) {
+        throw inexpressible(name, "two different types have this name; give one another by .meta({ id })");
+      }
+      return reference;
     }
-    // What it refers to stood in full the first time, so only flat documents can be compared.
-    if (this.#isHoisted && known !== text) {
-      throw inexpressible(name, "two different types have this name; give one another by .meta({ id })");
+    this.#named.set(name, { text, of });
+    if (!this.#isHoisted) return definition;
+    if (frame.lowest < level) {
+      // It refers to one that it is part of, and must stand within that one, as must all that refer to it.
+      this.#nested.set(name, frame.lowest);
+      if (top !== undefined) top.lowest = Math.min(top.lowest, frame.lowest);
+      return definition;
     }
+    for (const [one, lowest] of this.#nested) if (lowest >= level) this.#nested.delete(one);
+    this.types.push(definition);
     return reference;
+  }
+
+  /** Within its own namespace a name is short; elsewhere the enclosing one would be taken for its own. */
+  #shortOf(name: string): string {
+    const isOwn = this.#home !== "" && name.startsWith(`${this.#home}.`) &&
+      !name.slice(this.#home.length + 1).includes(".");
+    return isOwn ? name.slice(this.#home.length + 1) : name;
   }
 }
 

@@ -144,8 +144,10 @@ function sayableNames(names: readonly string[], where: string): string[] {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** A struct is laid out the same wherever it stands. */
+const structs = new WeakMap<StructModel, RecordPlan>();
+
 class Planner {
-  readonly #structs = new Map<StructModel, RecordPlan>();
   #level = 0;
 
   value(model: Model, hint: string): AvroPlan {
@@ -185,14 +187,20 @@ class Planner {
   }
 
   #struct(model: StructModel): RecordPlan {
-    const known = this.#structs.get(model);
+    const known = structs.get(model);
     if (known !== undefined) return known;
     const plan: Mutable<RecordPlan> = {
       type: "record", name: avroTypeName(model.name), shape: "struct", fields: [], aliases: aliasesOf(model),
     };
-    this.#structs.set(model, plan);
-    const names = sayableNames(model.fields.map(({ name }) => name), model.name);
-    plan.fields = model.fields.map((field, i) => this.#field(field, names[i] as string, plan.name));
+    // Before its fields, which may be of its own type.
+    structs.set(model, plan);
+    try {
+      const names = sayableNames(model.fields.map(({ name }) => name), model.name);
+      plan.fields = model.fields.map((field, i) => this.#field(field, names[i] as string, plan.name));
+    } catch (error) {
+      structs.delete(model);
+      throw error;
+    }
     return plan;
   }
 
