@@ -4,8 +4,8 @@
  * Finagle's RetryBudget (20 % of calls plus 10 a second) with two additions. A retry that fails again costs
  * several tokens: while retries help (a server died, another answers) a burst of them is paid for at once,
  * and while they do not (everything is down) they all but stop. While a tenth of them are in vain, a second's
- * retries stay below `maxVainShare` of its calls whatever was saved up. And every key (a pair of regions) may spend only most of the whole, so that one region in
- * trouble never takes the retries of the others.
+ * retries stay below `maxVainShare` of its calls whatever was saved up. And every key (a pair of regions) may
+ * spend only most of the whole, so that one region in trouble never takes the retries of the others.
  */
 import { type Clock, numberOption } from "../core/index.ts";
 import { RetryWindow } from "./retry-window.ts";
