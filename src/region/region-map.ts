@@ -89,11 +89,11 @@ export class RegionMap {
       region.reckonLoad(now, settings.reportExpiryMs, settings.concurrencyPerWeight, elapsed / loadWindowMs);
     }
     this.#steer(now, elapsed, shares);
-    for (const region of this.regions) {
+    this.regions.forEach((region, i) => {
       // A region that never worked cannot fail back: it is starting.
       const returning = region.everReady ? region.failBack.update(region.score, now) : 1;
-      region.limit = Math.min(returning, region.loadLimit);
-    }
+      region.limit = Math.min(Math.max(returning, region.carriedSince(shares?.[i] ?? 0)), region.loadLimit);
+    });
     this.#refreshedAtMs = now;
     this.#sort();
   }

@@ -42,6 +42,7 @@ export class RegionState {
   #newcomersWeight = 0;
   #newcomersSinceMs = -Infinity;
   #sampledFrom = 0;
+  #carried = 0;
 
   constructor(name: string, options: FailBackOptions) {
     this.name = name;
@@ -132,6 +133,16 @@ export class RegionState {
     }
     const preferred = inPanic ? this.#anybody.list : this.#able.list;
     return preferred.length > 0 ? preferred : this.#connecting.list;
+  }
+
+  /**
+   * The most that it has carried since it is back, while its return is damped. What the others have no room for comes
+   * back before the ramp has got so far, and stays: as the ramp relieves them, it must not go to them once more.
+   */
+  carriedSince(share: number): number {
+    const { kind } = this.failBack.state;
+    const isReturning = this.everReady && (kind === "held" || kind === "ramping");
+    return this.#carried = isReturning ? Math.max(this.#carried, share) : 0;
   }
 
   get isUsable(): boolean {
