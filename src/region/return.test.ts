@@ -15,6 +15,6 @@ test("what the others had no room for stays while the ramp comes up to it, and a
   region.failBack.update(1, 7_500);
   assert.equal(region.failBack.state.kind, "ramping");
   assert.equal(region.carriedSince(0.2), 0.5);
-  region.failBack.update(0.4, 9_000);
+  region.failBack.update(0, 9_000);
   assert.equal(region.carriedSince(0.2), 0, "it has fallen again");
 });
