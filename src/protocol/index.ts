@@ -5,9 +5,13 @@ export { grpcWeb, type GrpcWebOptions } from "./grpc-web/index.ts";
 export type { HttpClientOptions } from "./http-connector.ts";
 export { defaultHttpProtocolSettings, type HttpProtocolSettings } from "./http-settings.ts";
 export { native, type NativeSettings } from "./native/index.ts";
+export { jsonRpc, type JsonRpcOptions } from "./json-rpc/index.ts";
 export { websocket, type WebSocketOptions } from "./native/websocket.ts";
 export type { ConnectorOptions, Protocol } from "./protocol.ts";
 export {
   badRequest, debugInfo, errorInfo, findDetail, help, localizedMessage, preconditionFailure, quotaFailure, readDetail,
   requestInfo, resourceInfo, retryInfo, type RichDetails,
 } from "./rich-details.ts";
+export {
+  defaultThriftSettings, thrift, type ThriftOptions, type ThriftSettings, type ThriftTransport, thriftWire,
+} from "./thrift/index.ts";

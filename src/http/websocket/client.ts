@@ -1,10 +1,10 @@
-/** The client's half of the opening: a byte stream that opens once the server has granted the WebSocket. */
+/** The client's half of the opening: what is spoken in a WebSocket begins once the server has granted it. */
 import { expected } from "../../core/error.ts";
 import type { ByteSink, ByteStream, Runtime, Security } from "../../core/runtime.ts";
 import { toBase64 } from "../../wire/base64.ts";
 import { readResponseHead } from "../h1/read-head.ts";
 import { defaultClientSettings } from "../h1/settings.ts";
-import { webSocketByteStream, type WebSocketByteStream } from "./byte-stream.ts";
+import { webSocketByteStream } from "./byte-stream.ts";
 import { handshakeRequest, wrongGrant } from "./handshake.ts";
 
 export interface WebSocketTarget {
@@ -21,32 +21,50 @@ export interface WebSocketTarget {
 export function connectWebSocket(
   runtime: Runtime, target: WebSocketTarget, sink: ByteSink, security: Security | undefined,
 ): ByteStream {
-  const opening = new Opening(runtime, target, sink);
-  return opening.connect(security);
+  let bytes!: ByteStream;
+  openWebSocket(runtime, target, security, (stream, drawMask) => {
+    const made = webSocketByteStream(runtime.clock, stream, () => sink, drawMask);
+    bytes = made;
+    return made.below;
+  }, () => sink.opened?.());
+  return bytes;
+}
+
+/**
+ * Connects, and asks for a WebSocket. `make` is called at once for what hears it, on a client's side; `opened` when it
+ * is granted. If it is not, what `make` made hears that it is closed, and why.
+ */
+export function openWebSocket(
+  runtime: Runtime, target: WebSocketTarget, security: Security | undefined,
+  make: (stream: ByteStream, drawMask: () => number) => ByteSink, opened: () => void,
+): ByteStream {
+  return new Opening(runtime, target, opened).connect(security, make);
 }
 
 class Opening implements ByteSink {
   readonly #runtime: Runtime;
   readonly #target: WebSocketTarget;
-  readonly #sink: ByteSink;
+  readonly #opened: () => void;
   readonly #key: string;
-  #bytes!: WebSocketByteStream;
+  #below!: ByteSink;
   #stream!: ByteStream;
   #head: Uint8Array | undefined = new Uint8Array(0);
   #refusal: Error | undefined = undefined;
 
-  constructor(runtime: Runtime, target: WebSocketTarget, sink: ByteSink) {
+  constructor(runtime: Runtime, target: WebSocketTarget, opened: () => void) {
     this.#runtime = runtime;
     this.#target = target;
-    this.#sink = sink;
+    this.#opened = opened;
     this.#key = toBase64(Uint8Array.from({ length: 16 }, () => runtime.random.next() * 256));
   }
 
-  connect(security: Security | undefined): ByteStream {
-    const { random, clock, network } = this.#runtime;
+  connect(
+    security: Security | undefined, make: (stream: ByteStream, drawMask: () => number) => ByteSink,
+  ): ByteStream {
+    const { random, network } = this.#runtime;
     const stream = this.#stream = network.connect(this.#target.address, this, security);
-    this.#bytes = webSocketByteStream(clock, stream, () => this.#sink, () => random.next() * 0x1_0000_0000 >>> 0);
-    return this.#bytes;
+    this.#below = make(stream, () => random.next() * 0x1_0000_0000 >>> 0);
+    return stream;
   }
 
   opened(): void {
@@ -55,7 +73,7 @@ class Opening implements ByteSink {
   }
 
   received(bytes: Uint8Array): void {
-    if (this.#head === undefined) return this.#bytes.below.received(bytes);
+    if (this.#head === undefined) return this.#below.received(bytes);
     const head = joined(this.#head, bytes);
     const end = headEnd(head);
     if (end < 0 && head.length <= defaultClientSettings.maxHeadBytes) {
@@ -65,8 +83,8 @@ class Opening implements ByteSink {
     this.#head = undefined;
     const wrong = end < 0 ? "the head of its response is too long" : this.#wrong(head, end);
     if (wrong !== undefined) return this.#refuse(wrong);
-    this.#sink.opened?.();
-    if (end < head.length) this.#bytes.below.received(head.subarray(end));
+    this.#opened();
+    if (end < head.length) this.#below.received(head.subarray(end));
   }
 
   #wrong(head: Uint8Array, end: number): string | undefined {
@@ -84,12 +102,12 @@ class Opening implements ByteSink {
   }
 
   drained(): void {
-    this.#bytes.below.drained?.();
+    this.#below.drained?.();
   }
 
   closed(error?: Error): void {
     const midway = this.#head !== undefined && this.#refusal === undefined && error === undefined;
-    this.#bytes.below.closed(this.#refusal ?? error ?? (midway
+    this.#below.closed(this.#refusal ?? error ?? (midway
       ? expected("unavailable", `${this.#target.address} closed before it had answered the request for a WebSocket`,
         { neverStarted: true, phase: "connect" })
       : undefined));

@@ -1,5 +1,6 @@
 /** WebSocket of our own, both sides, over byte streams (RFC 6455); without extensions. */
 export { type WebSocketByteStream, webSocketByteStream } from "./byte-stream.ts";
+export { openWebSocket, type WebSocketTarget } from "./client.ts";
 export { CloseCode } from "./frames.ts";
 export { FrameError } from "./frame-reader.ts";
 export {

@@ -2,6 +2,7 @@
 import type { Timer } from "../../core/alarm.ts";
 import { expected, RpcError } from "../../core/error.ts";
 import type { ByteSink, ByteStream, Clock } from "../../core/runtime.ts";
+import { allocateBytes } from "../../wire/text.ts";
 import { FrameError, FrameReader, type FrameSink } from "./frame-reader.ts";
 import { CloseCode, frame, isCloseCode, maxControlBytes, Opcode } from "./frames.ts";
 
@@ -10,6 +11,8 @@ export interface WebSocketEvents {
   piece(isText: boolean, bytes: Uint8Array, start: number, end: number, first: boolean, last: boolean): void;
   /** More may be sent, after `send` said that enough waits. */
   drained(): void;
+  /** The peer answered a ping. */
+  pong?(): void;
   /** Exactly once, last. Without an error after an orderly end. */
   closed(error: RpcError | undefined): void;
 }
@@ -27,6 +30,8 @@ export class WebSocketConnection implements ByteSink, FrameSink {
   /** Draws the masks of a client's frames; undefined on a server, which masks none. */
   readonly #drawMask: (() => number) | undefined;
   readonly #reader: FrameReader;
+  /** Frames that leave at the end of this turn. */
+  #queued: Uint8Array[] = [];
   #closeSent = false;
   #ending = false;
   #error: RpcError | undefined = undefined;
@@ -46,9 +51,25 @@ export class WebSocketConnection implements ByteSink, FrameSink {
   /** Sends a message; false if enough waits: go on at `drained`. `written` is called when its bytes have left. */
   send(isText: boolean, payload: Uint8Array, written?: () => void): boolean {
     if (this.#closeSent) return true;
+    this.#flush();
     return this.#stream.write(
       frame(isText ? Opcode.text : Opcode.binary, payload, this.#drawMask?.()), written);
   }
+
+  /** Sends a message together with the others of this turn, in one write. */
+  queue(isText: boolean, payload: Uint8Array): void {
+    if (this.#closeSent) return;
+    this.#queued.push(frame(isText ? Opcode.text : Opcode.binary, payload, this.#drawMask?.()));
+    if (this.#queued.length === 1) this.#clock.defer(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    const frames = this.#queued;
+    const [first] = frames;
+    if (first === undefined) return;
+    this.#queued = [];
+    this.#stream.write(frames.length === 1 ? first : joined(frames));
+  };
 
   /** Asks for a sign of life; whatever comes afterwards is one. */
   ping(): void {
@@ -89,6 +110,7 @@ export class WebSocketConnection implements ByteSink, FrameSink {
 
   control(opcode: number, payload: Uint8Array): void {
     if (opcode === Opcode.close) this.#closeReceived(payload);
+    else if (opcode === Opcode.pong) this.#events.pong?.();
     else if (opcode === Opcode.ping && !this.#closeSent && this.#stream.bufferedBytes < maxWaitingForPong) {
       this.#stream.write(frame(Opcode.pong, payload, this.#drawMask?.()));
     }
@@ -110,6 +132,7 @@ export class WebSocketConnection implements ByteSink, FrameSink {
 
   #sendClose(code: number, reason: string): void {
     if (this.#closeSent) return;
+    this.#flush();
     this.#closeSent = true;
     const text = utf8.encode(reason).subarray(0, maxControlBytes - 2);
     this.#stream.write(frame(Opcode.close, Uint8Array.of(code >> 8, code, ...whole(text)), this.#drawMask?.()));
@@ -136,6 +159,16 @@ export class WebSocketConnection implements ByteSink, FrameSink {
     this.#events.closed(this.#error ?? (error === undefined ? undefined : RpcError.is(error) ? error
       : expected("unavailable", error.message, { cause: error, phase: "network" })));
   }
+}
+
+function joined(frames: readonly Uint8Array[]): Uint8Array {
+  const bytes = allocateBytes(frames.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const one of frames) {
+    bytes.set(one, at);
+    at += one.length;
+  }
+  return bytes;
 }
 
 /** UTF-8 without a character that was cut in two. */

@@ -97,7 +97,7 @@ class JsonRpcSocket implements ServedConnection, WebSocketEvents {
         this.#socket.destroy();
         return;
       }
-      this.#socket.send(true, reply);
+      this.#socket.queue(true, reply);
     });
   }
 
