@@ -2,6 +2,7 @@
 import { RpcError } from "../core/error.ts";
 import { Base64Body } from "./base64-body.ts";
 import type { Framing } from "./dialect.ts";
+import { LineReader } from "./line-reader.ts";
 import { type Budget, EnvelopeReader, type EnvelopeSink, Gathering } from "./envelope.ts";
 
 export class BodyReader {
@@ -9,18 +10,21 @@ export class BodyReader {
   readonly #envelopes: EnvelopeReader | undefined;
   readonly #base64: Base64Body | undefined;
   readonly #bare: Gathering | undefined;
+  readonly #lines: LineReader | undefined;
 
   /** Messages go to `sink`; a bare body is one envelope with the flags 0. */
   constructor(sink: EnvelopeSink, framing: Framing, maxMessageBytes: number, budget: Budget | undefined) {
     this.#sink = sink;
     this.#bare = framing === "bare" ? new Gathering(maxMessageBytes, budget) : undefined;
-    this.#envelopes = framing === "bare" ? undefined : new EnvelopeReader(sink, maxMessageBytes, budget);
+    const isEnveloped = framing === "enveloped" || framing === "enveloped-base64";
+    this.#envelopes = isEnveloped ? new EnvelopeReader(sink, maxMessageBytes, budget) : undefined;
+    this.#lines = isEnveloped || framing === "bare" ? undefined : new LineReader(sink, framing, maxMessageBytes, budget);
     this.#base64 = framing === "enveloped-base64" ? new Base64Body() : undefined;
   }
 
   /** Bytes kept of a message that has begun and not ended. */
   get heldBytes(): number {
-    return this.#bare?.length ?? this.#envelopes?.heldBytes ?? 0;
+    return this.#bare?.length ?? this.#envelopes?.heldBytes ?? this.#lines?.heldBytes ?? 0;
   }
 
   /**
@@ -28,6 +32,7 @@ export class BodyReader {
    * nothing before others come. Throws an RpcError for what is too large.
    */
   push(bytes: Uint8Array, start: number, end: number): number {
+    if (this.#lines !== undefined) return this.#lines.push(bytes, start, end);
     if (this.#envelopes === undefined) {
       this.#bare?.add(bytes, start, end);
       return end - start;
@@ -49,6 +54,8 @@ export class BodyReader {
       const { bytes, length } = bare;
       bare.drop();
       this.#sink.envelope(0, bytes, 0, length);
+    } else if (this.#lines !== undefined) {
+      this.#lines.end();
     } else if (this.heldBytes > 0 || this.#base64?.complete === false) {
       throw new RpcError("invalid_argument", "the body ended within a message", { phase: "decode" });
     }
@@ -58,5 +65,6 @@ export class BodyReader {
   stop(): void {
     this.#bare?.drop();
     this.#envelopes?.stop();
+    this.#lines?.stop();
   }
 }

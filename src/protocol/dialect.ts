@@ -10,14 +10,20 @@ import type { RpcError } from "../core/error.ts";
 import type { Metadata } from "../core/metadata.ts";
 import type { CallKind, MethodInfo } from "../core/method.ts";
 import type { Context, ReplyMetadata } from "../core/context.ts";
+import type { Coder } from "../contract/codec.ts";
 import type { MethodCoders } from "../contract/coders.ts";
 import type { Head } from "../http/message.ts";
 
 /**
- * How messages lie in a body: each behind five bytes of flags and length; each so, and the whole in base64; or one
- * message that is the body.
+ * How messages lie in a body: each behind five bytes of flags and length; each so, and the whole in base64; one
+ * message that is the body; or a text each that ends in a line feed, which coders write themselves. What is read so may
+ * also be `marked-lines`, of which one may say that the call failed, or server-sent `events`.
  */
-export type Framing = "enveloped" | "enveloped-base64" | "bare";
+export type Framing = "enveloped" | "enveloped-base64" | "bare" | "lines" | "marked-lines" | "events";
+
+/** What comes instead of envelopes' headers: a message; how the call ended; in vain. */
+export const endMark = 2;
+export const errorMark = 4;
 
 /**
  * What a request's head says of its call. Read once per distinct head of a connection, so nothing of a single call
@@ -47,6 +53,19 @@ export interface RequestHead {
   readonly accepts: readonly string[];
   /** A request without a body (Connect GET): its only message. */
   readonly message: Uint8Array | undefined;
+  /** Reads messages where they are more than the body says, or in another form. Default: the route's coder. */
+  readonly requestCoder?: ((coders: MethodCoders) => Coder) | undefined;
+  /** How replies are written, where not as requests are. */
+  readonly reply?: ReplyForm | undefined;
+}
+
+/** How the messages of a reply are written, where it is not as those of its request. */
+export interface ReplyForm {
+  readonly framing: Framing;
+  /** Of one reply, if framed as `lines`; else of all that have this request's head. */
+  coder(coders: MethodCoders): Coder;
+  /** What a stream that is silent says every now and then. */
+  readonly heartbeat?: { readonly bytes: Uint8Array; readonly everyMs: number } | undefined;
 }
 
 /** What of the contract an error's declared data need on a wire: undefined where the call's route is not known. */
@@ -81,7 +100,7 @@ export interface ServerDialect {
     request: RequestHead, compression: string | undefined, reply: ReplyMetadata | undefined,
     bodyBytes: number | undefined,
   ): Head;
-  /** The end of an enveloped response that began. Throws `invalid_argument` for metadata that it cannot say. */
+  /** The end of an enveloped response that began; of one in lines, its last. Throws `invalid_argument` for metadata that it cannot say. */
   end(request: RequestHead, error: RpcError | undefined, trailer: Metadata | undefined, coders: ErrorCoders): End;
   /**
    * A failure before any message: a whole reply. `request` is undefined when the head itself could not be read.
@@ -135,6 +154,11 @@ export interface ClientDialect {
     target: Target, context: Context, timeoutMs: number | undefined, compressed: boolean,
     message: Uint8Array | undefined,
   ): Head;
+  /**
+   * What of an encoded message is the request's body, where its head has the rest; undefined for no body at all.
+   * Default: all of it, unless the head's method is GET.
+   */
+  body?(head: Head, message: Uint8Array): Uint8Array | undefined;
   /** Reads a response's head. With `last` the whole response is this head. */
   response(head: Head, last: boolean, target: Target): ResponseHead;
   /** How the call ended, by the body of a response whose head said `error`. */

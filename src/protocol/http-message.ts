@@ -46,7 +46,7 @@ export function encodeMessage(
     throw new RpcError("internal", "a call was made from a getter or toJSON of a value being encoded",
       { phase: "encode" });
   }
-  const headerBytes = framing === "bare" ? 0 : envelopeHeaderBytes;
+  const headerBytes = headerBytesOf(framing);
   if (scratch.bytes.length > mostKeptBytes) scratch.bytes = allocateBytes(leastBytes);
   scratch.position = headerBytes;
   isEncoding = true;
@@ -82,6 +82,11 @@ function compress(compression: Compression, from: number, always: boolean): bool
   scratch.position = from;
   scratch.writeBytes(smaller);
   return true;
+}
+
+/** The bytes that stand before each message. */
+export function headerBytesOf(framing: Framing): number {
+  return framing === "enveloped" || framing === "enveloped-base64" ? envelopeHeaderBytes : 0;
 }
 
 /** Sends `bytes[0, length)` as a piece of the body. */

@@ -50,6 +50,10 @@ export function sendEnd(exchange: Exchange, framing: Framing, end: End): void {
     exchange.trailers(end.trailers);
     return;
   }
+  if (framing === "lines") {
+    sendPiece(exchange, framing, end.payload, end.payload.length, true);
+    return;
+  }
   const bytes = new Uint8Array(envelopeHeaderBytes + end.payload.length);
   writeEnvelopeHeader(bytes, 0, end.flags, end.payload.length);
   bytes.set(end.payload, envelopeHeaderBytes);
@@ -60,6 +64,12 @@ export function sendEnd(exchange: Exchange, framing: Framing, end: End): void {
 export function cardinality(what: string): RpcError {
   return expected("unimplemented", `${what} came for a method that takes exactly one`,
     { phase: "decode", retryable: false });
+}
+
+/** The end of a call whose request does not go on. */
+export function stalled(hasBegun: boolean, stallTimeoutMs: number): RpcError {
+  const what = hasBegun ? "a message was left unfinished" : "the call's message did not come";
+  return expected("unavailable", `${what} for ${stallTimeoutMs} ms (stallTimeoutMs)`, { phase: "network" });
 }
 
 /** A reply that cannot be encoded or sent is a mistake of the handler's; one that has no room is not. */

@@ -1,5 +1,6 @@
 /** One call as a server sees it over HTTP, whatever its dialect and shape. */
 import { Alarm } from "../core/alarm.ts";
+import type { Coder } from "../contract/codec.ts";
 import type { Context } from "../core/context.ts";
 import { expected, RpcError } from "../core/error.ts";
 import { isPromise } from "../core/service.ts";
@@ -8,10 +9,11 @@ import { BodyReader } from "./body-reader.ts";
 import type { End, RequestHead } from "./dialect.ts";
 import { compressedFlag, envelopeHeaderBytes, envelopeLength, type EnvelopeSink } from "./envelope.ts";
 import { HttpInbox } from "./http-inbox.ts";
-import { decodeMessage, encodeMessage, sendPiece, sendReply } from "./http-message.ts";
+import { type Heartbeat, heartbeat } from "./http-heartbeat.ts";
+import { decodeMessage, encodeMessage, headerBytesOf, sendPiece, sendReply } from "./http-message.ts";
 import { lingerMs } from "./http-remainder.ts";
 import {
-  bareHead, cardinality, errorEnd, sendEnd, successEnd, successHead, unexpected, unsayable,
+  bareHead, cardinality, errorEnd, sendEnd, stalled, successEnd, successHead, unexpected, unsayable,
 } from "./http-reply.ts";
 import { HttpSender } from "./http-sender.ts";
 import type { CarrierState, Reading } from "./http-server.ts";
@@ -41,6 +43,9 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
   #reader: BodyReader | undefined = undefined;
   #inbox: HttpInbox | undefined = undefined;
   #sender: HttpSender | undefined = undefined;
+  /** Of a stream: what writes its messages, and speaks in between. */
+  #coder: Coder | undefined = undefined;
+  #heart: Heartbeat | undefined = undefined;
   /** What of the piece being read the inbox has been told, and of earlier pieces, of its first message. */
   #told = 0;
   #toldBefore = 0;
@@ -97,7 +102,7 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     try {
       this.envelope(0, message, 0, message.length);
     } catch (error) {
-      this.#refuse(RpcError.from(error, "internal"));
+      this.#stop(RpcError.from(error, "internal"), true);
       return;
     }
     if (!this.#over) this.#run(this.#message);
@@ -137,7 +142,7 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
       this.#reader.push(bytes, start, end);
       if (!last && !this.isSet) this.#wait();
     } catch (error) {
-      this.#refuse(RpcError.from(error, "internal"));
+      this.#stop(RpcError.from(error, "internal"), true);
     }
   }
 
@@ -153,21 +158,16 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     this.#toldBefore = reader.heldBytes;
     this.#goesOn(end - start, this.#toldBefore === 0);
     try {
-      this.#account(end - start - reader.push(bytes, start, end));
+      this.#surplus += end - start - reader.push(bytes, start, end);
+      // What a text encoding took beyond the bytes it said is room at once.
+      if (this.#surplus > 0) this.#exchange.consumed(this.#surplus);
+      this.#surplus = Math.min(0, this.#surplus);
       const rest = reader.heldBytes - this.#toldBefore;
       if (rest > 0 && !this.#over) inbox.partial(rest);
     } catch (error) {
       this.#exchange.consumed(Math.max(0, end - start - this.#told));
-      this.#refuse(RpcError.from(error, "internal"));
+      this.#stop(RpcError.from(error, "internal"), true);
     }
-  }
-
-  /** What a text encoding took beyond the bytes it said is room at once. */
-  #account(surplus: number): void {
-    this.#surplus += surplus;
-    if (this.#surplus <= 0) return;
-    this.#exchange.consumed(this.#surplus);
-    this.#surplus = 0;
   }
 
   envelope(flags: number, bytes: Uint8Array, start: number, end: number): boolean {
@@ -177,8 +177,8 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     if (flags > compressedFlag) {
       throw new RpcError("internal", `a message has unknown flags (${flags})`, { phase: "decode" });
     }
-    const isCompressed = framing === "bare" ? compression !== undefined : flags === compressedFlag;
-    const value = decodeMessage(this.#route.coders.request, bytes, start, end, isCompressed, compression,
+    const isCompressed = headerBytesOf(framing) === 0 ? compression !== undefined : flags === compressedFlag;
+    const value = decodeMessage(this.#reading.requestCoder as Coder, bytes, start, end, isCompressed, compression,
       this.#state.server.settings.maxMessageBytes);
     if (this.#inbox === undefined) {
       if (this.#message !== nothing) throw cardinality("more than one message");
@@ -186,7 +186,7 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
       return true;
     }
     // The first of a piece may have begun in earlier ones, whose part the inbox knows.
-    const cost = end - start + (framing === "bare" ? 0 : envelopeHeaderBytes) - this.#toldBefore;
+    const cost = end - start + headerBytesOf(framing) - this.#toldBefore;
     this.#toldBefore = 0;
     this.#told += cost;
     this.#goesOn(cost, true);
@@ -222,15 +222,10 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
         this.envelope(0, none, 0, 0);
       }
     } catch (error) {
-      this.#refuse(RpcError.from(error, "internal"));
+      this.#stop(RpcError.from(error, "internal"), true);
       return;
     }
     if (!this.#over) this.#run(this.#message);
-  }
-
-  /** Ends the call because of what its caller sent. */
-  #refuse(failure: RpcError): void {
-    this.#stop(failure, true);
   }
 
   #run(request: unknown): void {
@@ -259,22 +254,27 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     const items = (isPromise(answer) ? await answer : answer) as AsyncIterable<unknown>;
     this.#sender = new HttpSender(this.#exchange, (value) => this.#send(value));
     if (this.#over) this.#sender.stop();
+    const { clock } = this.#state.server.serving.runtime;
+    if (!this.#over) this.#heart = heartbeat(this.#request.reply, clock, this.#exchange, this.#open);
     await this.#sender.sendAll(items);
   }
 
+  readonly #open = (): void => {
+    if (!this.#headSent) this.#sendHead(successHead(this.#reading, this.#context.reply));
+  };
+
   /** Sends one message of a stream. */
   #send(value: unknown): void {
-    const { framing } = this.#request;
-    const compression = this.#reading.replyCompression;
+    const { replyFraming: framing, replyCompression: compression } = this.#reading;
     const { compressAboveBytes } = this.#state.server.settings;
-    const coder = this.#route.coders.response;
+    const coder = this.#coder ??= this.#reading.streamCoder();
     const { bytes, length } = encodeMessage(coder, value, framing, compression, compressAboveBytes);
-    if (!this.#headSent) this.#sendHead(successHead(this.#reading, this.#context.reply));
+    this.#open();
     sendPiece(this.#exchange, framing, bytes, length, false);
   }
 
-  #sendHead(head: Head): void {
-    this.#exchange.head(head, false);
+  #sendHead(head: Head, last = false): void {
+    this.#exchange.head(head, last);
     this.#headSent = true;
   }
 
@@ -288,7 +288,7 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
       const end = successEnd(this.#reading, this.#state.withLoad(this.#context.reply?.trailer, this.#reading));
       if (head !== undefined) this.#sendHead(head);
       this.#leave();
-      sendEnd(this.#exchange, this.#request.framing, end);
+      sendEnd(this.#exchange, this.#reading.replyFraming, end);
     } catch (error) {
       this.#fail(unsayable(error));
       return;
@@ -314,20 +314,21 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
   #reply(answer: unknown): void {
     const state = this.#state;
     const { reply } = this.#context;
-    const { framing } = this.#request;
+    const { replyFraming: framing } = this.#reading;
     const { settings } = state.server;
     const trailer = state.withLoad(reply?.trailer, this.#reading);
     const compression = this.#reading.replyCompression;
-    const coder = this.#route.coders.response;
+    const coder = this.#reading.replyCoder as Coder;
     if (framing === "bare") {
       const { bytes, length, compressed } =
         encodeMessage(coder, answer, framing, compression, settings.compressAboveBytes);
       const name = compressed ? compression?.name : undefined;
       const head = bareHead(this.#reading, name, reply?.header, trailer, length);
       if (length > tailAboveBytes) state.checkTail(length);
-      this.#sendHead(head);
+      const isHead = this.#head.method === "HEAD";
+      this.#sendHead(head, isHead);
       this.#leave();
-      sendPiece(this.#exchange, framing, bytes, length, true);
+      if (!isHead) sendPiece(this.#exchange, framing, bytes, length, true);
       return;
     }
     const head = successHead(this.#reading, this.#context.reply);
@@ -338,7 +339,7 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     this.#leave();
     sendPiece(this.#exchange, framing, bytes, length, false);
     if (length > tailAboveBytes && !this.#exchange.writable) this.#sendTail(end, length);
-    else sendEnd(this.#exchange, this.#request.framing, end);
+    else sendEnd(this.#exchange, framing, end);
   }
 
   /** The end follows when the caller has taken what goes before; till then the call is not forgotten. */
@@ -381,8 +382,8 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     try {
       if (!this.#headSent) {
         sendReply(exchange, dialect.refusal(this.#request, this.#head, failure, reply, this.#route.coders));
-      } else if (this.#tail === undefined && this.#request.framing !== "bare") {
-        sendEnd(exchange, this.#request.framing, errorEnd(this.#reading, failure, reply?.trailer));
+      } else if (this.#tail === undefined && this.#reading.replyFraming !== "bare") {
+        sendEnd(exchange, this.#reading.replyFraming, errorEnd(this.#reading, failure, reply?.trailer));
       } else {
         exchange.reset("cancel");
       }
@@ -399,7 +400,7 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     }
     const end = this.#tail;
     this.#dropTail();
-    sendEnd(this.#exchange, this.#request.framing, end);
+    sendEnd(this.#exchange, this.#reading.replyFraming, end);
     this.#linger();
   }
 
@@ -428,9 +429,7 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
       this.#stop(expected("deadline_exceeded", "the deadline passed while the server was at work",
         { phase: "handler", retryable: false }), true);
     } else if (this.#stalled(nowMs)) {
-      const what = this.#reader === undefined ? "the call's message did not come" : "a message was left unfinished";
-      const why = `${what} for ${settings.stallTimeoutMs} ms (stallTimeoutMs)`;
-      this.#refuse(expected("unavailable", why, { phase: "network" }));
+      this.#stop(stalled(this.#reader !== undefined, settings.stallTimeoutMs), true);
     } else {
       this.#wait();
     }
@@ -477,6 +476,7 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
   #leave(): void {
     this.#over = true;
     this.#disarm();
+    this.#heart?.stop();
     this.#sender?.stop();
     this.#reader?.stop();
     this.#inbox?.settle();

@@ -9,8 +9,9 @@ import { expected, RpcError } from "../core/error.ts";
 import { endIsTold } from "../core/gate.ts";
 import { emptyMetadata, type Metadata } from "../core/metadata.ts";
 import { type Carrier, type Exchange, Head, type HttpHandler, type HttpSink } from "../http/message.ts";
+import type { Coder } from "../contract/codec.ts";
 import type { Compression } from "../wire/compression.ts";
-import type { End, Reply, RequestHead, ServerDialect } from "./dialect.ts";
+import type { End, Framing, Reply, RequestHead, ServerDialect } from "./dialect.ts";
 import type { Budget } from "./envelope.ts";
 import { compressionNamed, sendReply } from "./http-message.ts";
 import { Remainder } from "./http-remainder.ts";
@@ -133,7 +134,12 @@ export class HttpServing {
       return head.memo = new Reading(this, dialect, { request, route, error: this.#unknownCompression(request) });
     }
     const wantsLoad = head.fields[loadWantedName] === loadWantedFormat;
-    return head.memo = new Reading(this, dialect, { request, route, compression, wantsLoad });
+    try {
+      return head.memo = new Reading(this, dialect, { request, route, compression, wantsLoad });
+    } catch (error) {
+      // A type that the codec of one side cannot say.
+      return head.memo = new Reading(this, dialect, { request, route, error: RpcError.from(error, "internal") });
+    }
   }
 
   #unknownCompression({ compression }: RequestHead): RpcError {
@@ -201,6 +207,10 @@ export class Reading {
   readonly wantsLoad: boolean;
   /** What contexts take from the head; undefined when there is nothing. */
   readonly fields: ContextFields | undefined;
+  /** How the messages of both ways are coded and lie in their bodies. */
+  readonly requestCoder: Coder | undefined;
+  readonly replyCoder: Coder | undefined;
+  readonly replyFraming: Framing;
   /** The head and end of an enveloped success without metadata, once one was made. */
   okHead: Head | undefined = undefined;
   okEnd: End | undefined = undefined;
@@ -217,6 +227,17 @@ export class Reading {
     this.wantsLoad = read.wantsLoad ?? false;
     this.replyCompression = replyCompression(server.compressions, dialect, request, read.compression);
     this.fields = request === undefined ? undefined : fieldsOf(request);
+    const coders = read.error === undefined ? read.route?.coders : undefined;
+    this.replyFraming = request?.reply?.framing ?? request?.framing ?? "bare";
+    this.requestCoder = coders && (request?.requestCoder?.(coders) ?? coders.request);
+    this.replyCoder = coders && (request?.reply === undefined ? coders.response : request.reply.coder(coders));
+  }
+
+  /** What writes the messages of one stream: lines may be numbered. */
+  streamCoder(): Coder {
+    const { reply } = this.request as RequestHead;
+    const { coders } = this.route as Route;
+    return reply === undefined ? coders.response : reply.coder(coders);
   }
 }
 

@@ -22,3 +22,15 @@ export function httpStatusError({ status, fields }: Head): RpcError {
     (type === undefined ? "" : ` and content type ${JSON.stringify(type.slice(0, 64))}`),
   { remote: true, phase: "server", metadata: metadataOf(fields) });
 }
+
+/** The HTTP status that each code comes with: Connect's table "Error Codes", which google.rpc.Code has too. */
+export const httpStatuses: Readonly<Record<Code, number>> = {
+  cancelled: 499, unknown: 500, invalid_argument: 400, deadline_exceeded: 504, not_found: 404, already_exists: 409,
+  permission_denied: 403, resource_exhausted: 429, failed_precondition: 400, aborted: 409, out_of_range: 400,
+  unimplemented: 501, internal: 500, unavailable: 503, data_loss: 500, unauthenticated: 401,
+};
+
+/** The HTTP status of an error. A method that nobody serves here is a page that is not there: 404. */
+export function httpStatusOf(error: RpcError): number {
+  return error.code === "unimplemented" && error.neverStarted ? 404 : httpStatuses[error.code];
+}

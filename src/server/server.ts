@@ -11,6 +11,7 @@ import type { Codec } from "../contract/codec.ts";
 import type { AnyContract } from "../contract/service.ts";
 import type { Handlers } from "../contract/types.ts";
 import type { NativeSettings } from "../protocol/native/index.ts";
+import { PathTable } from "../protocol/http-json/index.ts";
 import type { Admission, Router, Serving } from "../protocol/router.ts";
 import type { Wire } from "../protocol/wire.ts";
 import type { Compression } from "../wire/compression.ts";
@@ -121,6 +122,7 @@ class ListeningServer implements Server {
   readonly #options: ServerOptions;
   readonly #observer: Observer;
   readonly #routes: Routes;
+  readonly #paths = new PathTable();
   readonly #admission: Admission;
   readonly #maxConnections: number;
   readonly #reception: ReceptionOptions;
@@ -140,6 +142,9 @@ class ListeningServer implements Server {
     this.#observer = options.observer ?? {};
     this.#maxConnections = limit("maxConnections", options.maxConnections);
     const { reflection = false } = options;
+    for (const contract of (options.http?.json || {}).contracts ?? []) {
+      this.#paths.add(contract, this.#paths.plan(contract));
+    }
     const stack = serverStack(runtime, this.#observer, options, options.fallback !== undefined);
     this.health = healthOf({ services: () => this.services });
     this.#routes = new Routes({
@@ -163,7 +168,8 @@ class ListeningServer implements Server {
       openingTimeoutMs: options.openingTimeoutMs ?? defaultOpeningTimeoutMs,
       wires: createWires(serving, {
         native: { region: options.region ?? "", zone: options.zone ?? "", ...options.settings },
-        compressions: options.compressions ?? [], http: options.http ?? {}, ended,
+        compressions: options.compressions ?? [], http: options.http ?? {}, ended, paths: this.#paths,
+        codecs: options.codecs ?? [],
         more: options.wires ?? [],
         health: options.health === false ? undefined : this.health,
       }),
@@ -191,7 +197,9 @@ class ListeningServer implements Server {
   }
 
   implement<S extends AnyContract>(contract: S, handlers: Handlers<S>): this {
+    const paths = this.#paths.plan(contract);
     this.#routes.add(contract, handlers);
+    this.#paths.add(contract, paths);
     this.health.refresh();
     return this;
   }
@@ -202,8 +210,9 @@ class ListeningServer implements Server {
       ? hostPort(options.host ?? "127.0.0.1", options.port ?? 0)
       : `unix:${options.path}`;
     const { tls, plaintext = false } = this.#options;
-    const listener = await this.#runtime.network.listen(wanted, this.#accept, tls && {
-      security: tls.offering(this.#applicationProtocols()), plaintext, openingTimeoutMs: this.#reception.openingTimeoutMs,
+    const listener = await this.#runtime.network.listen(wanted, (stream) => this.#accepted(stream), tls && {
+      security: tls.offering(this.#applicationProtocols()), plaintext,
+      openingTimeoutMs: this.#reception.openingTimeoutMs,
       refused: (peer, error) =>
         this.#observer.event?.("server.connection.refused", { peer, why: error.message }),
     });

@@ -1,5 +1,8 @@
 /** The wires that a server speaks on its port, each made from what the server lends to it. */
 import type { AcceptOwner } from "../core/connection.ts";
+import type { Codec } from "../contract/codec.ts";
+import type { AnyContract } from "../contract/service.ts";
+import { codecByName } from "../codec/choose.ts";
 import { RpcError } from "../core/error.ts";
 import { http1Accept } from "../http/h1/server.ts";
 import type { Http1ServerSettings } from "../http/h1/settings.ts";
@@ -10,6 +13,7 @@ import { connectServer, type ConnectServerOptions } from "../protocol/connect/in
 import { type CorsOptions, withCors } from "../protocol/cors.ts";
 import { grpcServer } from "../protocol/grpc/index.ts";
 import { grpcWebServer } from "../protocol/grpc-web/index.ts";
+import { httpJsonServer, type PathTable } from "../protocol/http-json/index.ts";
 import type { HttpProtocolSettings } from "../protocol/http-settings.ts";
 import { serveHttp } from "../protocol/http-server.ts";
 import {
@@ -19,6 +23,7 @@ import { nativeAccept, type NativeSettings } from "../protocol/native/index.ts";
 import { nativeSpeech } from "../protocol/native/websocket.ts";
 import { webSocketUpgrade } from "../protocol/websocket.ts";
 import type { Serving } from "../protocol/router.ts";
+import { thriftWire } from "../protocol/thrift/index.ts";
 import type { ServedWire, Wire } from "../protocol/wire.ts";
 import type { Compression } from "../wire/compression.ts";
 import type { ServerHealth } from "./health.ts";
@@ -29,6 +34,9 @@ export interface WireOptions {
   readonly native: Partial<NativeSettings>;
   readonly compressions: readonly Compression[];
   readonly http: HttpOptions;
+  /** Where methods are found by plain HTTP. */
+  readonly paths: PathTable;
+  readonly codecs: readonly Codec[];
   /** What `/healthz` says; undefined where it says nothing. */
   readonly health: ServerHealth | undefined;
   /** Wires beside native and HTTP; of equal names the last counts. */
@@ -48,21 +56,36 @@ export interface HttpOptions {
   readonly connect?: ConnectServerOptions | undefined;
   /** Pages of which origins may call. Default: of none but the server's own. */
   readonly cors?: CorsOptions | undefined;
+  /**
+   * Plain HTTP by paths (docs/http-json.md), beside gRPC, gRPC-Web and Connect. Default on; false for none.
+   */
+  readonly json?: HttpJsonOptions | false | undefined;
   /** JSON-RPC 2.0, posted to `/jsonrpc` and by WebSocket: its limits. Default on; false for none. */
   readonly jsonRpc?: Partial<JsonRpcSettings> | false | undefined;
   /** Serves requests that are no calls. Default: answered with 404, 405 or 415, naming what is served. */
   readonly fallback?: HttpHandler | undefined;
 }
 
+export interface HttpJsonOptions {
+  /** How often an event stream that is silent shows that it lives, in milliseconds. Default 15,000. */
+  readonly heartbeatMs?: number | undefined;
+  /** Contracts whose paths are served though their handlers are elsewhere: those of a gateway. Default none. */
+  readonly contracts?: readonly AnyContract[] | undefined;
+}
+
 /** Every server's wires beside native and HTTP. */
-const standardWires: readonly Wire[] = [];
+const standardWires: readonly Wire[] = [thriftWire()];
 
 /** Those of which detection is surest come first. */
 export function createWires(serving: Serving, options: WireOptions): readonly ServedWire[] {
   const { http, health, ended, compressions } = options;
   const { runtime } = serving;
+  const json = http.json === false ? [] : [httpJsonServer({
+    table: options.paths, codec: (name) => codecByName(name, options.codecs),
+    leavesUnknown: http.fallback !== undefined, heartbeatMs: http.json?.heartbeatMs,
+  })];
   const calls = serveHttp(serving, {
-    dialects: [grpcServer(), connectServer(http.connect), grpcWebServer()],
+    dialects: [grpcServer(), ...json, connectServer(http.connect), grpcWebServer()],
     settings: http.calls, compressions, fallback: http.fallback,
   });
   const known = health === undefined ? calls : withHealthz(runtime.clock, health, calls);

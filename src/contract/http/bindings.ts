@@ -56,7 +56,7 @@ function bind(method: AnyMethod, binding: HttpBinding, isDeclared: boolean): Bou
   }
   const fields = template.variables.map(({ field }) => variableField(input as Model, field, refuse));
   if (body !== undefined && body !== "*") {
-    if (memberNamed(input as Model, body) === undefined) throw refuse(missing("body", body, input as Model));
+    if (memberNamed(input as Model, body) === undefined) throw refuse(missing("body", body, input));
     if (template.variables.some(({ field }) => memberNamed(input as Model, field[0] ?? "") ===
       memberNamed(input as Model, body))) throw refuse(`${body} is in the path and the body`);
   }

@@ -48,9 +48,9 @@ const known = new Set<string>([...httpVerbs, "body", "responseBody", "additional
  * is checked when a server implements the contract or a client calls it: types are read no sooner.
  */
 export function readHttpRule(rule: HttpRule): readonly HttpBinding[] {
-  const { additional = [], ...first } = rule as HttpRule & { readonly additional?: readonly HttpPath[] };
+  const { additional = [], ...first } = rule;
   if (additional.length >= maxPaths) throw refused("additional", `has ${additional.length} paths; at most ${maxPaths}`);
-  return [readPath(first as HttpPath, "http"), ...additional.map((one, i) => {
+  return [readPath(first, "http"), ...additional.map((one, i) => {
     if ("additional" in one) throw refused(`additional[${i}]`, "has further paths of its own; list them beside it");
     return readPath(one, `http.additional[${i}]`);
   })];
@@ -69,7 +69,9 @@ function readPath(given: HttpPath, where: string): HttpBinding {
   const path = given[verb] as string;
   const { body, responseBody } = given;
   const template = parseTemplate(path, `${where}.${verb}`);
-  if (body !== undefined && (typeof body !== "string" || body === "")) throw refused(`${where}.body`, "is no field or *");
+  if (body !== undefined && (typeof body !== "string" || body === "")) {
+    throw refused(`${where}.body`, "is neither a field nor *");
+  }
   if (body !== undefined && (verb === "get" || verb === "delete")) {
     throw refused(`${where}.body`, `is ${JSON.stringify(body)}, but ${verb.toUpperCase()} has no body: ` +
       "what no template names comes in the query");

@@ -5,7 +5,10 @@
 import { RpcError } from "../../core/error.ts";
 
 /** What stands between two slashes: text, one segment of any text (`*`), or all that follows (`**`). */
-export type Segment = { readonly kind: "literal"; readonly text: string } | { readonly kind: "one" | "rest" };
+export type Segment =
+  | { readonly kind: "literal"; readonly text: string }
+  | { readonly kind: "one" }
+  | { readonly kind: "rest" };
 
 /** A field of the request, and the segments that it is: `[from, to)` of the template's. */
 export interface TemplateVariable {
@@ -33,7 +36,7 @@ const literalPattern = /^(?:[A-Za-z0-9\-._~!$&'()+,;@]|%[0-9A-Fa-f]{2})+$/;
 /** Reads a template. Throws `invalid_argument` naming `where`, the character and what was expected there. */
 export function parseTemplate(text: string, where: string): PathTemplate {
   const fail = (at: number, why: string): RpcError => new RpcError("invalid_argument",
-    `rpc: ${where} is ${JSON.stringify(String(text).slice(0, 128))}: ${why} at character ${at}`);
+    `rpc: ${where} is ${JSON.stringify(text).slice(0, 128)}: ${why} at character ${at}`);
   if (typeof text !== "string" || !text.startsWith("/")) throw fail(0, "expected a path that begins with /");
   if (text.length > maxChars) throw fail(maxChars, `more than ${maxChars} characters`);
   const segments: Segment[] = [];
@@ -43,8 +46,11 @@ export function parseTemplate(text: string, where: string): PathTemplate {
     if (segments.at(-1)?.kind === "rest") throw fail(at, "a segment behind **, which takes all that follows");
     if (part === "*") segments.push({ kind: "one" });
     else if (part === "**") segments.push({ kind: "rest" });
-    else if (literalPattern.test(part)) segments.push({ kind: "literal", text: unescaped(part, () => fail(at, "bad %")) });
-    else throw fail(at, part === "" ? "an empty segment" : `${JSON.stringify(part.slice(0, 32))}, which is no segment`);
+    else if (literalPattern.test(part)) {
+      segments.push({ kind: "literal", text: unescaped(part, () => fail(at, "bad %")) });
+    } else {
+      throw fail(at, part === "" ? "an empty segment" : `${JSON.stringify(part.slice(0, 32))}, which is no segment`);
+    }
   };
   let at = 1;
   let verb: string | undefined;
@@ -76,7 +82,9 @@ interface Parsing {
 }
 
 /** Reads `{field}` or `{field=a/*}`; returns the offset behind it. */
-function variable(text: string, at: number, { segments, variables, push, fail }: Parsing): number {
+function variable(text: string, at: number, parsing: Parsing): number {
+  const { segments, variables } = parsing;
+  const fail = (where: number, why: string): RpcError => parsing.fail(where, why);
   const close = text.indexOf("}", at);
   if (close < 0) throw fail(at, "a { that nothing closes");
   const inside = text.slice(at + 1, close);
@@ -88,7 +96,7 @@ function variable(text: string, at: number, { segments, variables, push, fail }:
   const pattern = equals < 0 ? "*" : inside.slice(equals + 1);
   let offset = at + 1 + (equals < 0 ? 0 : equals + 1);
   for (const part of pattern.split("/")) {
-    push(part, offset);
+    parsing.push(part, offset);
     offset += part.length + 1;
   }
   const to = segments.length;

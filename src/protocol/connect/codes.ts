@@ -1,13 +1,8 @@
 /** Connect's names of the status codes, and the HTTP status that each error of a unary call comes with. */
 import type { Code } from "../../core/code.ts";
-import type { RpcError } from "../../core/error.ts";
+import { httpStatuses } from "../http-status.ts";
 
-/** By the table "Error Codes" of the protocol reference. */
-const statuses: Readonly<Record<Code, number>> = {
-  cancelled: 499, unknown: 500, invalid_argument: 400, deadline_exceeded: 504, not_found: 404, already_exists: 409,
-  permission_denied: 403, resource_exhausted: 429, failed_precondition: 400, aborted: 409, out_of_range: 400,
-  unimplemented: 501, internal: 500, unavailable: 503, data_loss: 500, unauthenticated: 401,
-};
+export { httpStatusOf } from "../http-status.ts";
 
 /** The name of a code on the wire: ours but for `canceled`. */
 export function connectCode(code: Code): string {
@@ -18,10 +13,5 @@ export function connectCode(code: Code): string {
 export function codeFromConnect(name: unknown): Code | undefined {
   if (typeof name !== "string") return undefined;
   if (name === "canceled") return "cancelled";
-  return Object.hasOwn(statuses, name) && name !== "cancelled" ? (name as Code) : undefined;
-}
-
-/** The HTTP status of a unary call's error. A method that nobody serves here is a page that is not there: 404. */
-export function httpStatusOf(error: RpcError): number {
-  return error.code === "unimplemented" && error.neverStarted ? 404 : statuses[error.code];
+  return Object.hasOwn(httpStatuses, name) && name !== "cancelled" ? (name as Code) : undefined;
 }
