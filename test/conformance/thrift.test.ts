@@ -6,7 +6,8 @@ import * as z from "zod";
 import { createClientOn } from "../../src/client/index.ts";
 import { type Client, isError, rpc, service } from "../../src/contract/index.ts";
 import type { Runtime } from "../../src/core/index.ts";
-import { thrift, type ThriftOptions } from "../../src/protocol/index.ts";
+import { thrift, type ThriftOptions, thriftWire } from "../../src/protocol/index.ts";
+import type { Wire } from "../../src/protocol/wire.ts";
 import { nodeRuntime } from "../../src/runtime/node/index.ts";
 import { createSimulation } from "../../src/runtime/sim/index.ts";
 import { createServerOn } from "../../src/server/index.ts";
@@ -20,8 +21,14 @@ function casesFor({ transport }: ThriftOptions): typeof lawCases {
     transport === "header" && /^(?:metadata|deadline)/.test(name));
 }
 
+const maxMessageBytes = 6_000_000;
+const wiresFor = ({ encoding }: ThriftOptions): Wire[] => (encoding === "json" ? [thriftWire({ maxMessageBytes })] : []);
+
 const variants: readonly ThriftOptions[] = (["framed", "buffered", "header"] as const).flatMap((transport) =>
-  (["binary", "compact", "json"] as const).map((encoding) => ({ transport, encoding })));
+  (["binary", "compact", "json"] as const).map((encoding) => ({
+    // In JSON bytes are a third longer.
+    transport, encoding, ...(encoding === "json" ? { maxMessageBytes } : {}),
+  })));
 
 function simulated(name: string, options: ThriftOptions, decorate: (runtime: Runtime) => Runtime): void {
   describe(name, () => {
@@ -30,7 +37,7 @@ function simulated(name: string, options: ThriftOptions, decorate: (runtime: Run
         const simulation = createSimulation({ seed: 1, link: { latencyMs: 1 } });
         const host = (of: string): Runtime => decorate(simulation.host(of));
         const seen: Seen = { produced: 0, cancelled: [] };
-        const server = createServerOn(host("server")).implement(Law, lawHandlers(seen));
+        const server = createServerOn(host("server"), { wires: wiresFor(options) }).implement(Law, lawHandlers(seen));
         const main = async (): Promise<void> => {
           const address = await server.listen({ host: "server", port: 1 });
           const runtime = host("client");
@@ -56,7 +63,7 @@ for (const options of variants) {
 function real(name: string, runtime: Runtime, options: ThriftOptions): void {
   describe(name, () => {
     const seen: Seen = { produced: 0, cancelled: [] };
-    const server = createServerOn(runtime).implement(Law, lawHandlers(seen));
+    const server = createServerOn(runtime, { wires: wiresFor(options) }).implement(Law, lawHandlers(seen));
     let client: Client<typeof Law> & { $: { close(): void } };
     before(async () => {
       client = createClientOn(runtime, Law, { address: await server.listen(), protocol: thrift(options) });

@@ -12,7 +12,7 @@ import { writeCallFields } from "./call-fields.ts";
 import { ThriftCall } from "./client-call.ts";
 import { hasHeader, readHeader, type ThriftHeader, writeHeader } from "./header.ts";
 import {
-  malformed, MessageHead, MessageType, nameBytes, type ThriftEncoding, writeHead, writeTail,
+  checkSize, malformed, MessageHead, MessageType, nameBytes, type ThriftEncoding, writeHead, writeTail,
 } from "./message.ts";
 import type { Spoken } from "./opening.ts";
 import { ThriftOutbox } from "./outbox.ts";
@@ -141,6 +141,7 @@ export class ThriftConnection implements Connection, ByteSink {
       writeHead(outbox, encoding, name, type, id);
       coders.request.encode(request, outbox);
       writeTail(outbox, encoding);
+      checkSize(outbox.payloadBytes, this.#options.settings.maxMessageBytes);
       outbox.end();
     } catch (error) {
       outbox.abort();
@@ -155,6 +156,7 @@ export class ThriftConnection implements Connection, ByteSink {
     writeHead(message, encoding, name, method.oneway === true ? MessageType.oneway : MessageType.call, id);
     coders.request.encode(request, message);
     writeTail(message, encoding);
+    checkSize(message.position, this.#options.settings.maxMessageBytes);
     const left = context.deadline - context.startedMs;
     const timeoutMs = left > Number.MAX_SAFE_INTEGER ? undefined : Math.max(1, Math.ceil(left));
     const fields = writeCallFields(context, timeoutMs);

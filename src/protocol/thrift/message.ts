@@ -147,6 +147,13 @@ export function ascii(text: string): Uint8Array {
   return Uint8Array.from(text, (char) => char.charCodeAt(0));
 }
 
+/** Throws for a message that its receiver would not take, most likely having the same limit. */
+export function checkSize(size: number, maxMessageBytes: number): void {
+  if (size <= maxMessageBytes) return;
+  throw new RpcError("resource_exhausted", `a message of ${size} bytes exceeds maxMessageBytes ${maxMessageBytes}`,
+    { phase: "encode", retryable: false });
+}
+
 function cutOff(): RpcError {
   return malformed("it is cut off");
 }

@@ -13,7 +13,7 @@ import { readCallFields, writeReplyFields } from "./call-fields.ts";
 import { type Failure, failureOf } from "./failure.ts";
 import { hasHeader, readHeader, type ThriftHeader, writeHeader } from "./header.ts";
 import {
-  malformed, MessageHead, MessageType, nameBytes, type ThriftEncoding, writeHead, writeTail,
+  checkSize, malformed, MessageHead, MessageType, nameBytes, type ThriftEncoding, writeHead, writeTail,
 } from "./message.ts";
 import { type Spoken, spokenBy } from "./opening.ts";
 import { ThriftOutbox } from "./outbox.ts";
@@ -340,19 +340,22 @@ export class ThriftServerConnection implements ByteSink, ServedConnection {
         writeHead(outbox, asked.encoding, asked.replyName, MessageType.reply, asked.seqid);
         coders.response.encode(outcome.value, outbox);
         writeTail(outbox, asked.encoding);
+        checkSize(outbox.payloadBytes, this.settings.maxMessageBytes);
         outbox.end();
       } else {
         const writer = new Writer(512);
         writeHead(writer, asked.encoding, asked.replyName, MessageType.reply, asked.seqid);
         coders.response.encode(outcome.value, writer);
         writeTail(writer, asked.encoding);
+        checkSize(writer.position, this.settings.maxMessageBytes);
         this.#sendHeaded(asked, writer, writeReplyFields(reply, undefined));
       }
     } catch (error) {
       outbox.abort();
       const failure = RpcError.from(error, "internal");
-      this.#sendFailure(asked, new RpcError("internal", `the reply cannot be encoded: ${failure.message}`,
-        { cause: error, phase: "encode", retryable: false }), outcome.context);
+      this.#sendFailure(asked, new RpcError(failure.code === "resource_exhausted" ? failure.code : "internal",
+        `the reply cannot be encoded: ${failure.message}`, { cause: error, phase: "encode", retryable: false }),
+      outcome.context);
     }
   }
 
