@@ -191,6 +191,8 @@ export class Admission extends Alarm implements AdmissionState {
     if (this.#options.backPressure !== undefined) this.#askPrice(this.#options.backPressure, context);
     if (context.method.kind !== "unary") return next(request, context);
     if (!this.isSet) this.#watch(context.startedMs);
+    // Whoever goes on after a standstill may read what came meanwhile before its clock rings.
+    else if (context.startedMs > this.ringsAtMs + standstillMs) this.#catchUp(context.startedMs);
     if (this.inFlight < this.limit && this.#line.size === 0) {
       this.#arrived++;
       return this.#work(next, request, context, context.startedMs);
