@@ -5,7 +5,7 @@ import { machineMs } from "./fleet/messages.ts";
 import { type NetworkNamespace, networkNamespace } from "./fleet/network-namespace.ts";
 import { type LedgerServer, onStage, type Played, type Stage } from "./fleet/stage.ts";
 import { commonErrors, due, failed, picksAt, round, worstStallMs } from "./frame/figures.ts";
-import { atMost, notMeasured, type Row, type Scenario, told, withNote } from "./frame/rows.ts";
+import { atMost, type Row, type Scenario, told, withNote } from "./frame/rows.ts";
 
 const name = "failover";
 const regions = ["east", "west", "south"] as const;
@@ -34,12 +34,6 @@ async function *region(stage: Stage): AsyncGenerator<Row> {
       return stage.servers([settings, settings], isInside ? cable.prefix : []);
     })) as [LedgerServer[], LedgerServer[], LedgerServer[]];
     yield* await stage.play(`region ${how}`, () => regionPlayed(stage, { east, others: [...west, ...south], cable }));
-    if (typeof cable === "string") return;
-    const property = "1 % of the packets lost: calls that failed";
-    const why = cable.lose(1);
-    const everybody = [...east, ...west, ...south];
-    if (why === undefined) yield* await stage.play("packets lost", () => lossPlayed(stage, everybody));
-    else yield notMeasured(name, property, "at most 0.1 %", `this kernel cannot lose packets: ${why}`);
   } finally {
     if (typeof cable !== "string") cable.close();
   }
@@ -96,28 +90,13 @@ function regionRows(report: CrowdReport, faultMs: number, there: ReadonlySet<str
     atMost(name, "region: calls that still went there after 500 ms", round(100 * wrong.length / later.length), 1, "%"),
     atMost(name, "region: last new call to it of its own callers", round(last(true)), 1_000, "ms"),
     withNote(atMost(name, "region: last new call to it of callers elsewhere", round(last(false)), 1_000, "ms"),
-      `${picks.filter(([whose]) => whose !== own).length} in all, which had to spill; ` +
-        "their idle connections are pinged every 5 s"),
+      `${picks.filter(([whose]) => whose !== own).length} in all, which had to spill`),
     withNote(atMost(name, "region: calls that failed", round(100 * failed(all) / all.length), 0.1, "%"),
       commonErrors(report)),
     atMost(name, "region: calls that failed a second later and on", failed(afterwards), 0, "calls"),
     told(name, "region: calls a second", Math.round(1_000 * all.length /
       (Math.max(...all.map(([, , , dueMs]) => dueMs)) - faultMs + 1_000)), "calls"),
   ];
-}
-
-async function lossPlayed(stage: Stage, servers: readonly LedgerServer[]): Promise<Played> {
-  await stage.begin(crowdsOf(servers));
-  const fromMs = machineMs();
-  await stage.wait(stage.options.quick ? 2_000 : 5_000);
-  const lateMs = await stage.latenessMs(servers);
-  const report = await stage.report();
-  const failures = 100 * failed(report.calls) / report.calls.length;
-  return {
-    rows: [withNote(atMost(name, "1 % of the packets lost: calls that failed", round(failures), 0.1, "%"),
-      commonErrors(report))],
-    lateMs: Math.max(lateMs, worstStallMs(report, fromMs)),
-  };
 }
 
 async function *single(stage: Stage): AsyncGenerator<Row> {

@@ -2,7 +2,11 @@
 import { spawnSync } from "node:child_process";
 
 export interface NetworkNamespace {
-  /** The address of this machine's other end, inside. */
+  readonly name: string;
+  /** The cable's ends: devices out here and inside, and their addresses. */
+  readonly outside: string;
+  readonly inside: string;
+  readonly here: string;
   readonly host: string;
   /** What a command is started behind to run inside. */
   readonly prefix: readonly string[];
@@ -10,8 +14,6 @@ export interface NetworkNamespace {
   drop(): void;
   /** From now on nothing that is sent to it gets in, while what it sends comes out. */
   dropInward(): void;
-  /** From now on so many of a hundred packets are lost, either way; answers why not where the kernel cannot. */
-  lose(percent: number): string | undefined;
   /** Lets everything through again. */
   restore(): void;
   close(): void;
@@ -24,9 +26,9 @@ export function networkNamespace(): NetworkNamespace | string {
   const number = made++ % 60;
   const name = `mchaos${process.pid}-${number}`;
   // Names of devices have at most 15 characters.
-  const [outside, inside] = [`mco${process.pid}x${number}`, `mci${process.pid}x${number}`];
+  const [outside, inside] = [`mco${process.pid}x${number}`, `mci${process.pid}x${number}`] as const;
   const block = process.pid % 250;
-  const [here, host] = [`10.213.${block}.${number * 4 + 1}`, `10.213.${block}.${number * 4 + 2}`];
+  const [here, host] = [`10.213.${block}.${number * 4 + 1}`, `10.213.${block}.${number * 4 + 2}`] as const;
   const steps = [
     ["netns", "add", name],
     ["link", "add", outside, "type", "veth", "peer", "name", inside],
@@ -52,15 +54,10 @@ export function networkNamespace(): NetworkNamespace | string {
   const atExit = (): void => close();
   process.once("exit", atExit);
   return {
-    host,
+    name, outside, inside, here, host,
     prefix: ["ip", "netns", "exec", name],
     drop: () => void ip("-n", name, "route", "add", "blackhole", `${here}/32`),
     dropInward: () => void ip("route", "add", "blackhole", `${host}/32`),
-    lose(percent) {
-      const loss = ["root", "netem", "loss", `${percent}%`];
-      return run("tc", "qdisc", "add", "dev", outside, ...loss) ??
-        run("tc", "-n", name, "qdisc", "add", "dev", inside, ...loss);
-    },
     restore() {
       ip("-n", name, "route", "del", "blackhole", `${here}/32`);
       ip("route", "del", "blackhole", `${host}/32`);
@@ -77,7 +74,7 @@ function ip(...args: string[]): string | undefined {
 }
 
 /** Runs a program; answers what went wrong. */
-function run(program: string, ...args: string[]): string | undefined {
+export function run(program: string, ...args: string[]): string | undefined {
   const { status, stderr, error } = spawnSync(program, args, { encoding: "utf8", timeout: 10_000 });
   return status === 0 ? undefined : error?.message ?? (stderr.trim() || `exit code ${status}`);
 }

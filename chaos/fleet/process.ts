@@ -6,13 +6,17 @@ import {
   type Behaviour, type FromCaller, type FromServer, machineMs, type Report, type ToCaller, type ToServer,
 } from "./messages.ts";
 
+/** Whoever forgets to end one leaves none behind. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 /** How long a process has to start, or to answer. */
 const patienceMs = 60_000;
 
 export class FleetProcess<From extends { readonly kind: string }, To extends object> {
   readonly child: ChildProcess;
-  /** Whoever forgets to end it leaves none behind. */
-  readonly #atExit = (): void => void this.signal("SIGKILL");
 
   /** Runs a file of this folder, behind the words of `prefix` (which must replace themselves by it). */
   constructor(file: string, args: readonly string[] = [], prefix: readonly string[] = []) {
@@ -20,7 +24,8 @@ export class FleetProcess<From extends { readonly kind: string }, To extends obj
       ...prefix, process.execPath, fileURLToPath(new URL(file, import.meta.url)), ...args,
     ] as [string, ...string[]];
     this.child = spawn(command, rest, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
-    process.once("exit", this.#atExit);
+    running.add(this.child);
+    this.child.once("exit", () => void running.delete(this.child));
   }
 
   send(message: To): void {
@@ -62,7 +67,6 @@ export class FleetProcess<From extends { readonly kind: string }, To extends obj
   }
 
   async end(): Promise<void> {
-    process.off("exit", this.#atExit);
     if (this.child.exitCode !== null || this.child.signalCode !== null || this.child.pid === undefined) return;
     const exit = once(this.child, "exit");
     this.child.kill("SIGKILL");

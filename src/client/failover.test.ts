@@ -15,6 +15,7 @@ function setUp(servers: Servers, options: Partial<BalancerOptions> = {}) {
   const runtime = simulation.host("client");
   const refused = new Set<string>();
   const script = scripted((connection) => {
+    connection.onPing = () => void runtime.clock.after(1, () => connection.pong(1));
     runtime.clock.after(1, () => {
       if (refused.has(connection.address)) connection.lose("refused");
       else connection.open();

@@ -105,7 +105,7 @@ test("without it only the pings of idle connections find out", async () => {
   assert.deepEqual(suspectsAfter(deadMs), []);
 });
 
-test("there is a ping for every twenty calls at most, five a second for a region, and none where calls go", async () => {
+test("a ping for every twenty calls at most, five a second for a region, and none where calls go", async () => {
   for (const [perSecond, least, most] of [[500, 9.5, 10], [100, 4, 5], [10, 0, 0.6], [0.1, 0, 0.4]] as const) {
     const { calls, pings, clock } = await setUp({
       regions: { home: 1, far: 20, other: 20 }, options: { idleHeartbeatMs: 1e9 },

@@ -1,10 +1,10 @@
 /** Retry of calls that stream: an attempt may be repeated until the first item has reached the caller. */
 import { type Awaitable, type Context, isPromise, mayHaveRun, RpcError, type Service } from "../core/index.ts";
 
-/** What follows a failed attempt: another; nothing, and its error stands; or nothing, and this error in its place. */
+/** What follows a failed attempt: another; nothing, and its error stands; or nothing, with this error in its place. */
 export type Next = Context | RpcError | undefined;
 
-/** Decides on the attempt after `failed`. `retriedKey` is the budget's key of the retry that has just failed, if any. */
+/** Decides on what follows `failed`. `retriedKey` is the budget's key of the retry that has just failed, if any. */
 export type Decide = (
   failed: Context, error: unknown, retriedKey: string | undefined,
 ) => Awaitable<Next>;

@@ -144,7 +144,8 @@ test("a stream that may have run is never said to have not, whatever became of i
         throw unavailable({ neverStarted, retryable: true });
       })();
     };
-    const stream = layer(service)(1, context({}, { kind: "server_stream", idempotent: true })) as AsyncIterable<unknown>;
+    const streams = context({}, { kind: "server_stream", idempotent: true });
+    const stream = layer(service)(1, streams) as AsyncIterable<unknown>;
     await assert.rejects(stream[Symbol.asyncIterator]().next(), (error: RpcError) => {
       assert.equal(error.neverStarted, isCertain);
       assert.equal(/an earlier attempt may have run/.test(error.message), !first && second);
@@ -332,7 +333,7 @@ test("attempts made further up count towards the most, and the first repeat here
     assert.equal(last.seen.length, 1);
   });
 
-test("with nothing left to repeat with, who works for another forbids the repeat; the error itself stays as it was",
+test("with nothing left to repeat with, who works for another forbids the repeat; the error itself stays",
   async () => {
     const { layer } = setUp({ budget: { ratio: 0, minPerSecond: 0, burstMs: 0 } });
     const error = unavailable({ neverStarted: true, region: "eu", retryAfterMs: 5 });

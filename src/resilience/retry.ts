@@ -4,8 +4,8 @@
  * An attempt may be repeated if it certainly never started, or if its failure is retryable and the method
  * bears a repeat. Semantics of gRFC A6 (backoff, push-back, a cap of five attempts) with Finagle's budget.
  *
- * Over several tiers attempts add up and do not multiply: a call made for a repeat has as many attempts less, and a tier
- * whose budget is spent tells those that it works for not to repeat either (push-back; Finagle's NonRetryable).
+ * Over several tiers attempts add up and do not multiply: a call made for a repeat has as many attempts less, and a
+ * tier whose budget is spent tells those that it works for not to repeat either (push-back; Finagle's NonRetryable).
  * A call that succeeds pays a counter and one `then`.
  */
 import {
@@ -232,7 +232,8 @@ function isRepeatable(policy: Policy, error: RpcError): boolean {
 }
 
 function mayRepeat(policy: Policy, context: Context, error: RpcError): boolean {
-  if (context.attempt + context.priorAttempts + 1 >= policy.maxAttempts || context.cancelReason !== undefined) return false;
+  const attempts = context.priorAttempts + context.attempt + 1;
+  if (attempts >= policy.maxAttempts || context.cancelReason !== undefined) return false;
   // Push-back: a server that says "never" is obeyed (gRFC A6); one that talks nonsense said "never".
   if (error.retryAfterMs !== undefined && !(error.retryAfterMs >= 0)) return false;
   // What never started may be repeated, unless it was refused here because no attempt is worth making.

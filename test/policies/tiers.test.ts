@@ -110,7 +110,7 @@ async function load(simulation: Simulation, { client }: Chain, perSecond: number
 for (const share of [0.5, 1]) {
   for (const gateway of [false, true]) {
     const where = gateway ? ", behind a gateway" : "";
-    test(`the last of three tiers fails ${share * 100} %${where}: at most 1.2 attempts a call in any second`, async (t) => {
+    test(`the last of three tiers fails ${share * 100} %${where}: at most 1.2 attempts in any second`, async (t) => {
       const simulation = createSimulation({ seed: 7, link: { latencyMs: 0.5, jitterMs: 0.2 } });
       await simulation.runUntil((async () => {
         const made = await chain(simulation, { gateway });
@@ -122,8 +122,9 @@ for (const share of [0.5, 1]) {
         const calls = await load(simulation, made, 1_000, 3);
         const ratio = (attempts: Seconds, second: number): number =>
           (attempts[second] ?? 0) / (calls[second] ?? Infinity);
-        t.diagnostic(tiers.map((tier) => `${tier} ` +
-          calls.slice(fromSecond).map((_, i) => ratio(made.attempts[tier], fromSecond + i).toFixed(3)).join(" ")).join("; "));
+        const figures = (tier: (typeof tiers)[number]): string => calls.slice(fromSecond)
+          .map((_, i) => ratio(made.attempts[tier], fromSecond + i).toFixed(3)).join(" ");
+        t.diagnostic(tiers.map((tier) => `${tier} ${figures(tier)}`).join("; "));
         for (let second = fromSecond; second < fromSecond + 3; second++) {
           for (const tier of tiers) {
             assert.ok(ratio(made.attempts[tier], second) <= 1.2,
