@@ -2,7 +2,7 @@
 // [--state FILE].
 //
 // Each runs in a process of its own. Its rows go to experiments/results/NAME.jsonl, its charts to docs/plots, its table
-// and charts between its markers in docs/experiments.md, and all goals into the overview there. `--render` runs nothing
+// and charts between its markers in docs/experiments.md, and all goals and times into the overview there. `--render` runs nothing
 // and writes the documents anew from the rows that are there. It can be stopped at any time: what has ended is kept.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -12,11 +12,13 @@ import { parseArgs } from "node:util";
 import { type Chart, chartSvg } from "../src/sim/plot.ts";
 import { altOf } from "./frame/curves.ts";
 import { experimentNames, loadExperiment } from "./frame/names.ts";
-import { overviewTable, rowsOf, rowTable, withSection } from "./frame/tables.ts";
+import { overviewTable, rowsOf, rowTable, timesTable, withSection } from "./frame/tables.ts";
 
 const documentPath = fileURLToPath(new URL("../docs/experiments.md", import.meta.url));
 const plotsPath = fileURLToPath(new URL("../docs/plots/", import.meta.url));
 const rowsPath = (name: string): string => fileURLToPath(new URL(`results/${name}.jsonl`, import.meta.url));
+
+const timesPath = fileURLToPath(new URL("results/seconds.json", import.meta.url));
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 let running: ChildProcess | undefined;
@@ -95,8 +97,21 @@ async function recorded(name: string, flags: readonly string[]): Promise<boolean
   mkdirSync(fileURLToPath(new URL("results/", import.meta.url)), { recursive: true });
   writeFileSync(`${rowsPath(name)}.new`, `${lines.join("\n")}\n`);
   renameSync(`${rowsPath(name)}.new`, rowsPath(name));
+  noteTime(name, Number(seconds));
   say(`${name}: ${lines.length} rows in ${seconds} s`);
   return true;
+}
+
+type Times = Readonly<Record<string, number>>;
+
+/** How long each took when it was recorded, in seconds. */
+function timesRecorded(): Times {
+  return existsSync(timesPath) ? JSON.parse(readFileSync(timesPath, "utf8")) as Times : {};
+}
+
+function noteTime(name: string, seconds: number): void {
+  const times = Object.entries({ ...timesRecorded(), [name]: seconds }).sort(([a], [b]) => (a < b ? -1 : 1));
+  writeFileSync(timesPath, `${JSON.stringify(Object.fromEntries(times), null, 2)}\n`);
 }
 
 /** Writes the table and the charts of one into the document. */
@@ -124,4 +139,7 @@ function overview(names: readonly string[]): void {
   const document = withSection(before, "overview", overviewTable(rows, before));
   if (document === undefined) say("docs/experiments.md has no section with the markers of the overview");
   else writeFileSync(documentPath, document);
+  const timed = withSection(readFileSync(documentPath, "utf8"), "times", timesTable(rows, timesRecorded()));
+  if (timed === undefined) say("docs/experiments.md has no section with the markers of the times");
+  else writeFileSync(documentPath, timed);
 }

@@ -7,7 +7,7 @@ export interface Curve {
   readonly x: ChartAxis;
   readonly y: ChartAxis;
   /** Where a row stands on the x axis; undefined for rows that are not in this chart. */
-  at(row: Row): number | undefined;
+  readonly at: (row: Row) => number | undefined;
   /** Those drawn, in this order. Default: all that have such rows. */
   readonly policies?: readonly string[];
   /** What lines of published figures are called, one for each policy that has some; absent for none. */

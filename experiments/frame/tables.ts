@@ -62,6 +62,20 @@ export function overviewTable(rows: readonly Row[], document = ""): string {
   return ["| experiment | figure | ours | goal | |", "| --- | --- | ---: | --- | --- |", ...lines].join("\n");
 }
 
+/** How many seeds each ran, and how long that took where it was noted. */
+export function timesTable(rows: readonly Row[], seconds: Readonly<Record<string, number>>): string {
+  const lines = [...Map.groupBy(rows, (row) => row.experiment)].map(([experiment, its]) => {
+    const seeds = its.reduce((most, row) => Math.max(most, row.seeds), 0);
+    const took = seconds[experiment];
+    return `| ${experiment} | ${seeds} | ${its.length} | ${took === undefined ? "not noted" : timeOf(took)} |`;
+  });
+  return ["| experiment | seeds | figures | took |", "| --- | ---: | ---: | ---: |", ...lines].join("\n");
+}
+
+function timeOf(seconds: number): string {
+  return seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+}
+
 /** Where the section of an experiment begins, as links to headings are written. */
 function anchorOf(document: string, experiment: string): string | undefined {
   const heading = document.split("\n").find((line) => line.startsWith(`## ${experiment}`) &&

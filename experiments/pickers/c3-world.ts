@@ -1,9 +1,10 @@
 // C3's simulation: fifty servers of four workers whose speed is drawn anew every T milliseconds, and keys that three of
 // them hold.
 import type { LoadReport, Picker, Runtime } from "../../src/core/index.ts";
-import { c3, leastDelay, peakEwma, random as dice } from "../../src/balance/index.ts";
+import { c3, leastDelay, leastRequests, peakEwma, random as dice } from "../../src/balance/index.ts";
 import { type LatencyByLoad, latencyByLoad } from "../../src/server/latency-by-load.ts";
 import { Agenda } from "./agenda.ts";
+import { RateControl } from "./c3-rate.ts";
 import { exponential, seeded } from "./chance.ts";
 import { type Call, reportOf, Seen, send, type Server, type Traffic } from "./clients.ts";
 
@@ -100,8 +101,10 @@ const makers = {
   "random": ({ random }) => dice(random),
   "least outstanding": ({ random }) => least(random, ({ load }) => load.inFlight),
   "peak EWMA": (runtime) => peakEwma(runtime),
+  "C3, no rate control": (runtime, clients) => c3(runtime, { clients }),
   "C3": (runtime, clients) => c3(runtime, { clients }),
-  "ours": ({ random }) => leastDelay(random),
+  "ours, by default": ({ random }) => leastRequests(random),
+  "ours, least delay": ({ random }) => leastDelay(random),
   "shortest queue": ({ random }) => least(random, ({ server }) => server.inFlight),
   "clairvoyant": ({ random }) => least(random, expectedMs),
 } satisfies Readonly<Record<string, (runtime: Dice, clients: number) => Picker>>;
@@ -123,7 +126,7 @@ export function runC3({ policy, seed, clients, everyMs, utilisation, requests }:
   const agenda = new Agenda();
   const random = seeded(seed * 7_919 + 1);
   const servers = Array.from({ length: serverCount }, () => {
-    const server = new QueueServer(agenda, seeded(random.next() * 2 ** 32), policy === "C3");
+    const server = new QueueServer(agenda, seeded(random.next() * 2 ** 32), policy.startsWith("C3"));
     const speeds = seeded(random.next() * 2 ** 32);
     const change = {
       happen(): void {
@@ -143,7 +146,8 @@ export function runC3({ policy, seed, clients, everyMs, utilisation, requests }:
     const runtime = { clock: agenda.clock as Runtime["clock"], random: seeded(random.next() * 2 ** 32) };
     const seen = servers.map((server, i) => new Seen(`server-${i}`, server, traffic));
     const holders = seen.map((_, i) => Array.from({ length: copies }, (__, k) => seen[(i + k) % serverCount] as Seen));
-    return { picker: makePicker(runtime, clients), holders };
+    const picker = makePicker(runtime, clients);
+    return { picker, holders, rates: policy === "C3" ? new RateControl(traffic, picker) : undefined };
   });
   const perMs = serverCount * workers * ((1 + fast) / 2 / meanMs) * utilisation;
   let sent = 0;
@@ -152,9 +156,11 @@ export function runC3({ policy, seed, clients, everyMs, utilisation, requests }:
     happen(): void {
       if (sent === requests) return;
       agenda.add(agenda.nowMs + exponential(arrivals, 1 / perMs), next);
-      const { picker, holders } = callers[Math.floor(arrivals.next() * clients)] as (typeof callers)[number];
+      const { picker, holders, rates } = callers[Math.floor(arrivals.next() * clients)] as (typeof callers)[number];
       const among = holders[Math.floor(arrivals.next() * serverCount)] as readonly Seen[];
-      send(traffic, picker, among, 0, sent++ >= requests / 10);
+      const counts = sent++ >= requests / 10;
+      if (rates === undefined) send(traffic, picker, among, 0, counts);
+      else rates.send(among, counts);
     },
   };
   next.happen();

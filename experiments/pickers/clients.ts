@@ -89,12 +89,22 @@ const method: MethodInfo = {
   criticality: "default", timeoutMs: undefined, routeKey: undefined, ordinal: 0,
 };
 
+export interface SendOptions {
+  /** When it was to be sent, if it was kept back. Default now. */
+  readonly dueMs?: number;
+  /** Hears that it is over, after what it told has been taken in. */
+  readonly answered?: (seen: Seen) => void;
+}
+
 /** A call from its picking to its end. */
 export class Call implements Happening {
   readonly workMs: number;
   readonly #traffic: Traffic;
   readonly #seen: Seen;
   readonly #startedMs: number;
+  /** When it was to be sent: from then on its time counts. */
+  readonly #dueMs: number;
+  readonly #answered: ((seen: Seen) => void) | undefined;
   readonly #counts: boolean;
   #state: "leaving" | "there" | "returning" | "over" = "leaving";
   #report: LoadReport | undefined = undefined;
@@ -103,10 +113,12 @@ export class Call implements Happening {
   dueAt = 0;
   position = -1;
 
-  constructor(traffic: Traffic, seen: Seen, workMs: number, counts: boolean) {
+  constructor(traffic: Traffic, seen: Seen, workMs: number, counts: boolean, more: SendOptions) {
     this.#traffic = traffic;
     this.#seen = seen;
     this.#startedMs = traffic.agenda.nowMs;
+    this.#dueMs = more.dueMs ?? this.#startedMs;
+    this.#answered = more.answered;
     this.#counts = counts;
     this.workMs = workMs;
   }
@@ -145,16 +157,19 @@ export class Call implements Happening {
     load.inFlight--;
     load.outstanding.end(this.#startedMs);
     recordAttempt(load, this.#startedMs, nowMs, failed);
-    if (this.#counts) this.#traffic.ended(nowMs - this.#startedMs, failed);
+    this.#answered?.(this.#seen);
+    if (this.#counts) this.#traffic.ended(nowMs - this.#dueMs, failed);
   }
 }
 
-/** Picks one of `among` and sends it `workMs` of work. */
-export function send(traffic: Traffic, picker: Picker, among: readonly Seen[], workMs: number, counts: boolean): void {
+/** Picks one of `among` and sends it `workMs` of work. Answers whom. */
+export function send(
+  traffic: Traffic, picker: Picker, among: readonly Seen[], workMs: number, counts: boolean, more: SendOptions = {},
+): Seen {
   const { agenda } = traffic;
   const seen = picker(among, new Context(method, agenda.nowMs, agenda.nowMs + traffic.deadlineMs)) as Seen;
   const { load } = seen;
-  const call = new Call(traffic, seen, workMs, counts);
+  const call = new Call(traffic, seen, workMs, counts, more);
   load.inFlight++;
   load.sinceReport++;
   load.outstanding.begin(agenda.nowMs);
@@ -162,4 +177,5 @@ export function send(traffic: Traffic, picker: Picker, among: readonly Seen[], w
   if (traffic.deadlineMs < Infinity) {
     agenda.add(agenda.nowMs + traffic.deadlineMs, { happen: () => call.expire() });
   }
+  return seen;
 }

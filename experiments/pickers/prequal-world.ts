@@ -99,12 +99,12 @@ const weightedTurns: MakePicker = ({ clock }, servers) => {
 const makers = {
   "turns": () => roundRobin(),
   "weighted turns": weightedTurns,
-  "least requests": ({ random }) => leastRequests(random),
+  "ours, by default": ({ random }) => leastRequests(random),
   "polled two": polledTwo,
   "peak EWMA": (runtime) => peakEwma(runtime),
   "C3 of 16": (runtime) => c3(runtime),
   "Prequal": (runtime) => prequal(runtime, { piggyBack: false }),
-  "ours": ({ random }) => leastDelay(random),
+  "ours, least delay": ({ random }) => leastDelay(random),
   "clairvoyant": clairvoyant((server) => 1 / (server.speed * Math.min(1, server.processors / (server.inFlight + 1)))),
 } satisfies Readonly<Record<string, MakePicker>>;
 
