@@ -23,6 +23,7 @@ export function lacking(...programs: readonly string[]): string | false {
 
 export function isInstalled(program: string): boolean {
   if (program === "grpcio") return spawnSync(python, ["-c", "import grpc, google.protobuf"]).status === 0;
+  if (program === "python-thrift") return spawnSync(python, ["-c", "import thrift"]).status === 0;
   return path.split(delimiter).some((directory) => {
     try {
       accessSync(join(directory, program), constants.X_OK);
