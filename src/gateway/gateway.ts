@@ -106,7 +106,9 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
     }
   };
 
-  const server = createServerOn(runtime, { ...options, fallback, registerAs: [gatewayName] });
+  const server = createServerOn(runtime, {
+    ...options, fallback, forwarded: options.contracts, registerAs: [gatewayName],
+  });
   const close = server.close.bind(server);
   return Object.assign(server, {
     endpoints: (service: string) => upstreams.endpoints(service),

@@ -1,4 +1,5 @@
 /** Protocols: how clients speak to servers. Servers take all of them on one port. */
+export { avro, type AvroProtocolOptions, type AvroSettings, avroWire, defaultAvroSettings } from "./avro/index.ts";
 export { connect, type ConnectOptions } from "./connect/index.ts";
 export { grpc, type GrpcOptions } from "./grpc/index.ts";
 export { grpcWeb, type GrpcWebOptions } from "./grpc-web/index.ts";

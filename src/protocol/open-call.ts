@@ -20,7 +20,8 @@ export interface OpenCallOwner {
 
 export class OpenCall extends Alarm implements Cancellable {
   readonly context: Context;
-  readonly coders: MethodCoders;
+  /** Those of its answer; a wire on which they are not known before sets them later. */
+  coders: MethodCoders;
   /** By which its owner finds it. */
   readonly id: number;
   readonly #owner: OpenCallOwner;

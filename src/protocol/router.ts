@@ -7,6 +7,7 @@ import type { Observer } from "../core/observer.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Service } from "../core/service.ts";
 import type { MethodCoders } from "../contract/coders.ts";
+import type { AnyContract } from "../contract/service.ts";
 
 export interface Route {
   readonly method: MethodInfo;
@@ -53,6 +54,8 @@ export interface Serving {
   /** The gate of its routes, if they have one: it is told of the end of each call that it counts. */
   readonly gate?: CallGate | undefined;
   readonly observer: Observer;
+  /** What it serves or forwards, as far as it knows: for wires whose peers are told (Avro). */
+  readonly contracts?: (() => readonly AnyContract[]) | undefined;
   /**
    * The server's load, for piggy-backing on replies; undefined when it reports none. `leaving` calls of those in flight
    * are over as soon as it has left: the one whose reply bears it.

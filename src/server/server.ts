@@ -59,6 +59,8 @@ export interface ServerOptions extends ServerStackOptions {
   readonly wires?: readonly Wire[] | undefined;
   /** Finds a route where no handler is registered. */
   readonly fallback?: Router | undefined;
+  /** Contracts of methods that `fallback` finds, for wires whose callers are told what is served (Avro). */
+  readonly forwarded?: readonly AnyContract[] | undefined;
   /** Whether it says how it is by `grpc.health.v1` and `GET /healthz`: see `Server.health`. Default true. */
   readonly health?: boolean | undefined;
   /** Whether it tells everybody who may connect what it serves (`grpc.reflection`), for tools. Default false. */
@@ -159,6 +161,7 @@ class ListeningServer implements Server {
     const latencies = load === false ? undefined : latencyByLoad(runtime);
     const serving: Serving = {
       runtime, admission, gate: gateOf(stack["admission"]), router: this.#routes.route,
+      contracts: () => [...this.#routes.contracts, ...options.forwarded ?? []],
       observer: latencies === undefined ? this.#observer : observeAll(this.#observer, latencies.observer(admission)),
       load: reporting(admission, load, latencies),
     };

@@ -9,6 +9,7 @@ import type { Http1ServerSettings } from "../http/h1/settings.ts";
 import { http2Accept } from "../http/h2/server.ts";
 import type { Http2Settings } from "../http/h2/settings.ts";
 import type { HttpHandler } from "../http/message.ts";
+import { type AvroSettings, avroWire, withAvro } from "../protocol/avro/index.ts";
 import { connectServer, type ConnectServerOptions } from "../protocol/connect/index.ts";
 import { type CorsOptions, withCors } from "../protocol/cors.ts";
 import { grpcServer } from "../protocol/grpc/index.ts";
@@ -62,6 +63,8 @@ export interface HttpOptions {
   readonly json?: HttpJsonOptions | false | undefined;
   /** JSON-RPC 2.0, posted to `/jsonrpc` and by WebSocket: its limits. Default on; false for none. */
   readonly jsonRpc?: Partial<JsonRpcSettings> | false | undefined;
+  /** Avro's RPC by HTTP (`avro/binary`): its limits. Default on; false for none. */
+  readonly avro?: Partial<AvroSettings> | false | undefined;
   /** Serves requests that are no calls. Default: answered with 404, 405 or 415, naming what is served. */
   readonly fallback?: HttpHandler | undefined;
 }
@@ -74,7 +77,7 @@ export interface HttpJsonOptions {
 }
 
 /** Every server's wires beside native and HTTP. */
-const standardWires: readonly Wire[] = [thriftWire()];
+const standardWires: readonly Wire[] = [thriftWire(), avroWire()];
 
 /** Those of which detection is surest come first. */
 export function createWires(serving: Serving, options: WireOptions): readonly ServedWire[] {
@@ -91,7 +94,8 @@ export function createWires(serving: Serving, options: WireOptions): readonly Se
   const known = health === undefined ? calls : withHealthz(runtime.clock, health, calls);
   const jsonRpc = http.jsonRpc === false ? undefined : resolveJsonRpcSettings(http.jsonRpc);
   const all = jsonRpc === undefined ? known : withJsonRpc(serving, jsonRpc, known);
-  const handle = http.cors === undefined ? all : withCors(runtime.clock, all, http.cors);
+  const every = http.avro === false ? all : withAvro(serving, http.avro, all);
+  const handle = http.cors === undefined ? every : withCors(runtime.clock, every, http.cors);
   const upgrade = webSocketUpgrade({
     speeches: [
       nativeSpeech(serving, runtime.clock, options.native),
