@@ -1,5 +1,6 @@
 /** The compliance suite of CacheStore: what every store of cached answers must do. It knows no test runner. */
 import type { CacheStore } from "../cache/index.ts";
+import { check, suite, type SuiteCase, type TestCase } from "./suite.ts";
 
 export interface CacheStoreHarness {
   /** An empty store, or one whose keys nobody else uses. */
@@ -9,10 +10,7 @@ export interface CacheStoreHarness {
   close?(): void | Promise<void>;
 }
 
-export interface CacheStoreCase {
-  readonly name: string;
-  readonly run: () => Promise<void>;
-}
+export type CacheStoreCase = TestCase;
 
 /**
  * All cases. `create` is called once for each.
@@ -23,28 +21,13 @@ export interface CacheStoreCase {
 export function cacheStoreCases(
   create: () => CacheStoreHarness | Promise<CacheStoreHarness>,
 ): readonly CacheStoreCase[] {
-  return cases.map(({ name, body }) => ({
-    name,
-    async run() {
-      const harness = await create();
-      try {
-        await body(harness);
-      } finally {
-        await harness.close?.();
-      }
-    },
-  }));
-}
-
-interface SuiteCase {
-  readonly name: string;
-  readonly body: (harness: CacheStoreHarness) => Promise<void>;
+  return suite(cases, create);
 }
 
 const minuteMs = 60_000;
 const texts = ["", "a", "line\r\nEND\r\nbreak", "ключ 🔑 \u0000", "x".repeat(300_000), '{"$":["Date","x"]}'];
 
-const cases: readonly SuiteCase[] = [
+const cases: readonly SuiteCase<CacheStoreHarness>[] = [
   {
     name: "gives back what was set, whatever is in it, and nothing for what was not",
     async body({ store }) {
@@ -99,7 +82,3 @@ const cases: readonly SuiteCase[] = [
     },
   },
 ];
-
-function check(holds: boolean, message: string): void {
-  if (!holds) throw new Error(message);
-}

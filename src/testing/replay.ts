@@ -4,6 +4,7 @@
  * It knows no test runner: each case is a name and a function that rejects when the store is wrong.
  */
 import type { Claim, ClaimAnswer, ReplayCall, ReplayStore } from "../replay/index.ts";
+import { check, suite, type SuiteCase, type TestCase } from "./suite.ts";
 
 /** A store of its own that is empty and has known of all calls for an hour, and a counter beside it. */
 export interface ReplayStoreHarness {
@@ -19,10 +20,7 @@ export interface ReplayStoreHarness {
   close?(): void | Promise<void>;
 }
 
-export interface ReplayStoreCase {
-  readonly name: string;
-  readonly run: () => Promise<void>;
-}
+export type ReplayStoreCase = TestCase;
 
 /**
  * All cases. `create` is called once for each.
@@ -33,22 +31,7 @@ export interface ReplayStoreCase {
 export function replayStoreCases(
   create: () => ReplayStoreHarness | Promise<ReplayStoreHarness>,
 ): readonly ReplayStoreCase[] {
-  return cases.map(({ name, body }) => ({
-    name,
-    async run() {
-      const harness = await create();
-      try {
-        await body(harness);
-      } finally {
-        await harness.close?.();
-      }
-    },
-  }));
-}
-
-interface SuiteCase {
-  readonly name: string;
-  readonly body: (harness: ReplayStoreHarness) => Promise<void>;
+  return suite(cases, create);
 }
 
 let lastKey = 0;
@@ -66,7 +49,7 @@ const later = (harness: ReplayStoreHarness, call: ReplayCall, fields: Partial<Re
 const outcome = Uint8Array.from([1, 2, 3]);
 const allBytes = Uint8Array.from({ length: 100_000 }, (_, i) => i % 256);
 
-const basicCases: readonly SuiteCase[] = [
+const basicCases: readonly SuiteCase<ReplayStoreHarness>[] = [
   {
     name: "lets one run, and tells the others that it runs, and then how it ended",
     async body(harness) {
@@ -138,7 +121,7 @@ const basicCases: readonly SuiteCase[] = [
   },
 ];
 
-const crashCases: readonly SuiteCase[] = [
+const crashCases: readonly SuiteCase<ReplayStoreHarness>[] = [
   {
     name: "does not run again what was claimed and not heard of since, unless it is told to",
     async body(harness) {
@@ -215,7 +198,7 @@ const crashCases: readonly SuiteCase[] = [
   },
 ];
 
-const expiryCases: readonly SuiteCase[] = [
+const expiryCases: readonly SuiteCase<ReplayStoreHarness>[] = [
   {
     name: "never runs a call again whose key says that it is older than what is kept",
     async body(harness) {
@@ -255,7 +238,7 @@ const expiryCases: readonly SuiteCase[] = [
   },
 ];
 
-const cases: readonly SuiteCase[] = [...basicCases, ...crashCases, ...expiryCases];
+const cases: readonly SuiteCase<ReplayStoreHarness>[] = [...basicCases, ...crashCases, ...expiryCases];
 
 async function claimed(store: ReplayStore, call: ReplayCall): Promise<Claim> {
   const answer = await expectAnswer(store, call, "claimed");
@@ -268,10 +251,6 @@ async function expectAnswer(
   const answer = await store.claim(call);
   check(answer.kind === kind, `a claim was answered with ${answer.kind}, expected ${kind}`);
   return answer;
-}
-
-function check(holds: boolean, message: string): void {
-  if (!holds) throw new Error(message);
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
