@@ -86,6 +86,8 @@ const rateMs = 2_000;
 const overload = 1.1;
 /** The same of what is completed at once, and by how many standard deviations of chance it must exceed the other. */
 const briefMs = 500;
+/** How long what was completed in better times is remembered: its time constant, in milliseconds. */
+const usualMs = 30_000;
 const certain = 3;
 /** So many of those who cannot pay for what is called go there all the same, to learn its price. */
 const probeShare = 0.01;
@@ -151,6 +153,9 @@ export class Admission extends Alarm implements AdmissionState {
   #arriving = 0;
   #completing = 0;
   #briefly = 0;
+  /** By the longer time constant alone; and the most of that lately. */
+  #slowly = 0;
+  #usual = 0;
   #pressed = 0;
   #calm = 0;
   /** Ticks since more came than was done, or somebody waited after that. */
@@ -266,8 +271,9 @@ export class Admission extends Alarm implements AdmissionState {
 
   #ended(context: Context, { startedMs, inFlight, nowMs, error }: Ended): void {
     const lost = error !== undefined && isLost(error);
-    // What failed at once says nothing of how long calls take, and of a standstill it is not the load that says it.
-    if ((error === undefined || lost || error === context.cancelReason) && startedMs >= this.#wokeMs &&
+    // What failed at once, or was called off (a hedge that lost), says nothing of how long calls take; and of a
+    // standstill it is not the load that says it.
+    if ((error === undefined || lost) && startedMs >= this.#wokeMs &&
       !this.#isOverdue(nowMs)) {
       const latencyMs = nowMs - startedMs;
       const times = this.#times.of(context.method.ordinal);
@@ -431,7 +437,12 @@ export class Admission extends Alarm implements AdmissionState {
     this.#completing = this.#completing * keep + completed * (1 - keep) / workedMs;
     const keepBrief = Math.exp(-workedMs / briefMs);
     const brief = this.#briefly = this.#briefly * keepBrief + completed * (1 - keepBrief) / workedMs;
-    if (brief > this.#completing * (1 + certain / Math.sqrt(brief * 2 * briefMs))) this.#completing = brief;
+    this.#slowly = this.#slowly * keep + completed * (1 - keep) / workedMs;
+    this.#usual = Math.max(this.#usual * Math.exp(-workedMs / usualMs), this.#slowly);
+    // No more than was done before: calls that began together end together, which is no greater capacity.
+    if (brief > this.#completing * (1 + certain / Math.sqrt(brief * 2 * briefMs))) {
+      this.#completing = Math.max(this.#completing, Math.min(brief, this.#usual));
+    }
   }
 
   /** This program has stood still: who waited did so for nothing that load has done. */
