@@ -3,6 +3,8 @@ import type { Context } from "../core/context.ts";
 import { expected, RpcError } from "../core/error.ts";
 import type { Metadata } from "../core/metadata.ts";
 import type { Compression } from "../wire/compression.ts";
+import type { Head } from "../http/message.ts";
+import type { ClientDialect } from "./dialect.ts";
 import type { Gathering } from "./envelope.ts";
 import { compressionNamed } from "./http-message.ts";
 
@@ -18,6 +20,12 @@ export function leftMs(deadline: number, nowMs: number): number | undefined {
   if (left > Number.MAX_SAFE_INTEGER) return undefined;
   // A timeout that was added to a time does not come out of it to the last bit; equal timeouts must look equal.
   return Math.max(1, Math.ceil(left - roundingMs));
+}
+
+/** What of an encoded request is sent behind its head. A dialect that put all of it there says so by GET. */
+export function bodyOf(dialect: ClientDialect, head: Head, message: Uint8Array): Uint8Array | undefined {
+  if (dialect.body !== undefined) return dialect.body(head, message);
+  return head.method === "GET" ? undefined : message;
 }
 
 /** Whether a call's method bears a repeat. */

@@ -7,14 +7,14 @@ import type { Exchange, Head, HttpSink } from "../http/message.ts";
 import type { Compression } from "../wire/compression.ts";
 import { BodyReader } from "./body-reader.ts";
 import type { CallEnd, Framing } from "./dialect.ts";
-import { compressedFlag, envelopeHeaderBytes, type EnvelopeSink, Gathering } from "./envelope.ts";
+import { compressedFlag, type EnvelopeSink, Gathering } from "./envelope.ts";
 import type { BoundTarget, HttpClientConnection } from "./http-client.ts";
 import { ListedCall } from "./http-call-list.ts";
 import {
-  behindEnd, brokenOff, cardinality, decompressor, errorText, leftMs, maxErrorBytes, tellMetadata, unreadable,
+  behindEnd, bodyOf, brokenOff, cardinality, decompressor, errorText, leftMs, maxErrorBytes, tellMetadata, unreadable,
 } from "./http-client-call.ts";
 import { HttpInbox } from "./http-inbox.ts";
-import { decodeMessage, type Encoded, encodeMessage, keepEncoded, plainPayload, sendPiece } from "./http-message.ts";
+import { decodeMessage, type Encoded, encodeMessage, headerBytesOf, keepEncoded, plainPayload, sendPiece } from "./http-message.ts";
 import { HttpSender } from "./http-sender.ts";
 
 export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink, Cancellable {
@@ -81,13 +81,17 @@ export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink
 
   #open(request: Encoded | undefined, nowMs: number): void {
     const connection = this.#connection;
-    const head = connection.dialect.request(this.#target, this.#context, leftMs(this.#context.deadline, nowMs), false,
-      undefined);
-    const exchange = this.#exchange = connection.http.request(head, false, this);
+    const { dialect } = connection;
+    const framing = dialect.framing(this.#context.method);
+    const message = request?.bytes.subarray(0, request.length);
+    const head = dialect.request(this.#target, this.#context, leftMs(this.#context.deadline, nowMs), false,
+      framing === "bare" ? message : undefined);
+    const body = message === undefined || framing !== "bare" ? message : bodyOf(dialect, head, message);
+    const exchange = this.#exchange = connection.http.request(head, request !== undefined && body === undefined, this);
     connection.active.add(this);
     if (request !== undefined) {
       this.#said = true;
-      sendPiece(exchange, connection.dialect.framing(this.#context.method), request.bytes, request.length, true);
+      if (body !== undefined) sendPiece(exchange, framing, body, body.length, true);
     } else {
       void this.#sendItems(exchange, this.#items as AsyncIterable<unknown>);
     }
@@ -200,7 +204,8 @@ export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink
   envelope(flags: number, bytes: Uint8Array, start: number, end: number): boolean {
     const { dialect, settings } = this.#connection;
     const isBare = this.#framing === "bare";
-    const cost = end - start + (isBare ? 0 : envelopeHeaderBytes) - this.#toldBefore;
+    // What events are made of was given back as it came.
+    const cost = this.#framing === "events" ? 0 : end - start + headerBytesOf(this.#framing) - this.#toldBefore;
     if (this.#ending !== undefined && !isBare) throw behindEnd();
     if (flags > compressedFlag) {
       const payload = plainPayload(flags, bytes, start, end, this.#compression, settings.maxMessageBytes);
@@ -230,6 +235,8 @@ export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink
         this.fail(this.#readError(this.#errorBody));
         return;
       }
+      // What is held was told as it came.
+      this.#toldBefore = this.#reader?.heldBytes ?? 0;
       if (this.#framing === "bare") this.#reader?.end();
       const { error, trailer } = this.#ending ?? dialect.readTrailers(trailers ?? this.#soleHead, this.#target);
       if (error !== undefined) {

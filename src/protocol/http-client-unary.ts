@@ -11,7 +11,7 @@ import { compressedFlag, envelopeHeaderBytes, envelopeLength, type EnvelopeSink,
 import type { BoundTarget, HttpClientConnection } from "./http-client.ts";
 import { ListedCall } from "./http-call-list.ts";
 import {
-  behindEnd, brokenOff, cardinality, decompressor, errorText, isRepeatable, leftMs, maxErrorBytes, tellMetadata,
+  behindEnd, bodyOf, brokenOff, cardinality, decompressor, errorText, isRepeatable, leftMs, maxErrorBytes, tellMetadata,
   unreadable,
 } from "./http-client-call.ts";
 import { decodeMessage, type Encoded, encodeMessage, keepEncoded, plainPayload, sendPiece } from "./http-message.ts";
@@ -80,12 +80,11 @@ export class HttpUnaryCall extends ListedCall implements HttpSink, EnvelopeSink,
     const message = framing === "bare" ? bytes.subarray(0, length) : undefined;
     const head = connection.dialect.request(this.#target, this.#context, leftMs(this.#context.deadline, nowMs),
       compressed, message);
-    // A dialect that put the message into the head says so by its method.
-    const isWhole = head.method === "GET";
-    const exchange = this.#exchange = connection.http.request(head, isWhole, this);
+    const body = bodyOf(connection.dialect, head, bytes.subarray(0, length));
+    const exchange = this.#exchange = connection.http.request(head, body === undefined, this);
     connection.active.add(this);
     this.#requestBytes = length;
-    if (!isWhole) sendPiece(exchange, framing, bytes, length, true);
+    if (body !== undefined) sendPiece(exchange, framing, body, body.length, true);
   }
 
   send(): void {

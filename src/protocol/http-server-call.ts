@@ -211,11 +211,10 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
       return;
     }
     try {
+      this.#toldBefore = this.#reader?.heldBytes ?? 0;
       this.#reader?.end();
-      if (this.#inbox !== undefined) {
-        this.#inbox.close();
-        return;
-      }
+      this.#inbox?.close();
+      if (this.#inbox !== undefined) return;
       if (this.#message === nothing) {
         // A bare body of no bytes is a message all the same: one whose fields are all absent.
         if (this.#request.framing !== "bare") throw cardinality("no message");

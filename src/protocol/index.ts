@@ -4,6 +4,7 @@ export { connect, type ConnectOptions } from "./connect/index.ts";
 export { grpc, type GrpcOptions } from "./grpc/index.ts";
 export { grpcWeb, type GrpcWebOptions } from "./grpc-web/index.ts";
 export type { HttpClientOptions } from "./http-connector.ts";
+export { httpJson, type HttpJsonOptions } from "./http-json/index.ts";
 export { defaultHttpProtocolSettings, type HttpProtocolSettings } from "./http-settings.ts";
 export { native, type NativeSettings } from "./native/index.ts";
 export { jsonRpc, type JsonRpcOptions } from "./json-rpc/index.ts";

@@ -18,7 +18,7 @@ import { writeErrorMarks } from "../error-marks.ts";
 import { readGrpcTimeout } from "../grpc-timeout.ts";
 import { emptyText, joinBody, joiningCoder, memberText, readParameters } from "./bind.ts";
 import { bodyTypes, eventsType, linesTypes, names, negotiate } from "./media.ts";
-import { statusJson, statusXml } from "./status.ts";
+import { errorTypesOf, statusJson, statusXml } from "./status.ts";
 import { eventCoder, eventsEnd, heartbeat, lastEventNumber, lastId, lineCoder, linesEnd } from "./streams.ts";
 import type { Found, PathTable } from "./table.ts";
 
@@ -70,8 +70,12 @@ export function httpJsonServer(options: HttpJsonServerOptions): ServerDialect {
     end(request, error, trailer) {
       const { bound, replyType } = request as HttpJsonRequest;
       const status = error === undefined ? undefined
-        : statusJson(error, { method: bound.method, json: options.codec("json") });
-      return { flags: 0, payload: replyType === eventsType ? eventsEnd(status, trailer) : linesEnd(status) };
+        : statusJson(error, errorTypesOf(bound.method, options.codec("json")));
+      if (replyType === eventsType) return { flags: 0, payload: eventsEnd(status, trailer) };
+      if (status !== undefined || trailer === undefined) return { flags: 0, payload: linesEnd(status) };
+      const fields = fieldsOf({});
+      writeMetadata(fields, trailer, "");
+      return { trailers: new Head(fields) };
     },
     refusal: (request, head, error, reply) =>
       refusalOf(request as HttpJsonRequest | undefined, head, error, reply, options),
@@ -98,10 +102,11 @@ function claims(request: Head, { table, leavesUnknown }: HttpJsonServerOptions):
   if (found.kind === "method") return found.isDeclared;
   if (found.path.isDeclared) return true;
   if (method === "GET") return !connectQuery.test(request.path);
-  // Connect's own clients name their codec, and say nothing that only this dialect knows.
+  // Connect's clients name their protocol; others of a post in its types are told from them by what they would read.
   const isConnect = method === "POST" &&
     (type === "application/json" || type === "application/proto" || type === "application/msgpack");
-  return !isConnect || names(fields["accept"], [eventsType, ...linesTypes, "application/xml", "text/xml"]);
+  return !isConnect || (fields["connect-protocol-version"] === undefined &&
+    names(fields["accept"], [...offers, ...streamOffers]));
 }
 
 /** Whether a path begins as a declared one does: then it is this dialect that says that it is not there. */
@@ -280,7 +285,7 @@ function refusalOf(
   { codec }: HttpJsonServerOptions,
 ): Reply {
   const status = statusJson(error, request === undefined ? undefined
-    : { method: request.bound.method, json: codec("json") });
+    : errorTypesOf(request.bound.method, codec("json")));
   const asked = request?.replyType ?? negotiate(head.fields["accept"], offers) ?? "application/json";
   const type = Object.hasOwn(bodyTypes, asked) ? asked : "application/json";
   const extra: Record<string, string> = {};

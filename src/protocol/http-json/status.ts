@@ -2,7 +2,7 @@
  * Errors as bodies: google.rpc.Status in JSON, as Google's APIs say it over HTTP
  * (https://google.aip.dev/193): `{ "error": { "code": 404, "status": "NOT_FOUND", "message", "details" } }`.
  */
-import type { Codec } from "../../contract/codec.ts";
+import type { Codec, Coder } from "../../contract/codec.ts";
 import { errorMessageOf } from "../../contract/proto/describe-names.ts";
 import type { AnyMethod } from "../../contract/method.ts";
 import type { Schema } from "../../contract/schema.ts";
@@ -12,6 +12,7 @@ import type { Metadata } from "../../core/metadata.ts";
 import { fromAnyBase64, toBase64 } from "../../wire/base64.ts";
 import { readText } from "../../wire/text.ts";
 import { Writer } from "../../wire/writer.ts";
+import { pushbackHeader } from "../call-headers.ts";
 import { readErrorMarks } from "../error-marks.ts";
 import { httpStatusOf } from "../http-status.ts";
 import { readDetail, richDetail, type RichDetails } from "../rich-details.ts";
@@ -42,9 +43,28 @@ const richKinds: readonly (keyof RichDetails)[] = [
 
 /** What of an error depends on its method: undefined where no method was found. */
 export interface ErrorTypes {
-  readonly method: AnyMethod;
-  /** The codec `json`. */
-  readonly json: Codec;
+  readonly service: string;
+  /** Of a declared error's data, in JSON; undefined for one that is not declared. */
+  coder(reason: string): Coder | undefined;
+  /** The full name of the message that `.proto` has for them. */
+  type(reason: string): string | undefined;
+}
+
+/** The declared errors of a method, by the codec `json`. */
+export function errorTypesOf(method: AnyMethod, json: Codec): ErrorTypes {
+  const schema = (reason: string): Schema | undefined =>
+    (Object.hasOwn(method.errors, reason) ? method.errors[reason] : undefined);
+  return {
+    service: method.service,
+    coder(reason) {
+      const declared = schema(reason);
+      return declared === undefined ? undefined : json.compile(declared, "error");
+    },
+    type(reason) {
+      const declared = schema(reason);
+      return declared === undefined ? undefined : errorMessageOf(declared, method.service);
+    },
+  };
 }
 
 export function statusJson(error: RpcError, types: ErrorTypes | undefined): StatusJson {
@@ -69,22 +89,21 @@ function declaredJson(
 ): Json[] {
   // Passed on by somebody without the contract, who left all details as they came.
   if (given.some((one) => one["@type"] === typePrefix + errorInfoType && one["reason"] === reason)) return [];
-  const domain = types?.method.service ?? "";
+  const domain = types?.service ?? "";
   const info: Json = { "@type": typePrefix + errorInfoType, reason, domain };
-  const schema = types !== undefined && Object.hasOwn(types.method.errors, reason) ? types.method.errors[reason]
-    : undefined;
-  if (schema === undefined || data === undefined || types === undefined) return [info];
-  const value = dataJson(data, schema, types.json);
+  const value = data === undefined || types === undefined ? undefined : dataJson(data, reason, types);
   if (value === undefined) return [info];
-  const type = errorMessageOf(schema, domain);
+  const type = types?.type(reason);
   return [info, type === undefined || !isObject(value)
     ? { "@type": `${typePrefix}${domain}.${reason}`, value } : { "@type": typePrefix + type, ...value }];
 }
 
-function dataJson(data: unknown, schema: Schema, json: Codec): unknown {
+function dataJson(data: unknown, reason: string, types: ErrorTypes): unknown {
   const writer = new Writer(256);
   try {
-    json.compile(schema, "error").encode(data, writer);
+    const coder = types.coder(reason);
+    if (coder === undefined) return undefined;
+    coder.encode(data, writer);
     if (writer.position > maxDataBytes) return undefined;
     return JSON.parse(readText(writer.bytes, 0, writer.position));
   } catch {
@@ -141,11 +160,18 @@ export function readStatusJson(text: string, fallback: Code, types: ErrorTypes |
 
 /** The error of what {@link readStatusJson} read, with what the fields beside it say. */
 export function errorOf({ code, message, options }: ReadStatus, metadata: Metadata, fields: Metadata): RpcError {
-  const retryAfter = fields["retry-after"];
   return expected(code, message, {
     remote: true, phase: "server", metadata, ...readErrorMarks(fields), ...options,
-    retryAfterMs: retryAfter !== undefined && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) * 1_000 : undefined,
+    retryAfterMs: retryAfterMs(fields),
   });
+}
+
+/** gRPC's push-back, to the millisecond, or HTTP's own. */
+function retryAfterMs(fields: Metadata): number | undefined {
+  const pushback = fields[pushbackHeader];
+  if (pushback !== undefined) return /^-?\d{1,10}$/.test(pushback) ? Number(pushback) : -1;
+  const seconds = fields["retry-after"];
+  return seconds !== undefined && /^\d{1,6}$/.test(seconds) ? Number(seconds) * 1_000 : undefined;
 }
 
 function codeNamed(name: unknown): Code | undefined {
@@ -155,20 +181,20 @@ function codeNamed(name: unknown): Code | undefined {
 }
 
 function declaredIn(
-  details: readonly Json[], { method, json }: ErrorTypes,
+  details: readonly Json[], types: ErrorTypes,
 ): { readonly reason: string; readonly data: unknown; readonly used: readonly Json[] } | undefined {
   const info = details.find((one) => typeOf(one) === errorInfoType && typeof one["reason"] === "string" &&
-    Object.hasOwn(method.errors, one["reason"]));
+    types.coder(one["reason"]) !== undefined);
   if (info === undefined) return undefined;
   const reason = info["reason"] as string;
-  const schema = method.errors[reason] as Schema;
-  const type = errorMessageOf(schema, method.service);
-  const message = details.find((one) => typeOf(one) === type || typeOf(one) === `${method.service}.${reason}`);
+  const type = types.type(reason);
+  const message = details.find((one) => one !== info &&
+    (typeOf(one) === type || typeOf(one) === `${types.service}.${reason}`));
   if (message === undefined) return { reason, data: undefined, used: [info] };
   const { "@type": _, ...members } = message;
   const bytes = new TextEncoder().encode(JSON.stringify(type === typeOf(message) ? members : members["value"]));
   try {
-    return { reason, data: json.compile(schema, "error").decode(bytes, 0, bytes.length), used: [info, message] };
+    return { reason, data: types.coder(reason)?.decode(bytes, 0, bytes.length), used: [info, message] };
   } catch {
     return { reason, data: undefined, used: [info] }; // What a stranger sent need not be what the contract says.
   }
