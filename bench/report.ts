@@ -30,6 +30,7 @@ function sections(rows: readonly AnyRow[]): string {
   const benches = [...new Set(rows.map((row) => row.bench))];
   return benches.map((bench) => {
     const its = rows.filter((row) => row.bench === bench);
+    if (bench === "policies") return `### ${bench}\n\n${policiesTable(its)}`;
     return `### ${bench}\n\n${its.some((row) => isPlain(row)) ? plainTable(its) : tables(its)}`;
   }).join("\n\n");
 }
@@ -45,6 +46,28 @@ interface PlainRow {
   readonly picker?: string;
   readonly serverValue?: number;
   readonly goal?: string;
+}
+
+/** What one policy costs: nanoseconds a call without it, with it, and the difference. */
+interface PolicyRow extends PlainRow {
+  readonly off?: number;
+  readonly more?: number;
+  readonly side?: string | null;
+  readonly default?: boolean | null;
+  readonly met?: boolean;
+}
+
+function policiesTable(rows: readonly PolicyRow[]): string {
+  const figures = rows.filter((row) => row.goal === undefined && row.side !== null);
+  const lines = figures.map((row) => [
+    row.case, row.side, row.default === true ? "yes" : "", row.off, row.value, row.more,
+  ].join(" | "));
+  const goals = rows.filter((row) => row.goal !== undefined).map((row) =>
+    `Goal of *${row.case}*: ${row.goal}; found ${row.value} ns, ${row.met === true ? "met" : "missed"}.`);
+  return [
+    "| policy | side | default | ns off | ns on | more |", "| --- | --- | --- | ---: | ---: | ---: |",
+    ...lines.map((line) => `| ${line} |`), "", ...goals,
+  ].join("\n").trimEnd();
 }
 
 function isPlain(row: AnyRow): boolean {

@@ -1,11 +1,13 @@
 /** The client's policies, each alone and the default ones together, for bench/policies.ts. */
-import type { Layer } from "../../src/core/index.ts";
+import type { EndpointAddress, Layer } from "../../src/core/index.ts";
+import { outlierDetection } from "../../src/health/index.ts";
 import { nodeRuntime } from "../../src/runtime/node/index.ts";
 import { hedge as hedging } from "../../src/resilience/hedge.ts";
 import {
   adaptiveThrottle, adaptiveThrottleLayer, attemptTimeout, bulkhead, circuitBreaker, collapseLayer, fallback,
   keyedBreakers, liveLatency, rateLimit, retry,
 } from "../../src/resilience/index.ts";
+import { metrics, metricsObserver } from "../../src/telemetry/index.ts";
 import type { PolicyCase } from "../policies.ts";
 
 const runtime = nodeRuntime;
@@ -15,6 +17,25 @@ const recorded: () => Layer = () => {
   const latency = liveLatency(runtime.clock);
   return (next) => (request, context) => {
     latency.record(context.method, 0.05, context.startedMs);
+    return next(request, context);
+  };
+};
+
+const judged: () => Layer = () => {
+  const member = outlierDetection(runtime, {}, () => undefined).member("one", "eu");
+  return (next) => (request, context) => {
+    member.attemptEnded(false, context.startedMs, 0.05);
+    return next(request, context);
+  };
+};
+
+/** What a client's metrics hear of a call that its first attempt answers. */
+const metered: () => Layer = () => {
+  const observer = metricsObserver(metrics());
+  const endpoint = { region: "eu" } as EndpointAddress;
+  return (next) => (request, context) => {
+    observer.attemptEnded?.(context, endpoint, 0.05, undefined);
+    observer.callEnded?.(context, 0.05, undefined);
     return next(request, context);
   };
 };
@@ -52,6 +73,8 @@ const one = (name: string, layer: () => Layer, isDefault = false): PolicyCase =>
 
 export const cases: readonly PolicyCase[] = [
   one("live latency", recorded, true),
+  one("outlier detection", judged, true),
+  one("metrics of call and attempt", metered, true),
   one("adaptive throttle, in the picker", throttled, true),
   one("retry and budget", () => retry(runtime), true),
   one("live latency + hedge + retry", hedged, true),

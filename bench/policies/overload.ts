@@ -34,13 +34,14 @@ const taken = Symbol("taken");
 const messageOf = (error: RpcError): string => error.message;
 
 export const cases: readonly PolicyCase[] = [
-  { name: "admission: its defaults", side: "server", isDefault: false, layer: () => admission()(runtime, {}) },
+  { name: "admission: its defaults", side: "server", isDefault: true, layer: () => admission()(runtime, {}) },
   { name: "admission: with gradientLimit", side: "server", isDefault: false,
     layer: () => admission({ limit: () => gradientLimit({ ceiling: 10_000, initial: 1_000 }) })(runtime, {}) },
   { name: "admission: with prices, while there is room", side: "server", isDefault: false,
     layer: () => admission({ backPressure: backPressure() })(runtime, {}) },
   { name: "a handler that answers at once: without", side: "server", isDefault: false, layer: () => atOnce(none) },
-  { name: "a handler that answers at once: admission", side: "server", isDefault: false,
+  { name: "a handler that answers at once: admission", side: "server", isDefault: true,
+    over: "a handler that answers at once: without",
     layer: () => atOnce(admission()(runtime, {})) },
   { name: "admission: a call turned away", side: "server", isDefault: false, layer: full },
 ];

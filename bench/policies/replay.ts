@@ -35,14 +35,18 @@ const nothing: Layer = (next) => next;
 export const cases: readonly PolicyCase[] = [
   { name: "keyed call: without key or record", side: "client", isDefault: false, layer: () => as(add, false, nothing) },
   { name: "keyed call: its key by the client", side: "client", isDefault: true,
+    over: "keyed call: without key or record",
     layer: () => as(add, false, idempotencyKeys(nodeRuntime)) },
   { name: "keyed call: with key, without record", side: "server", isDefault: false,
     layer: () => as(add, true, nothing) },
   { name: "keyed call: with key and record in memory", side: "server", isDefault: false,
+    over: "keyed call: with key, without record", goalNs: 4_000,
     layer: () => as(add, true, replay({ store: memoryReplayStore({ bornMs: 0 }) })(nodeRuntime, {})) },
   { name: "replay: a call without a key", side: "server", isDefault: false, layer: () => replay()(nodeRuntime, {}) },
   { name: "cache: a method that is not cached", side: "client", isDefault: false,
+    over: "keyed call: without key or record",
     layer: () => as(add, false, responseCache({ ttlMs: 60_000 })(nodeRuntime, {})) },
   { name: "cache: 1 of 10,000 answers hit in memory", side: "client", isDefault: false,
+    over: "keyed call: without key or record",
     layer: () => as(read, false, responseCache({ ttlMs: 600_000 })(nodeRuntime, {})) },
 ];

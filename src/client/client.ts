@@ -14,6 +14,8 @@ import { follow, forget } from "./cancellation.ts";
 export interface Caller {
   readonly clock: Clock;
   readonly service: Service;
+  /** For methods whose calls have no idempotency keys of ours. Default: `service`. */
+  readonly keyless?: Service | undefined;
   /** Timeout of unary calls that say nothing, in milliseconds. */
   readonly timeoutMs: number;
   /** What a call made for another (`{ context }`) leaves of that one's time, in milliseconds. Default by itself. */
@@ -24,9 +26,11 @@ export interface Caller {
 export function callMethods<S extends AnyContract>(contract: S, caller: Caller): Client<S> {
   const methods = Object.create(null) as Record<string, unknown>;
   for (const [name, method] of Object.entries(contract.methods)) {
+    const { keyless } = caller;
+    const own = keyless === undefined || method.idempotent === "keyed" ? caller : { ...caller, service: keyless };
     methods[name] = method.kind === "unary" || method.kind === "client_stream"
-      ? promised(method, caller)
-      : streamed(method, caller);
+      ? promised(method, own)
+      : streamed(method, own);
   }
   return methods as Client<S>;
 }

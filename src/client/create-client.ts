@@ -9,7 +9,7 @@ import { badOption, numberOption } from "../core/option.ts";
 import type { Picker } from "../core/picker.ts";
 import type { Probe } from "../core/probe.ts";
 import type { Runtime, Security } from "../core/runtime.ts";
-import { compose, type LayerMaker, type Service, type Stack } from "../core/service.ts";
+import { compose, type Layer, type LayerMaker, type Service, type Stack } from "../core/service.ts";
 import { avoidTried, leastRequests, slowStart } from "../balance/index.ts";
 import { codersOf, type MethodCoders } from "../contract/coders.ts";
 import type { Codec } from "../contract/codec.ts";
@@ -150,10 +150,10 @@ export function createClientOn<S extends AnyContract>(
   const caller = {
     clock: runtime.clock, timeoutMs: options.timeoutMs ?? 15_000, deadlineReserveMs: reserveOf(options),
   };
-  const methodsOver = (service: Service) => callMethods(contract, { ...caller, service });
-  const methods = methodsOver(calling.service);
+  const methodsOver = (services: Services) => callMethods(contract, { ...caller, ...services });
+  const methods = methodsOver(calling);
   const control: ClientControl<Client<S>, S> = {
-    by: (picker) => methodsOver(calling.serviceBy(picker)),
+    by: (picker) => methodsOver(calling.servicesBy(picker)),
     contract, runtime,
     close: (graceMs = 10_000) => calling.close(graceMs),
     endpoints: () => calling.endpoints(),
@@ -170,12 +170,19 @@ export interface CallerOptions extends ClientOptions {
   readonly connect?: PooledConnect | undefined;
 }
 
-/** The way to those who serve one name. */
-export interface Calling {
-  /** The stack over the balancer. */
+/** A stack over a balancer, as calls of different methods need it. */
+export interface Services {
+  /** The whole of it. */
   readonly service: Service;
+  /** The same without the layer that makes keys, for methods that have none: it costs their calls nothing. */
+  readonly keyless: Service;
+}
+
+/** The way to those who serve one name. */
+export interface Calling extends Services {
   /** The same stack over the same endpoints, chosen by another picker: what a gateway's rules call. */
   serviceBy(picker: Picker): Service;
+  servicesBy(picker: Picker): Services;
   /** The picker of `service`. */
   readonly picker: Picker;
   /** Makes another like it, with nothing remembered. */
@@ -224,15 +231,31 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
     retry: options.retry === false ? false : { attemptMs: (method) => tuning.attemptMs(method), ...options.retry },
   });
   const stack = options.stack?.(defaults) ?? defaults;
+  const over = (service: Service) => servicesOver(stack, defaults["idempotency"], service);
+  const servicesBy = (other: Picker): Services => over(balancer.serviceBy(tuning.guarded(other)));
   return {
-    service: compose(stack, balancer.service),
-    serviceBy: (other) => compose(stack, balancer.serviceBy(tuning.guarded(other))),
+    ...over(balancer.service),
+    servicesBy, serviceBy: (other) => servicesBy(other).service,
     picker, makePicker,
     close: (graceMs) => balancer.close(graceMs),
     endpoints: () => balancer.endpoints,
     drain: (id, isDrained) => balancer.drain(id, isDrained),
     confirm: () => view.confirm?.(options.name),
   };
+}
+
+/**
+ * Where our layer of keys is the outermost, what is beneath it serves methods without keys. Layers of the user's above
+ * it may keep something, and are made once: then all calls go through all.
+ */
+function servicesOver(stack: Stack, keys: Layer | undefined, service: Service): Services {
+  const [first, ...others] = Object.entries(stack).filter(([, layer]) => layer !== undefined);
+  if (first === undefined || first[1] !== keys) {
+    const whole = compose(stack, service);
+    return { service: whole, keyless: whole };
+  }
+  const keyless = compose(Object.fromEntries(others), service);
+  return { service: compose(Object.fromEntries([first]), keyless), keyless };
 }
 
 function reserveOf({ deadlineReserveMs }: ClientOptions): number | undefined {

@@ -68,9 +68,13 @@ export function createTuning(runtime: Runtime, observer: Observer, settings: Tun
   const hedging = hedgingOf(settings, latency);
   let layer: HedgeLayer | undefined;
   const attemptMs = (method: MethodInfo): number => latency?.of(method)?.p50Ms ?? 0;
+  // Where nobody learns from attempts, nobody hears of them.
+  const learns = latency !== undefined || throttle !== undefined || hedging !== undefined;
   return {
     latency, throttle, attemptMs,
-    observer: observeAll({ attemptEnded: hearing(latency, throttle, (error) => layer?.told(error)) }, observer),
+    observer: learns
+      ? observeAll({ attemptEnded: hearing(latency, throttle, (error) => layer?.told(error)) }, observer)
+      : observer,
     hedges(budget, isAlone) {
       if (hedging === undefined) return undefined;
       const endsAreTold = budget !== undefined;

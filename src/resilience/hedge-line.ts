@@ -17,7 +17,18 @@ export type Late = {
 /** Hears of a call that has come to its delay. */
 export type Looked = (line: HedgeLine, context: Context) => void;
 
-const leastRoom = 64;
+/**
+ * Contexts come in pieces of an array, each made when the last is full: a store in an array that has grown old has to
+ * be remembered by the collector and costs more than one in a young one.
+ */
+interface Piece {
+  readonly calls: (Context | undefined)[];
+  next: Piece | undefined;
+}
+
+const pieceLength = 64;
+/** After so many calls (a power of two) those at the front that have ended are let go of. */
+const dropEach = 8;
 
 export class HedgeLine {
   readonly method: MethodInfo;
@@ -32,9 +43,12 @@ export class HedgeLine {
   toldMs = 0;
   toldAtMs = -Infinity;
   size = 0;
-  /** Contexts alone, which keep what else is needed: a store in an old array costs more than one in a young object. */
-  #ring: (Context | undefined)[] = [];
-  #first = 0;
+  /** Contexts alone, which keep what else is needed. */
+  #first: Piece = emptyPiece();
+  #last = this.#first;
+  /** Where the first call is in the first piece, and where the next goes in the last. */
+  #firstAt = 0;
+  #nextAt = 0;
   #calls = 0;
 
   constructor(method: MethodInfo, maxPending: number) {
@@ -49,23 +63,22 @@ export class HedgeLine {
 
   /** When the first call comes to its delay. */
   get dueMs(): number {
-    return (this.#ring[this.#first] as Context).startedMs + this.delayMs;
+    return (this.#first.calls[this.#firstAt] as Context).startedMs + this.delayMs;
   }
 
   /** Adds a call that began just now; false when there is no room. */
   add(owner: ContestOwner, request: unknown, context: Context, answer: Promise<unknown>): boolean {
-    // Calls end mostly in the order of their beginning: two are let go of for each that comes, while they are young, so
-    // that what nobody needs is not carried on until its delay.
-    if (this.#dropEnded()) this.#dropEnded();
-    if (this.size === this.#ring.length) {
+    // Calls end mostly in the order of their beginning: what nobody needs is let go of while it is young, instead of
+    // being carried on until its delay.
+    if ((this.#nextAt & (dropEach - 1)) === 0 || this.size >= this.#maxPending) {
+      this.#dropEnded();
       if (this.size >= this.#maxPending) return false;
-      this.#grow();
+      if (this.#nextAt === pieceLength) this.#addPiece();
     }
     context.hedger = owner;
     context.request = request;
     context.answer = answer;
-    const ring = this.#ring;
-    ring[(this.#first + this.size) & (ring.length - 1)] = context;
+    this.#last.calls[this.#nextAt++] = context;
     this.size++;
     return true;
   }
@@ -73,33 +86,32 @@ export class HedgeLine {
   /** Takes out who has come to the delay, in order. */
   takeDue(nowMs: number, looked: Looked): void {
     while (this.size > 0) {
-      const context = this.#ring[this.#first] as Context;
+      const context = this.#first.calls[this.#firstAt] as Context;
       if (context.startedMs + this.delayMs > nowMs) return;
       this.#takeFirst();
       if (!context.attemptEnded) looked(this, context);
     }
   }
 
-  /** Lets go of the first if it has ended. */
-  #dropEnded(): boolean {
-    if (this.size === 0 || !(this.#ring[this.#first] as Context).attemptEnded) return false;
-    this.#takeFirst();
-    return true;
+  #dropEnded(): void {
+    while (this.size > 0 && (this.#first.calls[this.#firstAt] as Context).attemptEnded) this.#takeFirst();
   }
 
   #takeFirst(): void {
-    const ring = this.#ring;
-    ring[this.#first] = undefined;
-    this.#first = (this.#first + 1) & (ring.length - 1);
     this.size--;
+    this.#first.calls[this.#firstAt] = undefined;
+    if (++this.#firstAt < pieceLength) return;
+    if (this.#first.next === undefined) this.#addPiece();
+    this.#first = this.#first.next as Piece;
+    this.#firstAt = 0;
   }
 
-  #grow(): void {
-    const old = this.#ring;
-    const grown: (Context | undefined)[] =
-      Array.from({ length: Math.max(leastRoom, old.length * 2) }, () => undefined);
-    for (let i = 0; i < this.size; i++) grown[i] = old[(this.#first + i) & (old.length - 1)];
-    this.#ring = grown;
-    this.#first = 0;
+  #addPiece(): void {
+    this.#last = this.#last.next = emptyPiece();
+    this.#nextAt = 0;
   }
+}
+
+function emptyPiece(): Piece {
+  return { calls: new Array<Context | undefined>(pieceLength), next: undefined };
 }

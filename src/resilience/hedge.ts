@@ -25,8 +25,8 @@ export interface HedgeOptions {
   /** A fixed delay in milliseconds (`hedgingDelay`); 0 sends at once. Default: the live quantile of the method. */
   readonly delayMs?: number | undefined;
   /**
-   * The share of calls that are answered before a hedge leaves. Default 0.985; where the slowest in a thousand are later
-   * by less than half a median, so that a hedge would be no sooner, it leaves a tenth after them.
+   * The share of calls that are answered before a hedge leaves. Default 0.985; where the slowest in a thousand are
+   * later by less than half a median, so that a hedge would be no sooner, it leaves a tenth after them.
    */
   readonly quantile?: number | undefined;
   /** Bounds of the delay by quantile, in milliseconds. Defaults 1 and 2,000. */
