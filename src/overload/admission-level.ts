@@ -12,8 +12,7 @@ import { allLevels } from "./priority.ts";
 export interface Happened {
   /** Time since then, in milliseconds. */
   readonly elapsedMs: number;
-  /** Calls that came, let in or not, and calls that were completed. */
-  readonly arrived: number;
+  /** Calls that were completed. */
   readonly completed: number;
   /** Whether calls wait, or were turned away from the line, because of the load. */
   readonly isPressed: boolean;
@@ -36,14 +35,13 @@ export interface AdmissionLevel {
   open(): void;
 }
 
-/** Time constants of what is remembered of rates and of levels, in milliseconds. */
-const rateMs = 400;
+/** Time constant of what is remembered of levels, in milliseconds. */
 const histogramMs = 2_000;
 /**
  * What is let in, as a share of what is completed: more, so that the server never idles by chance, and much more where
  * few calls make up its work. The line takes the rest.
  */
-const surplusOf = (limit: number): number => 1.02 + 2 / limit;
+const surplusOf = (limit: number): number => 1.02 + 1.2 / limit;
 /** Least and most of that share while it is corrected. */
 const leastSurplus = 0.5;
 const mostSurplus = 2;
@@ -53,28 +51,60 @@ export function admissionLevel(): AdmissionLevel {
   return new Cursor();
 }
 
+/** Time constants of a rate, in milliseconds: at first and after a change, and at last. */
+const briefMs = 400;
+const longMs = 4_000;
+/** Standard deviations of chance by which the last moments differ from the rest when the rate has changed. */
+const changed = 3;
+
+/**
+ * Calls a millisecond: soon known, then ever more exactly, until it changes. For a cursor that wavers lets in some calls
+ * of a user and not others, and several servers' differ.
+ */
+class Rate {
+  perMs = 0;
+  #briefly = 0;
+  #ageMs = 0;
+
+  add(count: number, elapsedMs: number): void {
+    const perMs = count / elapsedMs;
+    const memoryMs = Math.min(longMs, Math.max(briefMs, this.#ageMs));
+    const isFirst = this.#ageMs === 0;
+    this.#ageMs += elapsedMs;
+    this.perMs = isFirst ? perMs : faded(this.perMs, perMs, elapsedMs / memoryMs);
+    this.#briefly = isFirst ? perMs : faded(this.#briefly, perMs, elapsedMs / briefMs);
+    if (Math.abs(this.#briefly - this.perMs) > changed * Math.sqrt(this.perMs / (2 * briefMs))) {
+      this.perMs = this.#briefly;
+      this.#ageMs = briefMs;
+    }
+  }
+
+  forget(): void {
+    this.perMs = this.#briefly = this.#ageMs = 0;
+  }
+}
+
+function faded(before: number, now: number, times: number): number {
+  return now + (before - now) * Math.exp(-times);
+}
+
 class Cursor implements AdmissionLevel {
   cursor = allLevels;
   share = 1;
   readonly #histogram = new Float32Array(allLevels);
-  #arrivedPerMs = 0;
-  #completedPerMs = 0;
+  /** Time that the histogram is of, in milliseconds, faded as it is. */
+  #countedMs = 0;
+  readonly #completed = new Rate();
   #surplus = 1;
 
   count(level: number): void {
     (this.#histogram[level] as number)++;
   }
 
-  adjust({ elapsedMs, arrived, completed, isPressed, isLate, limit }: Happened): void {
-    const keep = Math.exp(-elapsedMs / rateMs);
-    const isFirst = this.#arrivedPerMs === 0;
-    const arrivedPerMs = arrived / elapsedMs;
-    const completedPerMs = completed / elapsedMs;
-    this.#arrivedPerMs = isFirst ? arrivedPerMs : this.#arrivedPerMs * keep + arrivedPerMs * (1 - keep);
+  adjust({ elapsedMs, completed, isPressed, isLate, limit }: Happened): void {
+    const isFirst = this.#completed.perMs === 0;
     // What is completed tells what can be only while there is always something to do.
-    if (isPressed || isLate || completedPerMs > this.#completedPerMs) {
-      this.#completedPerMs = isFirst ? completedPerMs : this.#completedPerMs * keep + completedPerMs * (1 - keep);
-    }
+    if (isPressed || isLate || completed / elapsedMs > this.#completed.perMs) this.#completed.add(completed, elapsedMs);
     const step = elapsedMs / 1_000;
     const surplus = surplusOf(limit);
     if (isFirst) this.#surplus = surplus;
@@ -82,35 +112,35 @@ class Cursor implements AdmissionLevel {
     else if (isPressed) this.#surplus += (surplus - this.#surplus) * Math.min(1, step * 4);
     else this.#surplus += step * 0.5;
     this.#surplus = between(this.#surplus, leastSurplus, mostSurplus);
-    this.share = this.#arrivedPerMs === 0
-      ? 1
-      : between(this.#completedPerMs * this.#surplus / this.#arrivedPerMs, 0.001, 1);
-    this.#place(Math.exp(-elapsedMs / histogramMs));
+    this.#place(elapsedMs);
   }
 
-  /** Puts the cursor where the levels below it have the share of all, and lets the histogram fade. */
-  #place(keep: number): void {
+  /**
+   * Puts the cursor where as many come below it as are to be let in, whatever comes above it: which changes with what
+   * callers hold back. Lets the histogram fade.
+   */
+  #place(elapsedMs: number): void {
     const histogram = this.#histogram;
-    let total = 0;
-    for (let level = 0; level < allLevels; level++) total += histogram[level] as number;
-    let below = 0;
-    let cursor = allLevels;
-    const wanted = total * this.share;
+    const keep = Math.exp(-elapsedMs / histogramMs);
+    const countedMs = this.#countedMs + elapsedMs;
+    const wanted = this.#completed.perMs * this.#surplus * countedMs;
+    let [total, below, cursor] = [0, 0, allLevels];
     for (let level = 0; level < allLevels; level++) {
-      if (below >= wanted && this.share < 1) {
-        cursor = level;
-        break;
-      }
-      below += histogram[level] as number;
+      const count = histogram[level] as number;
+      if (total >= wanted && cursor === allLevels) [below, cursor] = [total, level];
+      total += count;
+      histogram[level] = count * keep;
     }
-    for (let level = 0; level < allLevels; level++) histogram[level] = (histogram[level] as number) * keep;
-    this.cursor = total === 0 || this.share >= 1 ? allLevels : Math.max(1, cursor);
+    this.#countedMs = countedMs * keep;
+    this.cursor = total === 0 ? allLevels : Math.max(1, cursor);
+    this.share = this.cursor === allLevels ? 1 : Math.max(0.001, below / total);
   }
 
   open(): void {
     this.cursor = allLevels;
     this.share = 1;
     this.#histogram.fill(0);
-    this.#arrivedPerMs = this.#completedPerMs = 0;
+    this.#countedMs = 0;
+    this.#completed.forget();
   }
 }

@@ -78,9 +78,7 @@ for (const [protocol, stoppedMs, isMachineWide] of [
     await onMachine(async () => {
       const outcome = await standstill(protocol, stoppedMs, isMachineWide);
       t.diagnostic(JSON.stringify(outcome));
-      assert.equal(outcome.codes["resource_exhausted"] ?? 0, 0, JSON.stringify(outcome));
       assert.deepEqual(outcome.codes, {}, JSON.stringify(outcome));
-      assert.ok(outcome.events.some((event) => event.startsWith("overload.standstill")), outcome.events.join("; "));
     });
   });
 }
