@@ -9,7 +9,10 @@ const benches: Readonly<Record<string, string>> = {
   unary: "unary calls beside five RPC libraries and the platform's ceilings",
   stream: "messages of one stream, from the server and to it, beside grpc-js",
   grpc: "gRPC calls and streams, every pairing with grpc-js and connect-node, in the clear and over TLS",
+  thrift: "Thrift beside the npm package, every pairing, framed and binary",
   http: "Connect and plain JSON beside connect-node, fastify + undici and tRPC",
+  websocket: "calls through WebSocket beside Cap'n Web and rpc-websockets",
+  jsonrpc: "JSON-RPC 2.0 over WebSocket beside rpc-websockets",
   policies: "what each policy costs a call that it lets alone",
   stack: "what each part of the default stack costs over the bare wire",
   gateway: "calls through nginx, HAProxy and our gateway, beside the same calls without",
@@ -26,7 +29,7 @@ if (!Object.hasOwn(benches, name) || !existsSync(program)) {
   const known = Object.entries(benches).map(([known, about]) => `  ${known.padEnd(10)} ${about}`);
   const problem = name === "" ? "name a benchmark" : `there is no benchmark called ${name}`;
   process.stderr.write(`${problem}: npm run bench -- NAME [options]\n\n${known.join("\n")}\n\n` +
-    `unary, stream, grpc, http and gateway take\n${usage}\n`);
+    `unary, stream, grpc, thrift, http and gateway take\n${usage}\n`);
   process.exit(2);
 }
 const child = spawn(process.execPath, [program, ...args], { stdio: "inherit" });

@@ -34,6 +34,8 @@ export class UnaryCalls {
   readonly #options: UnaryCallsOptions;
   /** Calls whose callers wait. */
   readonly open = new Set<UnaryCall>();
+  /** Routes that the wire has found, by what it calls them. */
+  readonly routes = new Map<string, Route>();
   /** Handlers at work, also for callers that have gone. */
   handling = 0;
   #draining: RpcError | undefined = undefined;

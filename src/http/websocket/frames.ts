@@ -22,34 +22,46 @@ export const maxControlBytes = 125;
  * choose the bytes that a proxy on the way sees.
  */
 export function frame(opcode: number, payload: Uint8Array, mask: number | undefined): Uint8Array {
+  const bytes = allocateBytes(frameBytes(payload.length, mask));
+  writeFrame(bytes, 0, opcode, payload, mask);
+  return bytes;
+}
+
+/** How many bytes the frame of so many bytes of payload has. */
+export function frameBytes(length: number, mask: number | undefined): number {
+  return 2 + (length <= maxControlBytes ? 0 : length <= 0xffff ? 2 : 8) + (mask === undefined ? 0 : 4) + length;
+}
+
+/** Writes a whole frame to `bytes` at `from`, where there is room. */
+export function writeFrame(
+  bytes: Uint8Array, from: number, opcode: number, payload: Uint8Array, mask: number | undefined,
+): void {
   const { length } = payload;
-  const lengthBytes = length <= maxControlBytes ? 0 : length <= 0xffff ? 2 : 8;
-  const headerBytes = 2 + lengthBytes + (mask === undefined ? 0 : 4);
-  const bytes = allocateBytes(headerBytes + length);
-  bytes[0] = 0x80 | opcode;
   const isMasked = mask === undefined ? 0 : 0x80;
-  if (lengthBytes === 0) {
-    bytes[1] = isMasked | length;
-  } else if (lengthBytes === 2) {
-    bytes[1] = isMasked | 126;
-    bytes[2] = length >> 8;
-    bytes[3] = length;
+  let at = from;
+  bytes[at++] = 0x80 | opcode;
+  if (length <= maxControlBytes) {
+    bytes[at++] = isMasked | length;
+  } else if (length <= 0xffff) {
+    bytes[at++] = isMasked | 126;
+    bytes[at++] = length >> 8;
+    bytes[at++] = length;
   } else {
-    bytes[1] = isMasked | 127;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, headerBytes);
-    view.setUint32(2, Math.floor(length / 0x1_0000_0000));
-    view.setUint32(6, length >>> 0);
+    bytes[at++] = isMasked | 127;
+    const view = new DataView(bytes.buffer, bytes.byteOffset + at, 8);
+    view.setUint32(0, Math.floor(length / 0x1_0000_0000));
+    view.setUint32(4, length >>> 0);
+    at += 8;
   }
   if (mask === undefined) {
-    bytes.set(payload, headerBytes);
-  } else {
-    bytes[headerBytes - 4] = mask >>> 24;
-    bytes[headerBytes - 3] = mask >>> 16;
-    bytes[headerBytes - 2] = mask >>> 8;
-    bytes[headerBytes - 1] = mask;
-    masked(payload, 0, length, mask, 0, bytes, headerBytes);
+    bytes.set(payload, at);
+    return;
   }
-  return bytes;
+  bytes[at++] = mask >>> 24;
+  bytes[at++] = mask >>> 16;
+  bytes[at++] = mask >>> 8;
+  bytes[at++] = mask;
+  masked(payload, 0, length, mask, 0, bytes, at);
 }
 
 /**

@@ -2,9 +2,9 @@
 import type { Timer } from "../../core/alarm.ts";
 import { expected, RpcError } from "../../core/error.ts";
 import type { ByteSink, ByteStream, Clock } from "../../core/runtime.ts";
-import { allocateBytes } from "../../wire/text.ts";
+import { Writer } from "../../wire/writer.ts";
 import { FrameError, FrameReader, type FrameSink } from "./frame-reader.ts";
-import { CloseCode, frame, isCloseCode, maxControlBytes, Opcode } from "./frames.ts";
+import { CloseCode, frame, frameBytes, isCloseCode, maxControlBytes, Opcode, writeFrame } from "./frames.ts";
 
 export interface WebSocketEvents {
   /** A piece of a message as it came; see {@link FrameSink}. */
@@ -21,6 +21,9 @@ export interface WebSocketEvents {
 const lingerMs = 1_000;
 /** While so much waits to be sent, pings are not answered: their number is the peer's to choose. */
 const maxWaitingForPong = 65_536;
+/** What a turn's messages are gathered in, and how much of them leaves before the turn's end. */
+const firstQueueBytes = 8_192;
+const flushEarlyBytes = 65_536;
 const utf8 = new TextEncoder();
 
 export class WebSocketConnection implements ByteSink, FrameSink {
@@ -31,7 +34,7 @@ export class WebSocketConnection implements ByteSink, FrameSink {
   readonly #drawMask: (() => number) | undefined;
   readonly #reader: FrameReader;
   /** Frames that leave at the end of this turn. */
-  #queued: Uint8Array[] = [];
+  #queued = new Writer(firstQueueBytes);
   #closeSent = false;
   #ending = false;
   #error: RpcError | undefined = undefined;
@@ -56,19 +59,25 @@ export class WebSocketConnection implements ByteSink, FrameSink {
       frame(isText ? Opcode.text : Opcode.binary, payload, this.#drawMask?.()), written);
   }
 
-  /** Sends a message together with the others of this turn, in one write. */
+  /** Sends a message together with the others of this turn, in one write. `payload` is copied at once. */
   queue(isText: boolean, payload: Uint8Array): void {
     if (this.#closeSent) return;
-    this.#queued.push(frame(isText ? Opcode.text : Opcode.binary, payload, this.#drawMask?.()));
-    if (this.#queued.length === 1) this.#clock.defer(this.#flush);
+    const queued = this.#queued;
+    const mask = this.#drawMask?.();
+    const length = frameBytes(payload.length, mask);
+    if (queued.position === 0) this.#clock.defer(this.#flush);
+    queued.ensure(length);
+    writeFrame(queued.bytes, queued.position, isText ? Opcode.text : Opcode.binary, payload, mask);
+    queued.position += length;
+    if (queued.position >= flushEarlyBytes) this.#flush();
   }
 
   readonly #flush = (): void => {
-    const frames = this.#queued;
-    const [first] = frames;
-    if (first === undefined) return;
-    this.#queued = [];
-    this.#stream.write(frames.length === 1 ? first : joined(frames));
+    const { bytes, position } = this.#queued;
+    if (position === 0) return;
+    // The bytes are the stream's now.
+    this.#queued = new Writer(firstQueueBytes);
+    this.#stream.write(bytes.subarray(0, position));
   };
 
   /** Asks for a sign of life; whatever comes afterwards is one. */
@@ -159,16 +168,6 @@ export class WebSocketConnection implements ByteSink, FrameSink {
     this.#events.closed(this.#error ?? (error === undefined ? undefined : RpcError.is(error) ? error
       : expected("unavailable", error.message, { cause: error, phase: "network" })));
   }
-}
-
-function joined(frames: readonly Uint8Array[]): Uint8Array {
-  const bytes = allocateBytes(frames.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const one of frames) {
-    bytes.set(one, at);
-    at += one.length;
-  }
-  return bytes;
 }
 
 /** UTF-8 without a character that was cut in two. */

@@ -3,7 +3,7 @@ import type { AttemptObserver, Connect, Connection, ConnectionEvents } from "../
 import type { Context } from "../../core/context.ts";
 import { expected, RpcError, type RpcErrorOptions } from "../../core/error.ts";
 import { type Code, codeFromNumber, codeNumber } from "../../core/code.ts";
-import { createMetadata } from "../../core/metadata.ts";
+import { createMetadata, emptyMetadata } from "../../core/metadata.ts";
 import type { MethodInfo } from "../../core/method.ts";
 import type { ByteStream, Clock, Runtime, Security } from "../../core/runtime.ts";
 import type { Timer } from "../../core/alarm.ts";
@@ -61,6 +61,10 @@ class JsonRpcConnection implements Connection, OpenCallOwner {
   readonly #message: Gathering;
   readonly #calls = new Map<number, OpenCall>();
   #lastId = 0;
+  /** Names of methods by their ordinals. */
+  readonly #names: (string | undefined)[] = [];
+  /** Where a request is written, until it is queued. */
+  #writer = new Writer(4_096);
   #state: "opening" | "open" | "closing" | "closed" = "opening";
   #reason: RpcError | undefined = undefined;
   #closeTimer: Timer | undefined = undefined;
@@ -123,19 +127,30 @@ class JsonRpcConnection implements Connection, OpenCallOwner {
   }
 
   #encode(request: unknown, context: Context, coders: MethodCoders, id: number | undefined): Uint8Array {
-    const name = this.#options.methodName?.(context.method) ?? context.method.path;
-    const writer = new Writer(256);
-    appendText(writer, `{"jsonrpc":"2.0",${id === undefined ? "" : `"id":${id},`}"method":${JSON.stringify(name)}`);
+    const name = this.#nameOf(context.method);
+    const writer = this.#writer;
+    if (writer.bytes.length > mostKeptBytes) this.#writer = new Writer(4_096);
+    writer.position = 0;
     const words = wordsOf(context);
-    if (words !== undefined) appendText(writer, `,"meridian":${words}`);
-    appendText(writer, ',"params":');
+    appendText(writer, `{"jsonrpc":"2.0",${id === undefined ? "" : `"id":${id},`}"method":"${name}"${
+      words === undefined ? "" : `,"meridian":${words}`},"params":`);
     coders.request.encode(request, writer);
     writer.writeByte(0x7d);
     if (writer.position > this.#settings.maxMessageBytes) {
       throw new RpcError("resource_exhausted", `a request of ${writer.position} bytes exceeds maxMessageBytes ` +
         `${this.#settings.maxMessageBytes}`, { phase: "encode", neverStarted: true });
     }
-    return writer.finish();
+    return writer.bytes.subarray(0, writer.position);
+  }
+
+  /** As JSON says it, without its quotes. */
+  #nameOf(method: MethodInfo): string {
+    let name = this.#names[method.ordinal];
+    if (name === undefined) {
+      const given = this.#options.methodName?.(method) ?? method.path;
+      name = this.#names[method.ordinal] = JSON.stringify(given).slice(1, -1);
+    }
+    return name;
   }
 
   #piece(isText: boolean, bytes: Uint8Array, start: number, end: number, first: boolean, last: boolean): void {
@@ -240,11 +255,18 @@ class JsonRpcConnection implements Connection, OpenCallOwner {
   }
 }
 
+/** Memory that a large request left behind is not kept. */
+const mostKeptBytes = 262_144;
+
 /** What of a context goes beside its call, as JSON; undefined for nothing. */
 function wordsOf(context: Context): string | undefined {
   const { deadline, startedMs, metadata, idempotencyKey, routeKey, hops, attempt, priorAttempts } = context;
+  const timeoutMs = deadline < Infinity ? Math.max(1, Math.ceil(deadline - startedMs)) : undefined;
+  // Most calls say no more.
+  if (metadata === emptyMetadata && idempotencyKey === undefined && routeKey === undefined && hops === 0 &&
+    attempt === 0 && priorAttempts === 0) return timeoutMs === undefined ? undefined : `{"timeoutMs":${timeoutMs}}`;
   const words: CallWords = {
-    ...(deadline < Infinity ? { timeoutMs: Math.max(1, Math.ceil(deadline - startedMs)) } : undefined),
+    ...(timeoutMs === undefined ? undefined : { timeoutMs }),
     ...(Object.keys(metadata).length > 0 ? { metadata } : undefined),
     ...(idempotencyKey === undefined ? undefined : { idempotencyKey }),
     ...(routeKey === undefined ? undefined : { routeKey }),

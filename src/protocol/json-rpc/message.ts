@@ -80,11 +80,38 @@ export function members(bytes: Uint8Array, start: number, end: number): Members 
 /** A member as a value; undefined where it is absent. Throws {@link NoJson}. */
 export function memberValue(bytes: Uint8Array, span: Span | undefined): unknown {
   if (span === undefined) return undefined;
+  const { start, end } = span;
+  // Most are small integers and plain words.
+  const small = smallNumber(bytes, start, end);
+  if (small >= 0) return small;
+  if (isPlainText(bytes, start, end)) return readText(bytes, start + 1, end - 1);
   try {
     return JSON.parse(readText(bytes, span.start, span.end)) as unknown;
   } catch (error) {
     throw new NoJson(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Digits that are an integer of at most nine; -1 for anything else. */
+function smallNumber(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start > 9 || (bytes[start] === 0x30 && end - start > 1)) return -1;
+  let value = 0;
+  for (let at = start; at < end; at++) {
+    const digit = (bytes[at] as number) - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
+/** Whether it is a string of ASCII without escapes. */
+function isPlainText(bytes: Uint8Array, start: number, end: number): boolean {
+  if (bytes[start] !== 0x22) return false;
+  for (let at = start + 1; at < end - 1; at++) {
+    const byte = bytes[at] as number;
+    if (byte < 0x20 || byte > 0x7e || byte === 0x5c) return false;
+  }
+  return true;
 }
 
 function isName(bytes: Uint8Array, start: number, end: number, name: string): boolean {

@@ -36,12 +36,22 @@ export function codeOf(error: unknown): number {
   return error instanceof NoJson ? JsonRpcCode.parseError : JsonRpcCode.invalidRequest;
 }
 
+/** Where a response is written: it is a view of this until the next is, which its receiver must copy to keep. */
+const scratch = new Writer(16_384);
+const mostKeptBytes = 262_144;
+
+function begun(): Writer {
+  if (scratch.bytes.length > mostKeptBytes) scratch.bytes = new Writer(16_384).bytes;
+  scratch.position = 0;
+  return scratch;
+}
+
 /** A response with a result; without coders the result is null. */
 export function success(
   id: Id, coders: MethodCoders | undefined, value: unknown, context: Context | undefined,
 ): Uint8Array {
-  const writer = new Writer(256);
-  appendText(writer, `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":`);
+  const writer = begun();
+  appendText(writer, `{"jsonrpc":"2.0","id":${typeof id === "number" ? id : JSON.stringify(id)},"result":`);
   if (coders === undefined) {
     appendText(writer, "null");
   } else {
@@ -59,7 +69,7 @@ export function success(
     appendText(writer, `,"meridian":${JSON.stringify({ header, trailer })}`);
   }
   writer.writeByte(0x7d);
-  return writer.finish();
+  return writer.bytes.subarray(0, writer.position);
 }
 
 export function failure(

@@ -15,6 +15,7 @@ import type { JsonRpcSettings } from "./settings.ts";
 /** What LSP and those after it send when they wait for an answer no more. */
 export const cancelMethod = "$/cancelRequest";
 
+/** Hears a reply, which is valid until it returns. */
 export type Replying = (reply: Uint8Array | undefined) => void;
 
 export class JsonRpcSession {
@@ -51,9 +52,10 @@ export class JsonRpcSession {
     let waiting = messages.length;
     for (const span of messages) {
       this.#one(bytes, span, receivedMs, fields, (one) => {
-        if (one !== undefined) replies.push(one);
+        if (!batch) return reply(one);
+        if (one !== undefined) replies.push(new Uint8Array(one));
         if (--waiting > 0) return;
-        reply(replies.length === 0 ? undefined : batch ? joined(replies) : replies[0]);
+        reply(replies.length === 0 ? undefined : joined(replies));
       });
     }
   }
@@ -83,7 +85,7 @@ export class JsonRpcSession {
     bytes: Uint8Array, { method, params, timeoutMs }: Request, id: Id | undefined, receivedMs: number,
     fields: ContextFields, reply: Replying,
   ): void {
-    const route = this.calls.serving.router(shapeOf(method));
+    const route = this.#routeOf(method);
     const coders = RpcError.is(route) ? undefined : route.coders;
     let text = params === undefined ? noParams : bytes.subarray(params.start, params.end);
     if (text[0] === 0x5b && !RpcError.is(route)) {
@@ -94,7 +96,7 @@ export class JsonRpcSession {
           error instanceof NoJson ? JsonRpcCode.parseError : JsonRpcCode.invalidParams, coders));
       }
     }
-    const key = JSON.stringify(id);
+    const key = typeof id === "number" ? String(id) : JSON.stringify(id);
     const deadline = timeoutMs === undefined ? Infinity : receivedMs + timeoutMs;
     let call: UnaryCall | undefined = undefined as UnaryCall | undefined;
     const ended: UnaryEnd = (error, value, context) => {
@@ -110,6 +112,15 @@ export class JsonRpcSession {
     if (call === undefined) return;
     this.#open.add(call);
     if (id !== undefined) this.#byId.set(key, call);
+  }
+
+  #routeOf(method: string): Route | RpcError {
+    const { calls } = this;
+    const known = calls.routes.get(method);
+    if (known !== undefined) return known;
+    const route = calls.serving.router(shapeOf(method));
+    if (!RpcError.is(route) && calls.routes.size < maxKnownMethods) calls.routes.set(method, route);
+    return route;
   }
 
   /** Nobody waits for answers any more. */
@@ -131,6 +142,8 @@ export class JsonRpcSession {
   }
 }
 
+/** Most methods whose routes a connection remembers. */
+const maxKnownMethods = 1_000;
 const noParams = Uint8Array.of(0x7b, 0x7d);
 
 /** `service/method` and `service.method` say which; a method's name alone does where only one service has it. */
