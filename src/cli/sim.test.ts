@@ -88,31 +88,35 @@ describe("meridian sim", () => {
 });
 
 describe("meridian swarm", () => {
-  test("runs seeds on two processes, is stopped, goes on, and ends as if it had not been", async () => {
-    const args = ["swarm", "--seeds", "8", "--jobs", "2", "--state", "state.json"];
-    const state = join(folder, "state.json");
-    const child = spawn(process.execPath, [program, ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
-    let printed = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => printed += text);
-    const closed = new Promise<number | null>((resolve) => void child.once("close", resolve));
-    while (!existsSync(state) && child.exitCode === null) await sleep(20);
-    child.kill("SIGINT");
-    assert.equal(await closed, 130, printed);
-    assert.match(printed, /^stopped; \d+ of 8 seeds, \d+ calls, 0 failed\n$/m);
-    const { next, done } = JSON.parse(readFileSync(state, "utf8")) as SwarmState;
-    const before = next - 1 + done.length;
-    assert.ok(before > 0 && before < 8, `${before} seeds were done`);
-
-    const resumed = meridian(...args);
-    assert.equal(resumed.status, 0, resumed.stdout);
+  const name = "runs seeds on two processes, is stopped or killed, goes on, and ends as if it had not been";
+  test(name, { timeout: 900_000 }, async () => {
     const whole = meridian("swarm", "--seeds", "8", "--json");
     const lines = whole.stdout.trim().split("\n").map((line) => JSON.parse(line) as { seed: number; calls: number });
     assert.deepEqual(lines.map(({ seed }) => seed), Array.from({ length: 8 }, (_, i) => i + 1));
     const calls = lines.reduce((sum, one) => sum + one.calls, 0);
-    assert.match(resumed.stdout, new RegExp(`^8 of 8 seeds, ${calls} calls, 0 failed\n$`, "m"));
-    const other = meridian("swarm", "--seeds", "9", "--state", "state.json");
-    assert.equal(other.status, 1);
-    assert.match(other.stderr, /state\.json is of another run \(calls, 8 seeds from 1 on\)/);
+    for (const signal of ["SIGINT", "SIGKILL"] as const) {
+      const args = ["swarm", "--seeds", "8", "--jobs", "2", "--state", `${signal}.json`];
+      const state = join(folder, `${signal}.json`);
+      const child = spawn(process.execPath, [program, ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+      let printed = "";
+      child.stdout.setEncoding("utf8").on("data", (text: string) => printed += text);
+      const closed = new Promise<number | null>((resolve) => void child.once("close", resolve));
+      while (!existsSync(state) && child.exitCode === null) await sleep(20);
+      child.kill(signal);
+      // Its processes end with it, since nobody gives them seeds any more: `close` waits for them.
+      assert.equal(await closed, signal === "SIGINT" ? 130 : null, printed);
+      if (signal === "SIGINT") assert.match(printed, /^stopped; \d+ of 8 seeds, \d+ calls, 0 failed\n$/m);
+      const { next, done } = JSON.parse(readFileSync(state, "utf8")) as SwarmState;
+      const before = next - 1 + done.length;
+      assert.ok(before > 0 && before < 8, `${before} seeds were done`);
+
+      const resumed = meridian(...args);
+      assert.equal(resumed.status, 0, resumed.stdout);
+      assert.match(resumed.stdout, new RegExp(`^8 of 8 seeds, ${calls} calls, 0 failed\n$`, "m"));
+      const other = meridian("swarm", "--seeds", "9", "--state", `${signal}.json`);
+      assert.equal(other.status, 1);
+      assert.match(other.stderr, /\.json is of another run \(calls, 8 seeds from 1 on\)/);
+    }
   });
 
   test("a kept configuration is played again; the canary is found", () => {
