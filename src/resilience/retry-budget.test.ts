@@ -77,6 +77,27 @@ test("what is given back can be taken again", () => {
   assert.deepEqual([budget.balance("east"), budget.retries], [before, 0]);
 });
 
+test("critical calls have a reserve that the others' repeats do not spend, and that stays within 1.2 as well", () => {
+  const clock = handClock();
+  const budget = retryBudget(clock);
+  for (let ms = 0; ms < 4_000; ms++) {
+    clock.advance(1);
+    if (ms % 4 === 0) budget.began(clock.now());
+  }
+  let [others, critical] = [0, 0];
+  for (let ms = 0; ms < 1_000; ms++) {
+    clock.advance(1);
+    if (ms % 4 === 0) budget.began(clock.now());
+    if (budget.withdraw("east")) {
+      others++;
+      budget.retryFailed("east");
+    }
+  }
+  while (budget.withdraw("east", true)) critical++;
+  assert.ok(critical >= 5 && critical <= 20, `${critical} repeats of critical calls were left`);
+  assert.ok(others + critical <= 50, `${others + critical} retries of 250 calls`);
+});
+
 test("settings that cannot be are refused by name", () => {
   assert.throws(() => retryBudget(handClock(), { maxVainShare: -1 }), /maxVainShare/);
 });

@@ -37,10 +37,10 @@ export interface RetryBudget {
   began(nowMs: number): void;
   /** Retries so far. */
   readonly retries: number;
-  /** Takes one retry for `key`; false when the budget is spent. */
-  withdraw(key: string): boolean;
+  /** Takes one retry for `key`; false when the budget is spent. Critical calls may have a reserve of their own. */
+  withdraw(key: string, isCritical?: boolean): boolean;
   /** Says that a retry withdrawn for `key` failed too. */
-  retryFailed(key: string): void;
+  retryFailed(key: string, isCritical?: boolean): void;
   /** Says that what was withdrawn for `key` was not sent after all. */
   giveBack?(key: string): void;
   /** Retries that `key` could make right now. */
@@ -53,6 +53,8 @@ export interface RetryBudget {
   isLow?(key: string): boolean;
 }
 
+/** What critical calls have beside the rest, as a share of the whole: where all else is shed, they are not. */
+const reserveShare = 0.1;
 /** Time constant of the estimate of calls a second, in milliseconds. */
 const rateWindowMs = 1_000;
 
@@ -94,6 +96,9 @@ class Budget implements RetryBudget {
   /** By key, the one unused longest first. */
   readonly #accounts = new Map<string, Account>();
   readonly #window: RetryWindow;
+  /** Of critical calls alone. */
+  #reserve = 0;
+  #reserveSettledCalls = 0;
   #callsPerSecond = 0;
   #ratedAtMs: number;
   #ratedCalls = 0;
@@ -111,17 +116,32 @@ class Budget implements RetryBudget {
     if ((++this.calls & 15) === 0) this.#measureRate(nowMs);
   }
 
-  withdraw(key: string): boolean {
+  withdraw(key: string, isCritical = false): boolean {
     const account = this.#settled(key);
-    if (this.#whole.tokens < 1 || account.tokens < 1) return false;
     const { maxVainShare, minPerSecond } = this.#settings;
     const nowMs = account.settledAtMs;
-    if (this.#window.isSpent(nowMs, this.calls, maxVainShare, minPerSecond)) return false;
+    const isLeft = this.#whole.tokens >= 1 && account.tokens >= 1 &&
+      !this.#window.isSpent(nowMs, this.calls, maxVainShare, minPerSecond);
+    if (!isLeft && !(isCritical && this.#hasReserve(nowMs))) return false;
+    if (isLeft) {
+      this.#whole.tokens--;
+      account.tokens--;
+    } else {
+      this.#reserve--;
+    }
     this.#window.withdrawn(nowMs, this.calls);
-    this.#whole.tokens--;
-    account.tokens--;
     this.retries++;
     return true;
+  }
+
+  #hasReserve(nowMs: number): boolean {
+    const { ratio, burstMs, maxVainShare, minPerSecond } = this.#settings;
+    const earned = (this.calls - this.#reserveSettledCalls) * ratio * reserveShare;
+    this.#reserveSettledCalls = this.calls;
+    const most = Math.max(1, (this.#callsPerSecond * burstMs * reserveShare) / 1_000);
+    this.#reserve = Math.max(-most, Math.min(most, this.#reserve + earned));
+    const share = maxVainShare / (1 - reserveShare);
+    return this.#reserve >= 1 && !this.#window.isSpent(nowMs, this.calls, share, minPerSecond);
   }
 
   giveBack(key: string): void {
@@ -132,10 +152,14 @@ class Budget implements RetryBudget {
     this.retries--;
   }
 
-  retryFailed(key: string): void {
+  retryFailed(key: string, isCritical = false): void {
     const account = this.#settled(key);
     this.#window.failed(account.settledAtMs, this.calls);
     const more = this.#settings.failedRetryCost - 1;
+    if (isCritical && (this.#whole.tokens < 1 || account.tokens < 1)) {
+      this.#reserve -= more;
+      return;
+    }
     this.#whole.tokens -= more;
     account.tokens -= more;
   }

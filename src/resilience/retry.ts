@@ -171,7 +171,7 @@ async function repeat(
   let ran = first.contenders !== undefined;
   for (;;) {
     const key = RpcError.is(error) ? policy.budgetKey(error) : "";
-    if (retried !== undefined && saysDown(error)) policy.budget.retryFailed(retried);
+    if (retried !== undefined && saysDown(error)) policy.budget.retryFailed(retried, isCritical(context));
     const further = await nextAttempt(policy, context, error, key);
     if (further === undefined || RpcError.is(further)) {
       const last = further ?? error;
@@ -202,7 +202,7 @@ function nextAttempt(
   const retryNumber = context.attempt + 1;
   const waitMs = error.retryAfterMs ?? (retryNumber === 1 ? 0 : policy.waitMs(retryNumber - 1));
   if (context.deadline - clock.now() - waitMs < policy.leastMs(context.method)) return undefined;
-  if (!isTransparent(error, retryNumber) && !policy.budget.withdraw(key)) {
+  if (!isTransparent(error, retryNumber) && !policy.budget.withdraw(key, isCritical(context))) {
     policy.observer?.event?.("retry.budget.empty", { method: context.method.path, key, code: error.code });
     // Nearest to what fails a repeat costs least: who has none left there is not helped by one from further up. (A
     // gateway has callers who may go around it, to another region: it leaves them that.)
@@ -251,7 +251,7 @@ function streamed(policy: Policy, next: Service, request: unknown, context: Cont
   const sends = context.method.kind !== "server_stream" && isAsyncIterable(request);
   const items = sends ? watched(request) : undefined;
   const decide = (failed: Context, error: unknown, retriedKey: string | undefined) => {
-    if (retriedKey !== undefined && saysDown(error)) policy.budget.retryFailed(retriedKey);
+    if (retriedKey !== undefined && saysDown(error)) policy.budget.retryFailed(retriedKey, isCritical(failed));
     if (items !== undefined && (items.touched || !(RpcError.is(error) && error.neverStarted))) return undefined;
     return nextAttempt(policy, failed, error, keyOf(policy, error));
   };
@@ -281,6 +281,10 @@ function reporting(clock: Clock, observer: Observer | undefined): Policy["ended"
 /** Whether a failure speaks of the place it was tried at, not of the call: then the retry was in vain. */
 function saysDown(error: unknown): boolean {
   return RpcError.is(error) && (error.retryable || error.neverStarted);
+}
+
+function isCritical({ method }: Context): boolean {
+  return method.criticality === "critical";
 }
 
 function keyOf(policy: Policy, error: unknown): string {

@@ -80,6 +80,9 @@ const regressions: readonly (readonly [property: number, seed: number, why: stri
   [2, 101_010, "after a death of one in four a second was ejected for its queue: the dead had counted as room"],
   [3, 100_003, "what was saved up went on retries that failed too, by luck few of them at first"],
   [3, 100_161, "the same"],
+  [6, 101_021, "losers of hedges made a cut limit look in vain, and bursts of ends a standing overload none"],
+  [6, 101_023, "the same"],
+  [4, 100_104, "the same, at the end of a surge"],
   [7, 100_098, "a server that erred once in twenty was found out too late"],
 ];
 
