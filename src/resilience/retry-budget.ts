@@ -139,7 +139,7 @@ class Budget implements RetryBudget {
     const earned = (this.calls - this.#reserveSettledCalls) * ratio * reserveShare;
     this.#reserveSettledCalls = this.calls;
     const most = Math.max(1, (this.#callsPerSecond * burstMs * reserveShare) / 1_000);
-    this.#reserve = Math.max(-most, Math.min(most, this.#reserve + earned));
+    this.#reserve = Math.min(most, this.#reserve + earned);
     const share = maxVainShare / (1 - reserveShare);
     return this.#reserve >= 1 && !this.#window.isSpent(nowMs, this.calls, share, minPerSecond);
   }
@@ -156,10 +156,8 @@ class Budget implements RetryBudget {
     const account = this.#settled(key);
     this.#window.failed(account.settledAtMs, this.calls);
     const more = this.#settings.failedRetryCost - 1;
-    if (isCritical && (this.#whole.tokens < 1 || account.tokens < 1)) {
-      this.#reserve -= more;
-      return;
-    }
+    // The reserve is small enough without.
+    if (isCritical && (this.#whole.tokens < 1 || account.tokens < 1)) return;
     this.#whole.tokens -= more;
     account.tokens -= more;
   }
