@@ -1,9 +1,9 @@
 // C3's rate control and backpressure: a client sends each server no more than comes back from there, by CUBIC's curve,
 // and keeps calls back while every server of their key is over its rate.
 //
-// Suresh et al. (NSDI 2015), section 3.2, with the constants and the reckoning of the authors' simulator (absim): windows
-// of 20 ms, C = 4e-6, beta = 0.2, steps of 10 at most, a hysteresis of two windows, 5 calls a window in the beginning, at
-// most 50 saved up. What comes back is averaged over windows in which anything does.
+// Suresh et al. (NSDI 2015), section 3.2, with the constants and the reckoning of the authors' simulator (absim):
+// windows of 20 ms, C = 4e-6, beta = 0.2, steps of 10 at most, a hysteresis of two windows, 5 calls a window in the
+// beginning, at most 50 saved up. What comes back is averaged over windows in which anything does.
 import type { Picker } from "../../src/core/index.ts";
 import type { Agenda } from "./agenda.ts";
 import { type Seen, send, type Traffic } from "./clients.ts";

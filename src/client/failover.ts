@@ -148,8 +148,8 @@ export class Failover extends Alarm {
   }
 
   /**
-   * How first attempts are divided among the tiers in use, if there are several, by what was selected last. Repeats have
-   * them all, lest they meet whom they have tried.
+   * How first attempts are divided among the tiers in use, if there are several, by what was selected last. Repeats
+   * have them all, lest they meet whom they have tried.
    */
   get divided(): Divided | undefined {
     return this.#divided;
