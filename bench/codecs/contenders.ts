@@ -2,10 +2,12 @@
 // records of each are in that library's natural form, made of its own decoding before the clock runs.
 import assert from "node:assert/strict";
 import { Decoder, Encoder } from "@msgpack/msgpack";
+import { SaxesParser } from "saxes";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { createProtobufCodec, json } from "../../src/codec/index.ts";
+import { createProtobufCodec, createThriftCodec, json, msgpack, xml } from "../../src/codec/index.ts";
 import { type Codec, schemaOf } from "../../src/contract/index.ts";
 import { Writer } from "../../src/wire/index.ts";
+import { thriftContender } from "./thrift.ts";
 import { type Case, type MessageName, shapes, valuesOf } from "./shapes.ts";
 
 export interface Contender {
@@ -20,15 +22,27 @@ export const contenders: Readonly<Record<string, (name: Case) => Promise<Contend
   meridian: (name) => meridian(name, createProtobufCodec()),
   "meridian interpreted": (name) => meridian(name, createProtobufCodec({ codegen: false })),
   "meridian JSON": (name) => meridian(name, json),
+  "meridian MessagePack": (name) => meridian(name, msgpack),
+  "meridian XML": (name) => meridian(name, xml),
   "protobufjs static": protobufjsContender,
   "protobuf-es": protobufEsContender,
   "ts-proto": tsProtoContender,
   JSON: jsonContender,
   "@msgpack/msgpack": msgpackContender,
+  "meridian Thrift binary": (name) => meridian(name, createThriftCodec("binary")),
+  "meridian Thrift compact": (name) => meridian(name, createThriftCodec("compact")),
+  "thrift binary": (name) => thriftContender(name, "binary"),
+  "thrift compact": (name) => thriftContender(name, "compact"),
+  "saxes tree": saxesContender,
 };
 
 /** Those that write the same bytes, so that being ahead of them is a goal. */
 export const rivals: readonly string[] = ["protobufjs static", "protobuf-es", "ts-proto"];
+
+/** Ours, and those that write the same bytes. */
+export const families: Readonly<Record<string, readonly string[]>> = {
+  "meridian": rivals, "meridian Thrift binary": ["thrift binary"], "meridian Thrift compact": ["thrift compact"],
+};
 
 function meridian(name: Case, codec: Codec): Contender {
   const { type, message } = shapes[name];
@@ -143,4 +157,48 @@ function msgpackContender(name: Case): Contender {
     encode: (index) => encoder.encodeSharedRef(values[index]).length,
     decode: (index) => decoder.decode(encoded[index] as Uint8Array),
   };
+}
+
+interface Element {
+  readonly name: string;
+  readonly children: Element[];
+  text: string;
+}
+
+/** What one writes by hand with saxes: a tree of elements, all values text; and the text of such a tree. */
+function saxesContender(name: Case): Contender {
+  const { type, message } = shapes[name];
+  const coder = xml.compile(schemaOf(type, message));
+  const encoded = valuesOf[name].map((value) => {
+    const writer = new Writer(65_536);
+    coder.encode(value, writer);
+    return Buffer.from(writer.finish());
+  });
+  const read = (index: number): Element => {
+    const open: Element[] = [{ name: "", children: [], text: "" }];
+    const parser = new SaxesParser();
+    parser.on("opentag", (tag) => {
+      const element: Element = { name: tag.name, children: [], text: "" };
+      open.at(-1)?.children.push(element);
+      open.push(element);
+    });
+    parser.on("text", (text) => {
+      (open.at(-1) as Element).text += text;
+    });
+    parser.on("closetag", () => void open.pop());
+    parser.write((encoded[index] as Buffer).toString()).close();
+    return open[0] as Element;
+  };
+  const out = Buffer.allocUnsafeSlow(262_144);
+  const trees = valuesOf[name].map((_, index) => read(index));
+  return {
+    encode: (index) => out.write((trees[index] as Element).children.map(elementText).join(""), 0),
+    decode: read,
+  };
+}
+
+function elementText({ name, children, text }: Element): string {
+  const inside = children.length > 0 ? children.map(elementText).join("")
+    : text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  return `<${name}>${inside}</${name}>`;
 }

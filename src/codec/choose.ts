@@ -7,8 +7,9 @@ import { json } from "./json.ts";
 import { msgpack } from "./msgpack.ts";
 import { protobuf } from "./protobuf/index.ts";
 import { thriftBinary, thriftCompact, thriftJson } from "./thrift/index.ts";
+import { xml } from "./xml/index.ts";
 
-const codecs: readonly Codec[] = [protobuf, msgpack, json, thriftBinary, thriftCompact, thriftJson, avroCodec];
+const codecs: readonly Codec[] = [protobuf, msgpack, json, thriftBinary, thriftCompact, thriftJson, avroCodec, xml];
 
 /** Compiled Protobuf, or MessagePack where a schema's structure cannot be read. */
 export function codecFor(method: AnyMethod): Codec {

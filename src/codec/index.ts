@@ -8,3 +8,4 @@ export { createProtobufCodec, protobuf, type ProtobufOptions } from "./protobuf/
 export {
   createThriftCodec, thriftBinary, thriftCompact, type ThriftCodecOptions, type ThriftEncoding, thriftJson,
 } from "./thrift/index.ts";
+export { createXmlCodec, xml, type XmlOptions } from "./xml/index.ts";

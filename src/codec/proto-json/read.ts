@@ -278,7 +278,7 @@ function isNullValue({ field: { shape }, case: one }: Slot): boolean {
 }
 
 /** What a field that did not come reads as. */
-function absent(field: FieldPlan, trail: Trail | undefined): unknown {
+export function absent(field: FieldPlan, trail: Trail | undefined): unknown {
   switch (field.absent) {
     case "undefined": return undefined;
     case "null": return null;

@@ -32,7 +32,16 @@ export function parseXml(root: ElementReader, bytes: Uint8Array, start: number, 
   } catch (cause) {
     throw malformed("is not valid UTF-8", cause);
   }
-  const parser = new SaxesParser({ xmlns: false, position: true, defaultXMLVersion: "1.0", forceXMLVersion: true });
+  try {
+    return parse(root, text, false);
+  } catch {
+    // Lines are counted only where one is to be told.
+    return parse(root, text, true);
+  }
+}
+
+function parse(root: ElementReader, text: string, position: boolean): unknown {
+  const parser = new SaxesParser({ xmlns: false, position, defaultXMLVersion: "1.0", forceXMLVersion: true });
   const building = new Building(root, parser);
   parser.on("error", (error) => {
     throw malformed(`is malformed: ${error.message.slice(0, 160)}`, error);
