@@ -3,8 +3,8 @@
 //
 // Each runs in a process of its own. Its rows go to experiments/results/NAME.jsonl, its charts to docs/plots, its table
 // and charts between its markers in docs/experiments.md, and all goals and times into the overview there. `--render`
-// runs nothing and writes the documents anew from the rows that are there. It can be stopped at any time: what has ended
-// is kept.
+// runs nothing and writes the documents anew from the rows that are there. It can be stopped at any time: what has
+// ended is kept.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
