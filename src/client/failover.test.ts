@@ -38,23 +38,27 @@ function setUp(servers: Servers, options: Partial<BalancerOptions> = {}) {
   tell(servers);
   const latest = (name: string) => script.connections.filter(({ address }) => address === `${name}:1`).at(-1);
   const wait = (ms: number): Promise<void> => simulation.run(simulation.nowMs + ms);
+  /** How many calls each is given. */
+  const counted = async (calls: number): Promise<Record<string, number>> => {
+    const counts: Record<string, number> = {};
+    for (let i = 0; i < calls; i++) {
+      outcomeOf(balancer.service("x", callContext(runtime.clock, 1_000)));
+      await wait(2);
+      for (const { address, calls: given } of script.connections) {
+        for (const call of given.splice(0)) {
+          const name = address.replace(":1", "");
+          counts[name] = (counts[name] ?? 0) + 1;
+          call.answer("y");
+        }
+      }
+    }
+    return counts;
+  };
   return {
     simulation, balancer, events, tell, wait, latest, clock: runtime.clock,
     /** The names of those who are given calls. */
-    async used(calls = 24): Promise<string> {
-      const names = new Set<string>();
-      for (let i = 0; i < calls; i++) {
-        outcomeOf(balancer.service("x", callContext(runtime.clock, 1_000)));
-        await wait(2);
-        for (const { address, calls: given } of script.connections) {
-          for (const call of given.splice(0)) {
-            names.add(address.replace(":1", ""));
-            call.answer("y");
-          }
-        }
-      }
-      return [...names].sort().join(" ");
-    },
+    used: async (calls = 24): Promise<string> => Object.keys(await counted(calls)).sort().join(" "),
+    counted,
     down(name: string) {
       refused.add(`${name}:1`);
       latest(name)?.lose("gone");
@@ -188,4 +192,17 @@ test("the table says of each endpoint what it is, how it is, since when and why"
   assert.equal(balancer.endpoints[0]?.status, "ejected", "the probe's evidence holds");
   balancer.endpoints[0]?.probed(undefined);
   assert.equal(balancer.endpoints[0]?.status, "ready");
+});
+
+test("spares take what is missing and no more, without regions too", async () => {
+  const spare = { priority: 1 };
+  const world = setUp({ a: {}, b: {}, c: {}, d: {}, w: spare, x: spare, y: spare, z: spare });
+  await world.wait(50);
+  assert.equal(await world.used(), "a b c d");
+  for (const name of ["a", "b"]) world.down(name);
+  await world.wait(1_500);
+  const counts = await world.counted(200);
+  const first = (counts["c"] ?? 0) + (counts["d"] ?? 0);
+  assert.ok(Math.abs(first - 140) <= 2, `${first} of 200 stayed: ${JSON.stringify(counts)}`);
+  assert.ok(["w", "x", "y", "z"].every((name) => (counts[name] ?? 0) >= 10), JSON.stringify(counts));
 });
