@@ -41,7 +41,7 @@ export interface AdmissionOptions extends LevelOptions {
   readonly room?: number | undefined;
   /** The line in front of the limit; `false` for none. */
   readonly line?: (LineOptions & {
-    /** Room in it, in multiples of the limit. Default 2. */
+    /** Room in it while more comes than is done, in multiples of the limit; else also who is soon served. Default 2. */
     readonly capacity?: number;
   }) | false | undefined;
   /** Turning away at the door by criticality and user. Default true. */
@@ -106,6 +106,7 @@ export function admission(options: AdmissionOptions = {}): LayerMaker {
 
 interface Resolved extends AdmissionOptions {
   readonly capacity: number;
+  readonly maxWaitMs: number;
   readonly lagMs: number;
   readonly room: number;
 }
@@ -113,11 +114,11 @@ interface Resolved extends AdmissionOptions {
 /** Checks here what can be wrong, and not first when a server is made. */
 function resolve(options: AdmissionOptions): Resolved {
   const { line } = options;
-  if (line !== undefined && line !== false) lineOptions(line);
+  const { maxWaitMs } = lineOptions(line === undefined || line === false ? {} : line);
   const capacity = line === false ? 0 : numberOption("line.capacity", line?.capacity ?? 2, { least: 0, most: 100 });
   const lagMs = numberOption("maxLoopLagMs", options.maxLoopLagMs ?? 20, { least: 1, unit: "milliseconds" });
   const room = numberOption("room", options.room ?? 32, { least: 1, most: 1_000_000, whole: true, unit: "calls" });
-  return { ...options, capacity, lagMs, room };
+  return { ...options, capacity, maxWaitMs, lagMs, room };
 }
 
 export class Admission extends Alarm implements AdmissionState {
@@ -339,11 +340,14 @@ export class Admission extends Alarm implements AdmissionState {
     });
   }
 
-  /** Room in line: a little while more comes than is done; else as much as burstiness needs, with the most critical. */
+  /** Room in line: a little while more comes than is done; else, and for the most critical, as burstiness needs. */
   #capacity(rank: number): number {
-    const isBounded = this.#line.isOverloaded && rank > 0;
-    const room = isBounded ? this.limit : Math.max(this.limit, this.#options.room);
-    return Math.ceil(this.#options.capacity * room + Math.max(this.#granted, this.#standstills.owed));
+    const { capacity, room, maxWaitMs } = this.#options;
+    if (this.#line.isOverloaded) return Math.ceil(capacity * (rank > 0 ? this.limit : Math.max(this.limit, room)));
+    // Whoever is served within the longest wait may wait; callers who go on when they are answered come in waves.
+    const soon = capacity === 0 ? 0 : this.#completing * maxWaitMs;
+    return Math.ceil(Math.max(capacity * Math.max(this.limit, room), soon) +
+      Math.max(this.#granted, this.#standstills.owed));
   }
 
   readonly #begin = ({ next, request, context }: Waiting, nowMs: number): unknown => {
