@@ -24,7 +24,7 @@ import { nativeAccept, type NativeSettings } from "../protocol/native/index.ts";
 import { nativeSpeech } from "../protocol/native/websocket.ts";
 import { webSocketUpgrade } from "../protocol/websocket.ts";
 import type { Serving } from "../protocol/router.ts";
-import { thriftWire } from "../protocol/thrift/index.ts";
+import { type ThriftSettings, thriftWire, withThrift } from "../protocol/thrift/index.ts";
 import type { ServedWire, Wire } from "../protocol/wire.ts";
 import type { Compression } from "../wire/compression.ts";
 import type { ServerHealth } from "./health.ts";
@@ -65,6 +65,8 @@ export interface HttpOptions {
   readonly jsonRpc?: Partial<JsonRpcSettings> | false | undefined;
   /** Avro's RPC by HTTP (`avro/binary`): its limits. Default on; false for none. */
   readonly avro?: Partial<AvroSettings> | false | undefined;
+  /** Thrift by HTTP (`application/x-thrift` and its like): its limits. Default on; false for none. */
+  readonly thrift?: Partial<ThriftSettings> | false | undefined;
   /** Serves requests that are no calls. Default: answered with 404, 405 or 415, naming what is served. */
   readonly fallback?: HttpHandler | undefined;
 }
@@ -94,7 +96,8 @@ export function createWires(serving: Serving, options: WireOptions): readonly Se
   const known = health === undefined ? calls : withHealthz(runtime.clock, health, calls);
   const jsonRpc = http.jsonRpc === false ? undefined : resolveJsonRpcSettings(http.jsonRpc);
   const all = jsonRpc === undefined ? known : withJsonRpc(serving, jsonRpc, known);
-  const every = http.avro === false ? all : withAvro(serving, http.avro, all);
+  const avro = http.avro === false ? all : withAvro(serving, http.avro, all);
+  const every = http.thrift === false ? avro : withThrift(serving, http.thrift, avro);
   const handle = http.cors === undefined ? every : withCors(runtime.clock, every, http.cors);
   const upgrade = webSocketUpgrade({
     speeches: [

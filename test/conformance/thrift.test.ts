@@ -7,10 +7,9 @@ import { createClientOn } from "../../src/client/index.ts";
 import { type Client, isError, rpc, service } from "../../src/contract/index.ts";
 import type { Runtime } from "../../src/core/index.ts";
 import { thrift, type ThriftOptions, thriftWire } from "../../src/protocol/index.ts";
-import type { Wire } from "../../src/protocol/wire.ts";
 import { nodeRuntime } from "../../src/runtime/node/index.ts";
 import { createSimulation } from "../../src/runtime/sim/index.ts";
-import { createServerOn } from "../../src/server/index.ts";
+import { createServerOn, type ServerOptions } from "../../src/server/index.ts";
 import { inMemory } from "../../src/testing/index.ts";
 import { codeOf, Law, lawCases, lawHandlers, type Seen } from "./protocol-cases.ts";
 import { cutAnywhere } from "./splits.ts";
@@ -18,13 +17,14 @@ import { cutAnywhere } from "./splits.ts";
 /** What Thrift has no words for: cancellation, and without THeader metadata and deadlines. */
 function casesFor({ transport }: ThriftOptions): typeof lawCases {
   return lawCases.filter(({ name }) => /^(?:unary|errors)/.test(name) ||
-    transport === "header" && /^(?:metadata|deadline)/.test(name));
+    (transport === "header" || transport === "http") && /^(?:metadata|deadline)/.test(name));
 }
 
 const maxMessageBytes = 6_000_000;
-const wiresFor = ({ encoding }: ThriftOptions): Wire[] => (encoding === "json" ? [thriftWire({ maxMessageBytes })] : []);
+const limits = ({ encoding }: ThriftOptions): ServerOptions =>
+  (encoding === "json" ? { wires: [thriftWire({ maxMessageBytes })], http: { thrift: { maxMessageBytes } } } : {});
 
-const variants: readonly ThriftOptions[] = (["framed", "buffered", "header"] as const).flatMap((transport) =>
+const variants: readonly ThriftOptions[] = (["framed", "buffered", "header", "http"] as const).flatMap((transport) =>
   (["binary", "compact", "json"] as const).map((encoding) => ({
     // In JSON bytes are a third longer.
     transport, encoding, ...(encoding === "json" ? { maxMessageBytes } : {}),
@@ -37,7 +37,7 @@ function simulated(name: string, options: ThriftOptions, decorate: (runtime: Run
         const simulation = createSimulation({ seed: 1, link: { latencyMs: 1 } });
         const host = (of: string): Runtime => decorate(simulation.host(of));
         const seen: Seen = { produced: 0, cancelled: [] };
-        const server = createServerOn(host("server"), { wires: wiresFor(options) }).implement(Law, lawHandlers(seen));
+        const server = createServerOn(host("server"), limits(options)).implement(Law, lawHandlers(seen));
         const main = async (): Promise<void> => {
           const address = await server.listen({ host: "server", port: 1 });
           const runtime = host("client");
@@ -63,7 +63,7 @@ for (const options of variants) {
 function real(name: string, runtime: Runtime, options: ThriftOptions): void {
   describe(name, () => {
     const seen: Seen = { produced: 0, cancelled: [] };
-    const server = createServerOn(runtime, { wires: wiresFor(options) }).implement(Law, lawHandlers(seen));
+    const server = createServerOn(runtime, limits(options)).implement(Law, lawHandlers(seen));
     let client: Client<typeof Law> & { $: { close(): void } };
     before(async () => {
       client = createClientOn(runtime, Law, { address: await server.listen(), protocol: thrift(options) });
@@ -131,8 +131,8 @@ for (const options of [...variants, { multiplexed: true }, { multiplexed: true, 
       const told: number[] = [];
       await Promise.all([120, 1].map(async (ms) => told.push(await client.wait({ ms }))));
       assert.deepEqual(ended, [1, 120]);
-      // Only THeader's clients are known to go by sequence ids.
-      assert.deepEqual(told, "transport" in options && options.transport === "header" ? [1, 120] : [120, 1]);
+      // Only clients of THeader and HTTP are known to go by sequence ids.
+      assert.deepEqual(told, "transport" in options && /^h/.test(options.transport ?? "") ? [1, 120] : [120, 1]);
       assert.deepEqual(logged, ["one", "two"]);
     } finally {
       client.$.close();

@@ -38,6 +38,7 @@ describe("Python calls us", { skip }, () => {
     ...["framed", "buffered"].flatMap((transport) =>
       ["binary", "accelerated", "compact", "compact-accelerated", "json"].map((protocol) => `${transport}/${protocol}`)),
     "framed/binary/multiplexed", "buffered/compact/multiplexed", "header/binary", "header/compact",
+    "http/binary", "http/compact", "http/json", "http/compact/multiplexed",
   ];
   test(variants.join(", "), async () => {
     const said = JSON.parse(await outputOf(python,
@@ -69,7 +70,8 @@ describe("we call Python", { skip }, () => {
     ...(["framed", "buffered"] as const).flatMap((transport) =>
       (["binary", "compact", "json"] as const).map((encoding) => ({ transport, encoding }))),
     { transport: "framed", encoding: "binary", multiplexed: true }, { transport: "header", encoding: "binary" },
-    { transport: "header", encoding: "compact" },
+    { transport: "header", encoding: "compact" }, { transport: "http", encoding: "binary" },
+    { transport: "http", encoding: "compact" }, { transport: "http", encoding: "json" },
   ];
   for (const options of variants) {
     const { transport = "framed", encoding = "binary", multiplexed = false } = options;

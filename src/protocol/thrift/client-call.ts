@@ -2,12 +2,12 @@
 import { Alarm } from "../../core/alarm.ts";
 import type { AttemptObserver } from "../../core/connection.ts";
 import type { Cancellable, Context } from "../../core/context.ts";
-import { expected, RpcError } from "../../core/error.ts";
+import { expected, type RpcError } from "../../core/error.ts";
 import type { Metadata } from "../../core/metadata.ts";
+import { readAnswer } from "./answer.ts";
 import { readReplyFields } from "./call-fields.ts";
 import type { Binding, ThriftConnection } from "./client.ts";
-import { readDeclared, readException } from "./failure.ts";
-import { malformed, type MessageHead, MessageType, type ThriftEncoding } from "./message.ts";
+import type { MessageHead } from "./message.ts";
 
 export class ThriftCall extends Alarm implements Cancellable {
   readonly #connection: ThriftConnection;
@@ -52,18 +52,7 @@ export class ThriftCall extends Alarm implements Cancellable {
   /** Takes the answer; what is wrong with it concerns this call alone. */
   answered(head: MessageHead, bytes: Uint8Array, fields: Metadata | undefined): void {
     const { encoding, lastReceivedMs } = this.#connection;
-    let value: unknown;
-    let failure: RpcError | undefined;
-    try {
-      failure = this.#failureIn(encoding, head, bytes);
-      if (failure === undefined) {
-        value = this.#binding.coders.response.decode(bytes, head.bodyStart, head.bodyEnd);
-      }
-    } catch (error) {
-      const { message } = RpcError.from(error, "internal");
-      failure = expected("internal", `the reply cannot be read: ${message}`,
-        { cause: error, phase: "decode", retryable: false });
-    }
+    const { error: failure, value } = readAnswer(encoding, head, bytes, this.#binding);
     if (fields !== undefined) this.#tell(fields);
     if (failure !== undefined) {
       this.fail(failure);
@@ -72,14 +61,6 @@ export class ThriftCall extends Alarm implements Cancellable {
     this.#finish(lastReceivedMs, undefined);
     this.#context.recovery?.answered(this.#context, lastReceivedMs);
     this.#resolve(value);
-  }
-
-  #failureIn(encoding: ThriftEncoding, head: MessageHead, bytes: Uint8Array): RpcError | undefined {
-    const { bodyStart, bodyEnd, type } = head;
-    if (type === MessageType.exception) return readException(encoding, bytes, bodyStart, bodyEnd);
-    if (type !== MessageType.reply) throw malformed(`a message of type ${type}, expected a reply (2)`);
-    if (isSuccess(encoding, bytes, bodyStart)) return undefined;
-    return readDeclared(encoding, bytes, bodyStart, bodyEnd, this.#binding);
   }
 
   #tell(fields: Metadata): void {
@@ -127,13 +108,6 @@ export class ThriftCall extends Alarm implements Cancellable {
     const { idempotent } = this.#context.method;
     return idempotent === true || (idempotent === "keyed" && this.#context.idempotencyKey !== undefined);
   }
-}
-
-/** Whether a result's first field is its success, or it has none: what most are, told by their first bytes. */
-function isSuccess(encoding: ThriftEncoding, bytes: Uint8Array, start: number): boolean {
-  if (encoding === "binary") return bytes[start] === 0 || bytes[start + 1] === 0 && bytes[start + 2] === 0;
-  if (encoding === "compact") return bytes[start] === 0 || (bytes[start] as number) <= 15 && bytes[start + 1] === 0;
-  return bytes[start + 1] === 0x7d || bytes[start + 1] === 0x22 && bytes[start + 2] === 0x30;
 }
 
 function hasEntries(metadata: Metadata): boolean {

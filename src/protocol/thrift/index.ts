@@ -1,4 +1,5 @@
-/** Apache Thrift: framed, buffered and THeader transports over byte streams. docs/thrift.md. */
+/** Apache Thrift: framed, buffered and THeader transports over byte streams, and HTTP. docs/thrift.md. */
+export { withThrift } from "./http-server.ts";
 export type { ThriftEncoding } from "./message.ts";
 export type { ThriftTransport } from "./opening.ts";
 export { thrift, type ThriftOptions } from "./protocol.ts";

@@ -38,7 +38,8 @@ const beginnings: readonly (readonly [ThriftEncoding, readonly number[]])[] = [
   ["json", [0x5b, 0x31, 0x2c, 0x22]],
 ];
 
-function encodingAt(bytes: Uint8Array, start: number): ThriftEncoding | false | undefined {
+/** The protocol of the message that begins there; of a call alone. */
+export function encodingAt(bytes: Uint8Array, start: number): ThriftEncoding | false | undefined {
   let couldBe = false;
   for (const [encoding, pattern] of beginnings) {
     let i = 0;
