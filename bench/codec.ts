@@ -10,7 +10,7 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { contenders, rivals } from "./codecs/contenders.ts";
+import { contenders, families } from "./codecs/contenders.ts";
 import { type Case, shapes, variety } from "./codecs/shapes.ts";
 import { type AnyRow, type GoalRow, median, printRows, rounded, type Row } from "./harness/rows.ts";
 
@@ -62,18 +62,19 @@ function rows(): AnyRow[] {
         ...{ bytes: rounds[0]?.bytes },
       };
     });
-    return [...figures, ...goal(name, figures)];
+    return [...figures, ...Object.keys(families).flatMap((ours) => goal(name, figures, ours))];
   });
 }
 
 /** Ahead of each library that writes the same bytes: of the fastest of them. */
-function goal(name: string, figures: readonly Row[]): GoalRow[] {
-  const ours = figures.find(({ system }) => system === "meridian")?.value;
-  const theirs = figures.filter(({ system }) => rivals.includes(system)).map(({ value }) => value ?? Number.NaN);
+function goal(name: string, figures: readonly Row[], system: string): GoalRow[] {
+  const rivals = families[system] ?? [];
+  const ours = figures.find((row) => row.system === system)?.value;
+  const theirs = figures.filter((row) => rivals.includes(row.system)).map(({ value }) => value ?? Number.NaN);
   if (ours === undefined || ours === null || theirs.length === 0) return [];
   const value = rounded(ours / Math.max(...theirs));
   return [{
-    bench: "codec", case: name, system: "meridian", goal: `> 1x the fastest of ${rivals.join(", ")}`, value, unit: "x",
+    bench: "codec", case: name, system, goal: `> 1x the fastest of ${rivals.join(", ")}`, value, unit: "x",
     met: value > 1,
   }];
 }
