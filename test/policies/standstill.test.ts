@@ -39,7 +39,8 @@ async function standstill(protocol: Protocol, stoppedMs: number, isMachineWide: 
     let isStopped = false;
     const callUntil = async (untilMs: number): Promise<void> => {
       for (let elapsedMs = performance.now() - beganMs; elapsedMs < untilMs; elapsedMs = performance.now() - beganMs) {
-        for (; !isStopped && made < elapsedMs * perSecond / 1_000; made++) {
+        const dueCalls = isStopped ? made : elapsedMs * perSecond / 1_000;
+        for (; made < dueCalls; made++) {
           const call = client[made % 10 === 0 ? "critical" : "work"]({}).then(() => void counts.good++, (error) => {
             const { code } = RpcError.from(error);
             counts.codes[code] = (counts.codes[code] ?? 0) + 1;
