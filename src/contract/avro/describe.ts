@@ -40,6 +40,7 @@ export class Describer {
       case "entries": return {
         type: "array", items: this.#define(plan.name, plan, "record", () => ({
           fields: [{ name: "key", type: this.schema(plan.key) }, { name: "value", type: this.schema(plan.of) }],
+          ...extras({ shape: "entry" }),
         })),
         meridian: { entries: plan.as },
       };
@@ -53,6 +54,7 @@ export class Describer {
           ...(plan.model.fallback === undefined ? {}
             : { default: plan.symbols[names.indexOf(plan.model.fallback)] }),
           ...extras({
+            open: plan.model.open,
             numbers: numbers.every((number, i) => number === i + 1) ? undefined : numbers,
             names: names.every((name, i) => name === plan.symbols[i]) ? undefined : names,
           }),
@@ -67,7 +69,7 @@ export class Describer {
     return this.#define(plan.name, plan, type, () => ({
       ...(plan.aliases.length === 0 ? {} : { aliases: plan.aliases }),
       fields: this.fields(plan),
-      ...extras({ shape: plan.shape === "struct" ? undefined : plan.shape }),
+      ...extras({ shape: plan.shape === "struct" ? undefined : plan.shape, case: plan.caseName }),
     }));
   }
 
@@ -82,6 +84,7 @@ export class Describer {
         ...extras({
           number: field.number === i + 1 ? undefined : field.number,
           property: field.property === field.name ? undefined : field.property,
+          nullable: field.plan.type === "union" && field.plan.branches[0]?.test.kind === "null" ? true : undefined,
         }),
       };
     });

@@ -119,6 +119,8 @@ function message(
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(wireName === usualName ? {} : { wireName }),
     ...errorFacts(method, errors),
+    // The request's own name shows nowhere else but in the names of types that were derived from it.
+    ...(request.shape === "struct" && request.name !== derivedName(method) ? { input: request.name } : {}),
     ...(request.shape === "value" && request.fields[0]?.name === soleParameter ? { bare: true } : {}),
   };
   return {
@@ -129,6 +131,10 @@ function message(
     ...(oneway ? { "one-way": true } : {}),
     ...(Object.keys(facts).length === 0 ? {} : { meridian: facts }),
   };
+}
+
+function derivedName({ service, name }: AnyMethod): string {
+  return `${pascalCase(service.slice(service.lastIndexOf(".") + 1))}${pascalCase(name)}Input`;
 }
 
 /** What an error's type does not say: its name in the contract, and its code. */

@@ -40,6 +40,13 @@ export function readAvroProtocol(json: unknown, limits: Partial<AvroLimits> = {}
   return new Parser({ ...avroLimits, ...limits }).protocol(json);
 }
 
+/** Checks what IDL gave, in which types may be named before they are declared. */
+export function checkAvroIdl(protocol: unknown, schemas: readonly unknown[]): void {
+  const parser = new Parser(avroLimits, true);
+  if (protocol !== undefined) parser.protocol(protocol);
+  else parser.schemas(schemas);
+}
+
 type Json = Readonly<Record<string, unknown>>;
 
 function jsonOf(text: string, { maxChars, maxDepth }: AvroLimits): unknown {
@@ -67,11 +74,28 @@ function jsonOf(text: string, { maxChars, maxDepth }: AvroLimits): unknown {
 class Parser {
   readonly #limits: AvroLimits;
   readonly #named = new Map<string, AvroSchema>();
+  /** With `isLoose`: declarations by full name, and what was made of those that were needed before their place. */
+  readonly #declared = new Map<string, { readonly json: Json; readonly namespace: string }>();
+  readonly #early = new Map<object, AvroSchema>();
+  readonly #isLoose: boolean;
   #depth = 0;
   #parts = 0;
 
-  constructor(limits: AvroLimits) {
+  constructor(limits: AvroLimits, isLoose = false) {
     this.#limits = limits;
+    this.#isLoose = isLoose;
+  }
+
+  schemas(all: readonly unknown[]): void {
+    for (const one of all) this.#declare(one, "");
+    for (const one of all) this.schema(one, "", "schema");
+  }
+
+  #declare(json: unknown, namespace: string): void {
+    if (!this.#isLoose || !isObject(json) || typeof json["name"] !== "string") return;
+    const own = typeof json["namespace"] === "string" ? json["namespace"] : namespace;
+    this.#declared.set(json["name"].includes(".") || own === "" ? json["name"] : `${own}.${json["name"]}`,
+      { json, namespace });
   }
 
   protocol(json: unknown): AvroProtocol {
@@ -80,6 +104,7 @@ class Parser {
     const dot = given.lastIndexOf(".");
     const namespace = dot === -1 ? textOr(json["namespace"], "", "namespace") : given.slice(0, dot);
     const name = fullName(given, namespace, "the protocol");
+    for (const type of listOf(json["types"] ?? [], "types")) this.#declare(type, namespace);
     const types = listOf(json["types"] ?? [], "types")
       .map((type, i) => this.schema(type, namespace, `types[${i}]`));
     const messages = new Map<string, AvroMessage>();
@@ -132,6 +157,8 @@ class Parser {
       checkBranches(union, where);
       return union;
     }
+    const early = typeof json === "object" && json !== null ? this.#early.get(json) : undefined;
+    if (early !== undefined) return early;
     if (!isObject(json)) throw wrong(`${where} is no schema: ${JSON.stringify(json)?.slice(0, 64) ?? "nothing"}`);
     const { type } = json;
     switch (type) {
@@ -154,9 +181,17 @@ class Parser {
   #reference(name: string, namespace: string, where: string): AvroSchema {
     if (avroPrimitives.has(name)) return { type: name as AvroPrimitive };
     const full = name.includes(".") || namespace === "" ? name : `${namespace}.${name}`;
-    const found = this.#named.get(full) ?? this.#named.get(name);
+    const found = this.#named.get(full) ?? this.#named.get(name) ?? this.#later(full) ?? this.#later(name);
     if (found === undefined) throw wrong(`${where}: there is no type ${JSON.stringify(full.slice(0, 128))}`);
     return found;
+  }
+
+  #later(name: string): AvroSchema | undefined {
+    const declared = this.#declared.get(name);
+    if (declared === undefined) return undefined;
+    const made = this.schema(declared.json, declared.namespace, name);
+    this.#early.set(declared.json, made);
+    return made;
   }
 
   #name(json: Json, namespace: string, where: string): { name: string; aliases: string[]; inner: string } {
