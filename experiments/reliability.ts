@@ -1,7 +1,7 @@
 // Eight properties that must hold whatever the seed draws: faults, their times, work, loads. A seed that breaks one is
 // told with the command that plays it again.
 //
-// A thousand seeds take three quarters of an hour of one processor: --jobs spreads them, --state keeps where they stand.
+// A thousand seeds take most of an hour of one processor: --jobs spreads them, --state keeps where they stand.
 import { fileURLToPath } from "node:url";
 import { SeedRun } from "../src/cli/seed-run.ts";
 import type { Experiment, Row } from "./frame/rows.ts";
