@@ -4,7 +4,8 @@ export type { ClientControl, ClientOf, ClientOptions } from "./client/create-cli
 export * from "./contract/index.ts";
 export { createGateway, type Gateway, type GatewayOptions } from "./gateway/index.ts";
 export {
-  connect, type ConnectOptions, grpc, type GrpcOptions, grpcWeb, type GrpcWebOptions, native, type Protocol, thrift,
+  connect, type ConnectOptions, grpc, type GrpcOptions, grpcWeb, type GrpcWebOptions, httpJson,
+  type HttpJsonOptions, native, type Protocol, thrift,
   type ThriftOptions, type ThriftSettings, thriftWire,
 } from "./protocol/index.ts";
 export { type Pem, tls, type TlsOptions } from "./runtime/node/index.ts";
