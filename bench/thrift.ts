@@ -1,4 +1,4 @@
-// Thrift beside the npm package `thrift`, framed and binary: every client with every server, and native Meridian beside.
+// Thrift beside the npm package `thrift`, framed and binary: every client with every server, and native Meridian.
 import { compare, type Contender } from "./harness/compare.ts";
 import { type Goal, judge } from "./harness/goals.ts";
 import { optionsOrExit } from "./harness/options.ts";

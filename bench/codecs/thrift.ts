@@ -25,7 +25,8 @@ const library = thrift as unknown as Record<"TBinaryProtocol" | "TCompactProtoco
 
 /** Encodes and decodes with the library; refuses to measure it if we could not read what it writes. */
 export function thriftContender(name: Case, encoding: Exclude<ThriftEncoding, "json">): Contender {
-  const structs = createRequire(import.meta.url)("./generated/thrift/shapes_types.cjs") as Record<MessageName, Made<Struct>>;
+  const structs = createRequire(import.meta.url)("./generated/thrift/shapes_types.cjs") as
+    Record<MessageName, Made<Struct>>;
   const { type, message } = shapes[name];
   const Protocol = library[encoding === "binary" ? "TBinaryProtocol" : "TCompactProtocol"];
   const coder = createThriftCodec(encoding).compile(schemaOf(type, message));

@@ -1,4 +1,4 @@
-// Meridian as its users get it, over Thrift: framed transport and binary protocol, the methods and structs of thrift.ts.
+// Meridian as its users get it, over Thrift: framed and binary, with the methods and structs of thrift.ts.
 import { createClient, createServer, rpc, service, thrift } from "../../src/index.ts";
 import { z } from "zod";
 import type { Caller } from "../harness/system.ts";

@@ -9,7 +9,9 @@ import { type ByteSink, type ByteStream, RpcError, type Runtime } from "../../sr
 import { thrift, type ThriftOptions } from "../../src/protocol/index.ts";
 import { failureOf, readException } from "../../src/protocol/thrift/failure.ts";
 import { readHeader, writeHeader } from "../../src/protocol/thrift/header.ts";
-import { MessageHead, nameBytes, type ThriftEncoding, writeHead, writeTail } from "../../src/protocol/thrift/message.ts";
+import {
+  MessageHead, nameBytes, type ThriftEncoding, writeHead, writeTail,
+} from "../../src/protocol/thrift/message.ts";
 import { spokenBy } from "../../src/protocol/thrift/opening.ts";
 import { MessageReader } from "../../src/protocol/thrift/reader.ts";
 import { createSimulation } from "../../src/runtime/sim/index.ts";
@@ -42,7 +44,8 @@ const everything = {
   real: fc.double(), text: fc.string({ unit: "grapheme" }), data: fc.uint8Array({ maxLength: 40 }),
   names: fc.array(fc.string()), counts: fc.dictionary(fc.string(), fc.integer()).map((one) => ({ ...one })),
   flags: fc.array(fc.tuple(fc.bigInt({ min: -5n, max: 2n ** 62n }), fc.array(fc.boolean()))).map((one) => new Map(one)),
-  colour: fc.constantFrom("RED", "GREEN"), shape: fc.oneof(fc.string(), fc.double({ noNaN: true, noDefaultInfinity: true })),
+  colour: fc.constantFrom("RED", "GREEN"),
+  shape: fc.oneof(fc.string(), fc.double({ noNaN: true, noDefaultInfinity: true })),
   grid: fc.array(fc.array(fc.integer())),
 };
 const plain = { noNullPrototype: true } as const;
@@ -191,7 +194,8 @@ function changing(runtime: Runtime, change: (bytes: Uint8Array) => Uint8Array): 
 for (const transport of ["framed", "buffered", "header"] as const) {
   for (const side of ["client", "server"] as const) {
     test(`${transport}: what the ${side} sends, changed anywhere, ends each call and neither process`, async () => {
-      await fc.assert(fc.asyncProperty(fc.constantFrom(...encodings), fc.nat(), fc.nat(255), async (encoding, at, byte) => {
+      const any = [fc.constantFrom(...encodings), fc.nat(), fc.nat(255)] as const;
+      await fc.assert(fc.asyncProperty(...any, async (encoding, at, byte) => {
         const simulation = createSimulation({ seed: 1, link: { latencyMs: 1 } });
         let left = at % 300;
         const change = (bytes: Uint8Array): Uint8Array => {
@@ -207,11 +211,12 @@ for (const transport of ["framed", "buffered", "header"] as const) {
           const options: ThriftOptions = { transport, encoding };
           const client = createClientOn(host("client"), Law, { address, protocol: thrift(options), retry: false });
           const calls = [
-            client.echo({ n: 1, text: "first" }, { timeoutMs: 2_000 }), client.fail({ how: "declared" }, { timeoutMs: 2_000 }),
+            client.echo({ n: 1, text: "first" }, { timeoutMs: 2_000 }),
+            client.fail({ how: "declared" }, { timeoutMs: 2_000 }),
             client.echo({ n: 2, text: "second" }, { timeoutMs: 2_000 }),
           ];
-          for (const { reason, status } of (await Promise.allSettled(calls)) as { reason?: unknown; status: string }[]) {
-            if (status === "rejected") assert.ok(RpcError.is(reason), String(reason));
+          for (const one of await Promise.allSettled<unknown>(calls)) {
+            if (one.status === "rejected") assert.ok(RpcError.is(one.reason), String(one.reason));
           }
           client.$.close(0);
           await server.close(0);

@@ -36,7 +36,8 @@ describe("Python calls us", { skip }, () => {
 
   const variants = [
     ...["framed", "buffered"].flatMap((transport) =>
-      ["binary", "accelerated", "compact", "compact-accelerated", "json"].map((protocol) => `${transport}/${protocol}`)),
+      ["binary", "accelerated", "compact", "compact-accelerated", "json"]
+        .map((protocol) => `${transport}/${protocol}`)),
     "framed/binary/multiplexed", "buffered/compact/multiplexed", "header/binary", "header/compact",
     "http/binary", "http/compact", "http/json", "http/compact/multiplexed",
   ];
@@ -56,8 +57,8 @@ describe("Python calls us", { skip }, () => {
     const path = join(directory, "thrift.sock");
     await other.listen({ path });
     try {
-      const said = JSON.parse(await outputOf(python,
-        [pythonFile("thrift_client.py"), directory, `unix:${path}`, "unix/binary"])) as Record<string, { hello: string }>;
+      const args = [pythonFile("thrift_client.py"), directory, `unix:${path}`, "unix/binary"];
+      const said = JSON.parse(await outputOf(python, args)) as Record<string, { hello: string }>;
       assert.equal(said["unix/binary"]?.hello, "Hello Ada");
     } finally {
       await other.close(1_000);

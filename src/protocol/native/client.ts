@@ -9,7 +9,7 @@ import type { Runtime } from "../../core/runtime.ts";
 import type { MethodCoders } from "../../contract/coders.ts";
 import { frameHeaderBytes } from "../../wire/frame-reader.ts";
 import { writeText } from "../../wire/text.ts";
-import { CallTable } from "./call-table.ts";
+import { CallTable } from "../call-table.ts";
 import { Channel, type Role } from "./channel.ts";
 import { StreamCall } from "./client-stream.ts";
 import { type ClientCall, refuseDirection, UnaryCall } from "./client-unary.ts";

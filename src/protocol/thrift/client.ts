@@ -7,7 +7,7 @@ import type { MethodInfo } from "../../core/method.ts";
 import type { ByteSink, ByteStream, Runtime } from "../../core/runtime.ts";
 import type { MethodCoders } from "../../contract/coders.ts";
 import { Writer } from "../../wire/writer.ts";
-import { CallTable } from "../native/call-table.ts";
+import { CallTable } from "../call-table.ts";
 import { writeCallFields } from "./call-fields.ts";
 import { ThriftCall } from "./client-call.ts";
 import { hasHeader, readHeader, type ThriftHeader, writeHeader } from "./header.ts";

@@ -284,3 +284,9 @@ function* structFields(
 function latin1Of(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes);
 }
+
+/** A handler's own exception: its text may hold secrets, so the caller learns only that there was one. */
+export function failureFrom(error: unknown): RpcError {
+  return RpcError.is(error) ? error : new RpcError("internal", "the handler failed unexpectedly",
+    { cause: error, phase: "handler", retryable: false });
+}

@@ -52,8 +52,9 @@ export function readHeader(
   for (let i = 0; i < transforms; i++) {
     const transform = cursor.varint();
     if (transform !== zlibTransform || isZlib || zlib === undefined) {
-      throw new RpcError("unimplemented", `transform ${transform} of THeader is not taken here` +
-        `${transform === zlibTransform ? ": give `zlib` to thriftWire or thrift" : ""}`, { phase: "decode" });
+      const what = transform === zlibTransform ? ": give `zlib` to thriftWire or thrift" : "";
+      throw new RpcError("unimplemented", `transform ${transform} of THeader is not taken here${what}`,
+        { phase: "decode" });
     }
     isZlib = true;
   }

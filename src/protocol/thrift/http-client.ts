@@ -5,7 +5,8 @@ import { expected, RpcError } from "../../core/error.ts";
 import type { MethodInfo } from "../../core/method.ts";
 import type { Clock, Runtime } from "../../core/runtime.ts";
 import {
-  type Exchange, type Head, type HttpConnect, type HttpConnection, type HttpConnectionEvents, type HttpSink, requestHead,
+  type Exchange, type Head, type HttpConnect, type HttpConnection, type HttpConnectionEvents, type HttpSink,
+  requestHead,
 } from "../../http/message.ts";
 import { Writer } from "../../wire/writer.ts";
 import { OpenCall, type OpenCallOwner } from "../open-call.ts";

@@ -82,7 +82,7 @@ export class MessageHead {
     while (last > start && (bytes[last] as number) <= 0x20) last--;
     if (bytes[last] !== 0x5d) throw cutOff();
     try {
-      this.jsonName = JSON.parse(readText(Uint8Array.from(name, (char) => char.charCodeAt(0)), 0, name.length)) as string;
+      this.jsonName = JSON.parse(readText(ascii(name), 0, name.length)) as string;
     } catch {
       throw malformed("a name that is no text");
     }

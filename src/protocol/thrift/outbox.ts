@@ -1,4 +1,4 @@
-/** A ThriftOutbox is the Outbox of a Thrift connection: its messages have four bytes of length before them, or nothing. */
+/** A ThriftOutbox is the Outbox of a Thrift connection: messages have four bytes of length before them, or nothing. */
 import type { ByteStream, Clock } from "../../core/runtime.ts";
 import { Outbox } from "../../wire/outbox.ts";
 import { putInt32 } from "./message.ts";

@@ -40,12 +40,14 @@ const transports: readonly unknown[] = ["framed", "buffered", "header", "http"];
 export function thrift(options: ThriftOptions = {}): Protocol {
   const { encoding = "binary", transport = "framed", multiplexed = false, service } = options;
   if (!encodings.includes(encoding)) throw badOption("encoding", encoding, "expected binary, compact or json");
-  if (!transports.includes(transport)) throw badOption("transport", transport, "expected framed, buffered, header or http");
+  if (!transports.includes(transport)) {
+    throw badOption("transport", transport, "expected framed, buffered, header or http");
+  }
   if (service !== undefined && (!multiplexed || service === "" || service.includes(":"))) {
     throw badOption("service", service, "a name without a colon, for multiplexed calls (multiplexed: true)");
   }
   if (options.zlib !== undefined && transport !== "header") {
-    throw badOption("zlib", options.zlib.name, "only THeader says that messages are compressed (transport: \"header\")");
+    throw badOption("zlib", options.zlib.name, 'only THeader says that messages are compressed (transport: "header")');
   }
   const { path } = options;
   if (path !== undefined && (transport !== "http" || !/^\/[\x21-\x7e]*$/.test(path))) {

@@ -1,4 +1,4 @@
-/** A MessageReader cuts a byte stream, however it was split, into Thrift's messages: by their frames, or by scanning. */
+/** A MessageReader cuts a byte stream, however it was split, into Thrift's messages: by frames, or by scanning. */
 import { int32At } from "../../wire/thrift.ts";
 import { malformed, type ThriftEncoding } from "./message.ts";
 import type { Spoken } from "./opening.ts";

@@ -140,12 +140,12 @@ class BinaryScanner extends StructScanner {
 }
 
 /** Types of the compact protocol that have a head of varying length. */
-const [integer, text, list, set, map, struct] = [4, 8, 9, 10, 11, 12];
+const [integer, text, list, set, map, struct] = [4, 8, 9, 10, 11, 12] as const;
 
 class CompactScanner extends StructScanner {
   constructor(maxBytes: number) {
     super(maxBytes, [
-      { kind: "struct" }, { kind: "value", type: text as number }, { kind: "value", type: integer as number },
+      { kind: "struct" }, { kind: "value", type: text }, { kind: "value", type: integer },
       { kind: "bytes", left: 2 },
     ]);
   }

@@ -2,7 +2,8 @@
 import { Alarm } from "../../core/alarm.ts";
 import type { Context } from "../../core/context.ts";
 import { expected, type RpcError } from "../../core/error.ts";
-import { type Asked, failureFrom, type Outcome, type ThriftServerConnection } from "./server.ts";
+import { failureFrom } from "./failure.ts";
+import type { Asked, Outcome, ThriftServerConnection } from "./server.ts";
 
 export class ServerCall extends Alarm {
   readonly asked: Asked;

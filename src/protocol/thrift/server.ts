@@ -10,7 +10,7 @@ import { isPromise } from "../../core/service.ts";
 import { Writer } from "../../wire/writer.ts";
 import type { Route, Serving } from "../router.ts";
 import { readCallFields, writeReplyFields } from "./call-fields.ts";
-import { type Failure, failureOf } from "./failure.ts";
+import { failureFrom, failureOf } from "./failure.ts";
 import { hasHeader, readHeader, type ThriftHeader, writeHeader } from "./header.ts";
 import {
   checkSize, malformed, MessageHead, MessageType, nameBytes, type ThriftEncoding, writeHead, writeTail,
@@ -228,9 +228,8 @@ export class ThriftServerConnection implements ByteSink, ServedConnection {
   #bind(encoding: ThriftEncoding, bytes: Uint8Array): Bound {
     const head = this.#head;
     const last = this.#lastBound;
-    if (last !== undefined && this.#lastEncoding === encoding && encoding !== "json" && isSame(last.name, bytes, head)) {
-      return last;
-    }
+    const isLikely = last !== undefined && this.#lastEncoding === encoding && encoding !== "json";
+    if (isLikely && isSame(last.name, bytes, head)) return last;
     const name = head.name(bytes);
     const key = `${encoding} ${name}`;
     let bound = this.#bindings.get(key);
@@ -259,7 +258,8 @@ export class ThriftServerConnection implements ByteSink, ServedConnection {
     }
     if (Math.max(this.#handling, this.#turns.length) >= settings.maxConcurrentCalls) {
       return expected("resource_exhausted",
-        `more than ${settings.maxConcurrentCalls} calls on one connection (maxConcurrentCalls)`, { neverStarted: true });
+        `more than ${settings.maxConcurrentCalls} calls on one connection (maxConcurrentCalls)`,
+        { neverStarted: true });
     }
     const { admission } = serving;
     if (admission.inFlight >= admission.maxInFlight) {
@@ -361,7 +361,7 @@ export class ThriftServerConnection implements ByteSink, ServedConnection {
 
   #sendFailure(asked: Asked, error: RpcError, context: Context | undefined): void {
     const { encoding, route } = asked;
-    const failure: Failure = failureOf(encoding, error, route?.coders);
+    const failure = failureOf(encoding, error, route?.coders);
     const writer = asked.header === undefined ? this.outbox as ThriftOutbox : new Writer(512);
     if (asked.header === undefined) this.outbox?.begin();
     const type = failure.isDeclared ? MessageType.reply : MessageType.exception;
@@ -464,10 +464,4 @@ function isSame(name: Uint8Array, bytes: Uint8Array, { nameStart, nameEnd }: Mes
   if (name.length !== nameEnd - nameStart) return false;
   for (let i = 0; i < name.length; i++) if (name[i] !== bytes[nameStart + i]) return false;
   return true;
-}
-
-/** A handler's own exception: its text may hold secrets, so the caller learns only that there was one. */
-export function failureFrom(error: unknown): RpcError {
-  return RpcError.is(error) ? error : new RpcError("internal", "the handler failed unexpectedly",
-    { cause: error, phase: "handler", retryable: false });
 }
