@@ -20,7 +20,8 @@ export const avro: Language = {
   }),
   import([first = "", ...more], { folders, from }) {
     if (more.length > 0) {
-      throw new RpcError("invalid_argument", `${more.join(", ")}: one file of Avro is read at once; import it from ${first}`);
+      throw new RpcError("invalid_argument",
+        `${more.join(", ")}: one file of Avro is read at once; import it from ${first}`);
     }
     return importAvro(readTextIfThere(first) ?? "", first, {
       from,

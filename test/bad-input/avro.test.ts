@@ -97,8 +97,10 @@ const ending: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ["a hash that is not the text's", handshake(document({}), md5("other")), /not the MD5/],
   ["a protocol that is no JSON", handshake("no protocol at all, but long enough"), /not JSON/],
   ["a protocol without a name", handshake("{}"), /no protocol/],
-  ["a message of an unknown type", handshake(document({ echo: { request: [], response: "Nobody" } })), /no type "bad.v1.Nobody"/],
-  ["schemas nested over 100", handshake(document({ echo: { request: [], response: deep(120) } })), /nested deeper than 100/],
+  ["a message of an unknown type", handshake(document({ echo: { request: [], response: "Nobody" } })),
+    /no type "bad.v1.Nobody"/],
+  ["schemas nested over 100", handshake(document({ echo: { request: [], response: deep(120) } })),
+    /nested deeper than 100/],
   ["a document nested over what is parsed", handshake("[".repeat(5_000)), /nested deeper/],
   ["a union in a union", handshake(document({ echo: { request: [], response: [["int"]] } })), /directly in a union/],
   ["two types of one name", handshake(document({}, {
@@ -145,7 +147,8 @@ for (const transport of ["serial", "framed"] as const) {
 
 test("negative lengths and counts of buffers end the connection", () => onSockets({}, async (harness) => {
   for (const [bytes, says] of [
-    [Buffer.concat([int32(2), int32(-1)]), /message of -1 buffers/], [Buffer.concat([int32(2), int32(1 << 30)]), /buffers/],
+    [Buffer.concat([int32(2), int32(-1)]), /message of -1 buffers/],
+      [Buffer.concat([int32(2), int32(1 << 30)]), /buffers/],
     [Buffer.concat([int32(2), int32(1), int32(-7)]), /negative/],
   ] as const) {
     const peer = await AvroPeer.connect(harness.runtime, harness.address, "serial");
@@ -182,7 +185,8 @@ for (const transport of ["serial", "framed"] as const) {
       peer.send(framed(transport, join(0, method, request), 7));
       await peer.until(harness, () => peer.answers.length > before);
       const text = new TextDecoder().decode(peer.answers.at(-1));
-      const said = text.slice(Math.max(...["unimplemented: ", "invalid_argument: ", "internal: "].map((one) => text.lastIndexOf(one))));
+      const said = text.slice(Math.max(...["unimplemented: ", "invalid_argument: ", "internal: "].map((one) =>
+        text.lastIndexOf(one))));
       assert.match(said, says, name);
       assert.doesNotMatch(text, /hunter2/);
     }

@@ -37,10 +37,12 @@ const { typed } = fc.letrec<{ typed: Typed }>((tie) => ({
   typed: fc.oneof({ depthSize: "small", withCrossShrink: true }, leaf,
     tie("typed").map(({ type, value }): Typed => ({ type: z.array(type), value: fc.array(value, { maxLength: 5 }) })),
     tie("typed").map(({ type, value }): Typed => ({
-      type: z.record(z.string(), type), value: fc.dictionary(fc.string({ maxLength: 8 }), value, { maxKeys: 4, noNullPrototype: true }),
+      type: z.record(z.string(), type), value: fc.dictionary(fc.string({ maxLength: 8 }), value,
+        { maxKeys: 4, noNullPrototype: true }),
     })),
     tie("typed").map(({ type, value }): Typed => ({
-      type: z.map(z.int32(), type), value: fc.array(fc.tuple(fc.integer(), value), { maxLength: 4 }).map((all) => new Map(all)),
+      type: z.map(z.int32(), type), value: fc.array(fc.tuple(fc.integer(), value), { maxLength: 4 }).map((all) =>
+        new Map(all)),
     })),
     tie("typed").map(({ type, value }): Typed => ({ type: type.nullable(), value: fc.option(value) })),
     fc.array(fc.tuple(tie("typed"), fc.boolean()), { maxLength: 4 }).map((fields): Typed => ({
@@ -48,12 +50,13 @@ const { typed } = fc.letrec<{ typed: Typed }>((tie) => ({
         [`f${i}`, isOptional ? one.type.optional() : one.type]))),
       value: fc.record(Object.fromEntries(fields.map(([one], i) => [`f${i}`, one.value])), {
         requiredKeys: fields.flatMap(([, isOptional], i) => (isOptional ? [] : [`f${i}`])), noNullPrototype: true,
-      } as never),
+      }),
     }))),
 }));
 
 test("any value of any type comes back, generated and interpreted alike; changed bytes never do harm", () => {
-  const one = typed.chain((it) => fc.tuple(fc.constant(it), it.value, fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 4 }),
+  const one = typed.chain((it) => fc.tuple(fc.constant(it), it.value,
+    fc.array(fc.tuple(fc.nat(400), fc.nat(255)), { maxLength: 4 }),
     fc.nat(400)));
   fc.assert(fc.property(one, ([{ type }, value, changes, cutAt]) => {
     const schema = schemaOf(z.object({ value: type }), "T");
@@ -87,9 +90,11 @@ function outcome(decode: () => unknown): unknown {
 }
 
 test("any document is read, or refused with why", () => {
-  const word = fc.constantFrom("record", "enum", "fixed", "array", "map", "int", "string", "null", "error", "a.B", "X", "long");
+  const word = fc.constantFrom("record", "enum", "fixed", "array", "map", "int", "string", "null", "error", "a.B", "X",
+    "long");
   const { json } = fc.letrec<{ json: unknown }>((tie) => ({
-    json: fc.oneof({ depthSize: "medium" }, word, fc.jsonValue({ maxDepth: 1 }), fc.array(tie("json"), { maxLength: 3 }),
+    json: fc.oneof({ depthSize: "medium" }, word, fc.jsonValue({ maxDepth: 1 }),
+      fc.array(tie("json"), { maxLength: 3 }),
       fc.record({
         type: tie("json"), name: word, fields: fc.array(tie("json"), { maxLength: 3 }), items: tie("json"),
         values: tie("json"), symbols: fc.array(word, { maxLength: 3 }), size: fc.integer(), namespace: word,
@@ -125,7 +130,8 @@ test("messages come out the same however the bytes were split; nothing is kept b
 function written(transport: Transport, buffers: readonly Uint8Array[], serial: number): Buffer {
   const int = (value: number) => Buffer.from([value >> 24, value >> 16, value >> 8, value]);
   const body = Buffer.concat(buffers.flatMap((buffer) => [int(buffer.length), buffer]));
-  return transport === "serial" ? Buffer.concat([int(serial), int(buffers.length), body]) : Buffer.concat([body, int(0)]);
+  return transport === "serial" ? Buffer.concat([int(serial), int(buffers.length), body])
+    : Buffer.concat([body, int(0)]);
 }
 
 test("random bytes are no handshake for long, and never two things at once", () => {

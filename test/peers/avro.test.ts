@@ -55,7 +55,7 @@ async function converse(at: number, options: AvroProtocolOptions): Promise<AvroS
       },
     };
   } finally {
-    await client.$.close();
+    client.$.close();
   }
 }
 

@@ -19,7 +19,8 @@ const Everything = z.object({
   list: z.array(z.string()), nested: z.array(z.array(z.int32())), record: z.record(z.string(), z.int32()),
   byKind: z.partialRecord(Kind, z.int32()), byNumber: z.map(z.int32(), z.string()), byWide: z.map(z.int64(), z.date()),
   maybe: z.string().optional(), nullable: z.string().nullable(), both: z.string().nullable().optional(),
-  preset: z.int32().default(7), anything: z.unknown(), json: wellKnown.struct(), wrapped: wellKnown.wrapped(z.string()).optional(),
+  preset: z.int32().default(7), anything: z.unknown(), json: wellKnown.struct(),
+    wrapped: wellKnown.wrapped(z.string()).optional(),
   shape: z.discriminatedUnion("is", [
     z.object({ is: z.literal("circle"), radius: z.number() }), z.object({ is: z.literal("square"), side: z.number() }),
   ]),
@@ -62,7 +63,8 @@ test("absent properties stay absent, take their default, or are refused by path"
     const result = encoded(codec, type, { c: { d: [] } });
     assert.deepEqual([...result], [0, 10, 0]);
     assert.deepEqual(coder.decode(result, 0, 3), { b: 5, c: { d: [] } });
-    assert.throws(() => encoded(codec, type, { c: { d: [1, "x"] } }), /expected int32 at "c.d\[1\]", received string "x"/);
+    assert.throws(() => encoded(codec, type, { c: { d: [1, "x"] } }),
+      /expected int32 at "c.d\[1\]", received string "x"/);
     assert.throws(() => encoded(codec, type, { c: {} }), /expected an array at "c.d"/);
     assert.throws(() => encoded(codec, z.object({ v: z.uint64() }), { v: 2n ** 63n }), /2\^63 - 1/);
   }
@@ -79,7 +81,8 @@ test("what another schema wrote is resolved: order, promotions, aliases, default
   const writer = parseAvroSchema(JSON.stringify({
     type: "record", name: "Anything", namespace: "else.where", fields: [
       { name: "extra", type: { type: "map", values: ["null", { type: "array", items: "string" }] } },
-      { name: "inner", type: { type: "record", name: "Old", fields: [{ name: "b", type: "double" }, { name: "a", type: "int" }] } },
+      { name: "inner", type: { type: "record", name: "Old", fields: [{ name: "b", type: "double" },
+        { name: "a", type: "int" }] } },
       { name: "state", type: { type: "enum", name: "State", symbols: ["NEW", "OPEN"] } },
       { name: "union", type: ["int", "null"] }, { name: "before", type: "int" }, { name: "data", type: "string" },
       { name: "text", type: "bytes" }, { name: "double", type: "int" }, { name: "long", type: "int" },
@@ -101,7 +104,8 @@ test("what another schema wrote is resolved: order, promotions, aliases, default
       /null was written/);
     const strange = codec.compile(schemaOf(z.object({ text: z.int32() }), "T"));
     assert.throws(() => strange.reading?.(writer), /text: bytes was written, where int is expected/);
-    assert.throws(() => codec.compile(schemaOf(z.object({ none: z.int32() }), "T")).reading?.(writer), /no field T.none/);
+    assert.throws(() => codec.compile(schemaOf(z.object({ none: z.int32() }), "T")).reading?.(writer),
+      /no field T.none/);
   }
 });
 
@@ -110,7 +114,8 @@ test("malformed bytes are refused with what is wrong and where", () => {
   const empties = z.object({ list: z.array(z.object({})) });
   const either = z.object({ either: z.union([z.string(), z.int32()]) });
   const cases: readonly (readonly [z.ZodType, readonly number[], RegExp])[] = [
-    [list, [3, 0], /block/], [list, [200, 200, 200, 200, 8, 0], /not backed by bytes/], [list, [2, 1], /length -1 is negative/],
+    [list, [3, 0], /block/], [list, [200, 200, 200, 200, 8, 0], /not backed by bytes/],
+      [list, [2, 1], /length -1 is negative/],
     [list, [2, 20, 1], /runs past the end/], [list, [2, 2, 0xff, 0], /UTF-8/], [list, [0, 0], /1 bytes follow/],
     [list, [], /cut off/], [list, Array.from({ length: 12 }, () => 0xff), /more than 64 bits/],
     [empties, [0xff, 0xff, 0xff, 0xff, 0x0f], /cut off/], [empties, [0x80, 0x9a, 0x80, 0x01, 0], /take no bytes/],

@@ -173,7 +173,8 @@ function read(reading: Reading, cursor: AvroCursor): unknown {
 function readKey(keys: ReadonlySet<string> | undefined, cursor: AvroCursor): string {
   const start = cursor.position;
   const key = cursor.text();
-  if (keys?.has(key) === false) throw cursor.malformed(`key ${JSON.stringify(key.slice(0, 32))} is not of the enum`, start);
+  if (keys?.has(key) === false) throw cursor.malformed(`key ${JSON.stringify(key.slice(0, 32))} is not of the enum`,
+    start);
   return key;
 }
 

@@ -19,7 +19,8 @@ export function generateDecoder(root: Reading): Decode {
   const generator: Generator = { source: new Source(), checksDepth: readingHasCycle(root) };
   const { source, checksDepth } = generator;
   for (const record of recordReadings(root)) writeRecord(generator, record);
-  source.add("return function decode(b, p, end) {", `const t = ${readsText(root) ? "windowOf(b, p, end)" : '""'}, o = p;`,
+  source.add("return function decode(b, p, end) {",
+    `const t = ${readsText(root) ? "windowOf(b, p, end)" : '""'}, o = p;`,
     checksDepth ? "const d = 0;" : "", "let n = 0, q = 0, v;");
   read(generator, root, "v");
   source.add("if (p !== end) throw gaveUp;", "return v;", "}");
@@ -134,8 +135,10 @@ function readMap(generator: Generator, reading: MapReading, target: string): voi
   const isMap = reading.plan.as === "Map";
   source.add(`const ${map} = ${isMap ? "new Map()" : "{}"};`);
   blocks(generator, reading.least, "0", () => {
-    source.add(...readStretch(), `const ${k} = key(b, p, q, ${source.constantFor(reading, createKeyCache)});`, "p = q;");
-    if (reading.plan.keys !== undefined) source.add(`if (!${source.constant(reading.plan.keys)}.has(${k})) throw gaveUp;`);
+    source.add(...readStretch(), `const ${k} = key(b, p, q, ${source.constantFor(reading, createKeyCache)});`,
+      "p = q;");
+    const { keys } = reading.plan;
+    if (keys !== undefined) source.add(`if (!${source.constant(keys)}.has(${k})) throw gaveUp;`);
     source.add(`let ${y};`);
     read(generator, reading.of, y);
     source.add(isMap ? `${map}.set(${k}, ${y});` : `setProperty(${map}, ${k}, ${y});`);
@@ -146,10 +149,12 @@ function readMap(generator: Generator, reading: MapReading, target: string): voi
 /** The blocks of an array or a map. */
 function blocks({ source }: Generator, least: number, had: string, item: () => void): void {
   const [left, all] = [source.fresh("n"), source.fresh("all")];
+  const before = had === "0" ? all : had;
+  const isTooMany = least === 0 ? `${all} + n > maxEmptyItems || p > end` : `n * ${least} > end - p`;
   // A block of up to 63 items, which most have, needs no call.
-  source.add(`for (let ${left} = 0, ${all} = 0; ;) {`, "n = b[p++];",
-    `if (n > 127 || (n & 1) !== 0) { n = count(b, p - 1, end, ${least}, ${had === "0" ? all : had}); p = after.position; }`,
-    `else { n >>>= 1; if (${least === 0 ? `${all} + n > maxEmptyItems || p > end` : `n * ${least} > end - p`}) throw gaveUp; }`,
+  source.add(`for (let ${left} = 0, ${all} = 0; ;) {`, "n = b[p++];", "if (n > 127 || (n & 1) !== 0) {",
+    `n = count(b, p - 1, end, ${least}, ${before}); p = after.position;`,
+    `} else { n >>>= 1; if (${isTooMany}) throw gaveUp; }`,
     "if (n === 0) break;", `${left} = n; ${all} += n;`, `while (${left}-- > 0) {`);
   item();
   source.add("}", "}");
@@ -190,7 +195,8 @@ function readWhole(wire: "int" | "long", scalar: ScalarReading["plan"]["scalar"]
       return scalar.includes("u") || scalar === "fixed64" ? [...lines, `if (${target} < 0n) throw gaveUp;`] : lines;
     }
     case "timestamp": return [`${target} = date(b, p, end);`, "p = after.position;"];
-    case "uint32": case "fixed32": return [...small(value, wire === "int" ? "int(b, p - 1, end)" : "whole(b, p - 1, end)"),
+    case "uint32": case "fixed32": return [...small(value, wire === "int" ? "int(b, p - 1, end)"
+      : "whole(b, p - 1, end)"),
       `if (${target} >>> 0 !== ${target}) throw gaveUp;`];
     case "float": return [...small(value, wire === "int" ? "int(b, p - 1, end)" : "whole(b, p - 1, end)"),
       `${target} = Math.fround(${target});`];

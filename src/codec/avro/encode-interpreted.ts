@@ -30,8 +30,8 @@ function write(plan: AvroPlan, value: unknown, writer: Writer, trail: Trail): vo
     case "enum": {
       const index = plan.model.values.findIndex(({ name }) => name === value);
       if (index === -1) {
-        throw trail.mismatch(`one of ${plan.model.values.slice(0, 8).map(({ name }) => JSON.stringify(name)).join(", ")}` +
-          (plan.model.values.length > 8 ? ", …" : ""), value);
+        const names = plan.model.values.map(({ name }) => JSON.stringify(name));
+        throw trail.mismatch(`one of ${names.slice(0, 8).join(", ")}${names.length > 8 ? ", …" : ""}`, value);
       }
       whole(writer, index);
       break;
@@ -114,7 +114,8 @@ function writeMap(plan: MapPlan, value: unknown, writer: Writer, trail: Trail): 
   for (const [key, item] of begun(plan, value, writer, trail)) {
     trail.steps.push(String(key));
     if (typeof key !== "string" || plan.keys?.has(key) === false) {
-      throw trail.mismatch(plan.keys === undefined ? "a key that is a string" : `a key of ${[...plan.keys].join(", ")}`, key);
+      throw trail.mismatch(plan.keys === undefined ? "a key that is a string"
+        : `a key of ${[...plan.keys].join(", ")}`, key);
     }
     text(writer, key);
     write(plan.of, item, writer, trail);

@@ -243,7 +243,8 @@ function conditionOf(source: Source, test: BranchTest, x: string): string | unde
     case "undefined": return `${x} === undefined`;
     case "null": return `${x} === null`;
     case "typeof": return `typeof ${x} === ${literal(test.type)}`;
-    case "tag": return `typeof ${x} === "object" && ${x} !== null && ${property(x, test.property)} === ${literal(test.tag)}`;
+    case "tag": return `typeof ${x} === "object" && ${x} !== null && ` +
+      `${property(x, test.property)} === ${literal(test.tag)}`;
     case "case": return `typeof ${x} === "object" && ${x} !== null && ${x}["case"] === ${literal(test.name)}`;
     case "fits": return `fits(${source.constant(test.model)}, ${x})`;
     case "otherwise": return undefined;
@@ -280,7 +281,8 @@ function writeScalar(source: Source, { scalar, finite, fixed }: ScalarPlan, x: s
     case "timestamp": source.add(`p = putDate(b, p, ${x});`); break;
     case "float":
       source.add(`if (typeof ${x} !== "number") throw gaveUp;`,
-        `if (!(${x} <= ${largestFloat} && ${x} >= ${-largestFloat})${finite ? "" : ` && ${x} - ${x} === 0`}) throw gaveUp;`,
+        `if (!(${x} <= ${largestFloat} && ${x} >= ${-largestFloat})${finite ? "" : ` &&
+          ${x} - ${x} === 0`}) throw gaveUp;`,
         `p = putFloat(b, p, ${x});`);
       break;
     case "double":

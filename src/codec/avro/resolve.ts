@@ -117,7 +117,8 @@ class Resolver {
   }
 
   /** The first of a reader's branches that is of the writer's type, or else that it can be promoted to. */
-  #choose(writer: AvroSchema, branches: readonly { readonly plan: AvroPlan | undefined; readonly test: object }[]): Reading {
+  #choose(writer: AvroSchema,
+    branches: readonly { readonly plan: AvroPlan | undefined; readonly test: object }[]): Reading {
     if (writer.type === "null") {
       const nothing = branches.find(({ plan }) => plan === undefined);
       if (nothing === undefined) return fail("null was written, which the reader has not");
@@ -136,13 +137,16 @@ class Resolver {
     return why ?? fail(`${writer.type} was written, which is none of the reader's types`);
   }
 
-  #resolve(writer: Exclude<AvroSchema, { type: "union" }>, plan: Exclude<AvroPlan, { type: "union" }>, isRoot: boolean): Reading {
+  #resolve(writer: Exclude<AvroSchema, { type: "union" }>, plan: Exclude<AvroPlan, { type: "union" }>,
+    isRoot: boolean): Reading {
     const unlike = () => fail(`${nameOf(writer)} was written, where ${planName(plan)} is expected`);
     switch (plan.type) {
       case "scalar": return scalarReading(writer, plan) ?? unlike();
-      case "json": return writer.type === "string" || writer.type === "bytes" ? { op: "json", form: plan.form } : unlike();
+      case "json": return writer.type === "string" || writer.type === "bytes" ? { op: "json", form: plan.form }
+        : unlike();
       case "enum": {
-        if (writer.type !== "enum" || !(isRoot || named(writer.name, plan.name, plan.model.aliases ?? []))) return unlike();
+        if (writer.type !== "enum" || !(isRoot || named(writer.name, plan.name,
+          plan.model.aliases ?? []))) return unlike();
         const { values, fallback } = plan.model;
         const names = writer.symbols.map((symbol) => {
           const at = plan.symbols.indexOf(symbol);

@@ -53,7 +53,8 @@ function walk<T extends object>(root: T, parts: (node: T) => readonly T[], wante
   return [...seen].filter(wanted);
 }
 
-function isCyclic<T extends object>(root: T, parts: (node: T) => readonly T[], isRecord: (node: T) => boolean): boolean {
+function isCyclic<T extends object>(root: T, parts: (node: T) => readonly T[], isRecord: (node: T) =>
+  boolean): boolean {
   const done = new Set<T>();
   const open = new Set<T>();
   const visit = (node: T): boolean => {

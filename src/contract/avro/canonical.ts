@@ -1,4 +1,7 @@
-/** Parsing canonical form and fingerprints of schemas (Avro 1.12, section "Transforming into Parsing Canonical Form"). */
+/**
+ * Parsing canonical form and fingerprints of schemas (Avro 1.12, section "Transforming into Parsing Canonical
+ * Form").
+ */
 import { md5 } from "./md5.ts";
 import type { AvroSchema } from "./schema.ts";
 
@@ -22,7 +25,8 @@ function write(schema: AvroSchema, seen: Set<string>): string {
   if (schema.type === "enum") {
     return `{"name":${name},"type":"enum","symbols":[${schema.symbols.map((one) => JSON.stringify(one)).join(",")}]}`;
   }
-  const fields = schema.fields.map((field) => `{"name":${JSON.stringify(field.name)},"type":${write(field.type, seen)}}`);
+  const fields = schema.fields.map((field) =>
+    `{"name":${JSON.stringify(field.name)},"type":${write(field.type, seen)}}`);
   return `{"name":${name},"type":"${schema.isError ? "error" : "record"}","fields":[${fields.join(",")}]}`;
 }
 

@@ -35,7 +35,8 @@ export class Describer {
       case "array": return { type: "array", items: this.schema(plan.of) };
       case "map": return {
         type: "map", values: this.schema(plan.of),
-        ...extras({ as: plan.as === "Map" ? "Map" : undefined, keys: plan.keys === undefined ? undefined : [...plan.keys] }),
+        ...extras({ as: plan.as === "Map" ? "Map" : undefined, keys: plan.keys === undefined ? undefined
+          : [...plan.keys] }),
       };
       case "entries": return {
         type: "array", items: this.#define(plan.name, plan, "record", () => ({
@@ -44,7 +45,8 @@ export class Describer {
         })),
         meridian: { entries: plan.as },
       };
-      case "union": return plan.branches.map((branch) => (branch.plan === undefined ? "null" : this.schema(branch.plan)));
+      case "union": return plan.branches.map((branch) =>
+        (branch.plan === undefined ? "null" : this.schema(branch.plan)));
       case "enum": {
         const { values } = plan.model;
         const numbers = values.map(({ number }) => number);

@@ -151,7 +151,8 @@ function errorFacts(
 }
 
 /** An error is called as the contract calls it, as long as all methods mean the same by that. */
-function errorPlans(methods: readonly AnyMethod[], namespace: string): (method: AnyMethod, reason: string) => RecordPlan {
+function errorPlans(methods: readonly AnyMethod[], namespace: string): (method: AnyMethod, reason: string) =>
+  RecordPlan {
   const texts = new Map<string, Set<string>>();
   for (const method of methods) {
     for (const [reason, schema] of Object.entries(method.errors)) {

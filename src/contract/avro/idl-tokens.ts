@@ -13,7 +13,8 @@ export interface IdlToken {
 }
 
 const pattern = new RegExp([
-  String.raw`(?<space>\s+)`, String.raw`(?<comment>\/\/[^\n]*|\/\*[^]*?\*\/)`, String.raw`(?<string>"(?:[^"\\\n]|\\.)*")`,
+  String.raw`(?<space>\s+)`, String.raw`(?<comment>\/\/[^\n]*|\/\*[^]*?\*\/)`,
+    String.raw`(?<string>"(?:[^"\\\n]|\\.)*")`,
   String.raw`(?<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)`, "(?<quoted>`[^`\\n]+`(?:\\.[A-Za-z_`][\\w`]*)*)",
   String.raw`(?<word>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)`, String.raw`(?<sign>[{}()<>\[\];:,=@?\-])`,
 ].join("|"), "uy");

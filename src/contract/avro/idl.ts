@@ -108,7 +108,8 @@ class IdlParser {
       const name = this.#name();
       return [this.#placed({ type, name, ...facts, fields: this.#fields() }, line)];
     }
-    if (this.#takes("enum")) return [this.#placed({ type: "enum", name: this.#name(), ...facts, ...this.#symbols() }, line)];
+    if (this.#takes("enum")) return [this.#placed({ type: "enum", name: this.#name(), ...facts, ...this.#symbols() },
+      line)];
     if (this.#takes("fixed")) {
       const name = this.#name();
       this.#expect("(");
@@ -180,7 +181,8 @@ class IdlParser {
     if (this.#takes("oneway")) oneway = { "one-way": true };
     else if (this.#takes("throws")) do errors.push(this.#name()); while (this.#takes(","));
     this.#expect(";");
-    return [name, this.#placed({ ...facts, request, response, ...(errors.length === 0 ? {} : { errors }), ...oneway }, line)];
+    return [name, this.#placed({ ...facts, request, response, ...(errors.length === 0 ? {} : { errors }), ...oneway },
+      line)];
   }
 
   #type(): unknown {
@@ -225,7 +227,8 @@ class IdlParser {
       this.#at++;
     }
     this.#expect(")");
-    if (!(Number.isInteger(precision) && precision > 0 && Number.isInteger(scale) && scale >= 0 && scale <= precision)) {
+    if (!(Number.isInteger(precision) && precision > 0 && Number.isInteger(scale) && scale >= 0 &&
+      scale <= precision)) {
       throw this.#wrong(`decimal(${precision}, ${scale}): expected a precision, and a scale of at most that`);
     }
     return this.#placed({ type: "bytes", logicalType: "decimal", precision, scale, ...annotations }, line);

@@ -43,7 +43,8 @@ const Everything = z.object({
   odd: scalar("double"), when: z.date(), kind: Kind, open: openEnum({ A: 1, B: 7 }).meta({ id: "Open" }),
   list: z.array(z.string()), record: z.record(z.string(), z.int32()), byText: z.map(z.string(), z.int32()),
   byNumber: z.map(z.int32(), z.string()), maybe: z.string().optional(), nullable: z.string().nullable(),
-  both: z.string().nullable().optional(), preset: z.int32().default(7), renamed: z.int32().meta({ fieldAliases: ["was"] }),
+  both: z.string().nullable().optional(), preset: z.int32().default(7),
+    renamed: z.int32().meta({ fieldAliases: ["was"] }),
   anything: z.unknown(), json: wellKnown.struct(), either: z.union([z.string(), z.int32()]),
   way: oneof({ card: field(40, z.string()), cash: field(41, z.int32()) }), hash: fixed("MD5", 16), tree: Tree,
   far: field(77, z.string()), "odd name": z.string(),
@@ -66,7 +67,8 @@ for (const contract of [Whole, Cities] as readonly AnyContract[]) {
     const again = Object.values(module).find((one): one is AnyContract =>
       typeof one === "object" && one !== null && "methods" in one);
     assert.ok(again !== undefined, text);
-    const strip = (json: string) => JSON.parse(json.replace(/,\s*"meridian": \{\s*"omitted": \{[^}]*\}\s*\}/, "")) as unknown;
+    const strip = (json: string) => JSON.parse(json.replace(/,\s*"meridian": \{\s*"omitted": \{[^}]*\}\s*\}/,
+      "")) as unknown;
     assert.deepEqual(strip(exportAvro(again)), strip(first));
   });
 }
@@ -132,7 +134,7 @@ test("IDL is read: imports, annotations, docs, logical types, string?, defaults"
   assert.deepEqual([typeOf("suit")?.default, typeOf("suit")?.doc], ["SPADES", "Which."]);
   assert.deepEqual(document.messages["poke"], { request: [], response: "null", "one-way": true });
   assert.deepEqual(document.messages["hello"]?.["errors"], ["Refused"]);
-  assert.equal(document.messages["hello"]?.["doc"], undefined);
+  assert.equal(document.messages["hello"]?.["doc"], "Says hello.");
 });
 
 test("a file of schemas gives types", async () => {
@@ -145,13 +147,15 @@ test("a file of schemas gives types", async () => {
 test("what is wrong is told with its file, line and reason", () => {
   const cases: readonly (readonly [string, string, RegExp])[] = [
     ["protocol P {\n record R { int }\n}", "p.avdl", /p.avdl:2: expected a name, found }/],
-    ["protocol P {\n void m(;\n}", "p.avdl", /p.avdl:2: /], ["protocol P {\n # }", "p.avdl", /p.avdl:2: "# }" is nothing/],
+    ["protocol P {\n void m(;\n}", "p.avdl", /p.avdl:2: /],
+      ["protocol P {\n # }", "p.avdl", /p.avdl:2: "# }" is nothing/],
     ["protocol P { decimal(2, 5) x(); }", "p.avdl", /decimal\(2, 5\)/],
     ["protocol P { Nobody x(); }", "p.avdl", /there is no type "Nobody"/],
     ['protocol P { import idl "none.avdl"; }', "p.avdl", /there is no file none.avdl/],
     [`protocol P { ${"array<".repeat(200)}int${">".repeat(200)} x(); }`, "p.avdl", /nested deeper than 100/],
     ["{", "p.avpr", /p.avpr: it is not JSON/], ['{"type":"record","name":"R"}', "p.avsc", /R\) has no fields/],
-    ['{"protocol":"P","messages":{"m":{"request":[{"name":"x","type":"null"}],"response":"int"}}}', "p.avpr", /null alone/],
+    ['{"protocol":"P","messages":{"m":{"request":[{"name":"x","type":"null"}],"response":"int"}}}', "p.avpr",
+      /null alone/],
   ];
   for (const [text, file, why] of cases) assert.throws(() => importAvro(text, file), why);
 });

@@ -26,13 +26,15 @@ export function importAvro(text: string, path: string, options: ImportAvroOption
     if (found === undefined) throw new RpcError("invalid_argument", `${from}: there is no file ${name} to import`);
     if (files.has(found.path)) return { types: [], messages: {} };
     files.add(found.path);
-    if (files.size > maxFiles) throw new RpcError("invalid_argument", `${from}: more than ${maxFiles} files are imported`);
+    if (files.size > maxFiles) throw new RpcError("invalid_argument",
+      `${from}: more than ${maxFiles} files are imported`);
     return qualified(kind, read(found.text, found.path, kind === "idl"), from);
   };
-  const read = (body: string, file: string, isIdl: boolean): { protocol: Json | undefined; schemas: readonly unknown[] } => {
+  const read = (body: string, file: string,
+    isIdl: boolean): { protocol: Json | undefined; schemas: readonly unknown[] } => {
     if (isIdl) return parseIdl(body, file, places, imported);
     const json = parsed(body, file);
-    if (typeof json === "object" && json !== null && "protocol" in json) return { protocol: json as Json, schemas: [] };
+    if (typeof json === "object" && json !== null && "protocol" in json) return { protocol: json, schemas: [] };
     return { protocol: undefined, schemas: Array.isArray(json) ? json as unknown[] : [json] };
   };
   files.add(path);
@@ -73,7 +75,8 @@ function qualified(
   const { namespace } = protocol;
   const types = (protocol["types"] ?? []) as readonly Json[];
   return {
-    types: types.map((type) => (typeof namespace === "string" && typeof type === "object" ? { namespace, ...type } : type)),
+    types: types.map((type) => (typeof namespace === "string" && typeof type === "object" ? { namespace, ...type }
+      : type)),
     messages: (protocol["messages"] ?? {}) as Json,
   };
 }

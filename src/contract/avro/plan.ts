@@ -164,7 +164,8 @@ class Planner {
       case "scalar":
         return {
           type: "scalar", scalar: model.scalar, finite: model.finite === true,
-          ...(model.fixed === undefined ? {} : { fixed: { name: avroTypeName(model.fixed.name), size: model.fixed.size } }),
+          ...(model.fixed === undefined ? {} : { fixed: { name: avroTypeName(model.fixed.name),
+            size: model.fixed.size } }),
         };
       case "enum": return enumPlan(model);
       case "struct": return this.#struct(model);

@@ -191,7 +191,8 @@ export class AvroPrinter {
       type = { text: `${type.text}.default(${this.#default(json)})`, isOptional: false };
     }
     const aliases = list(json["aliases"]).map(String);
-    if (aliases.length > 0) type = { text: `${type.text}.meta(${literal({ fieldAliases: aliases })})`, isOptional: false };
+    if (aliases.length > 0) type = { text: `${type.text}.meta(${literal({ fieldAliases: aliases })})`,
+      isOptional: false };
     if (facts.number !== undefined && facts.number !== index + 1) {
       this.#imports.add("field");
       type = { text: `field(${facts.number}, ${type.text})`, isOptional: false };
@@ -237,7 +238,8 @@ export class AvroPrinter {
   }
 
   #find(name: string, namespace: string): Named | undefined {
-    return this.#named.get(name.includes(".") || namespace === "" ? name : `${namespace}.${name}`) ?? this.#named.get(name);
+    return this.#named.get(name.includes(".") || namespace === "" ? name
+      : `${namespace}.${name}`) ?? this.#named.get(name);
   }
 
   /** A schema as a Zod type; `isOptional` where it is a union with null, which is left to whoever it is for. */
@@ -256,9 +258,12 @@ export class AvroPrinter {
     }
     if (Array.isArray(json)) return this.#union(json, namespace, where);
     if (!isJson(json)) throw this.#refuse(undefined, `${where} has no type`);
-    const facts = (json["meridian"] ?? {}) as { json?: string; scalar?: string; as?: string; entries?: string; finite?: boolean };
+    const facts = (json["meridian"] ?? {}) as {
+      json?: string; scalar?: string; as?: string; entries?: string; finite?: boolean;
+    };
     switch (json["type"]) {
-      case "record": case "error": case "enum": case "fixed": return this.#schema(fullName(json, namespace), namespace, where);
+      case "record": case "error": case "enum": case "fixed": return this.#schema(fullName(json, namespace), namespace,
+        where);
       case "array": {
         if (facts.entries !== undefined) return plain(this.#entries(json, namespace, where, facts.entries));
         return plain(`z.array(${this.#whole(json["items"], namespace, where)})`);
@@ -288,8 +293,8 @@ export class AvroPrinter {
   #logical(json: Json, where: string): void {
     const { logicalType } = json;
     if (typeof logicalType !== "string" || !plainLogicals.has(logicalType)) return;
-    this.#notes.push(`${this.#at(json)}${where}: the logical type ${logicalType} is left to you; its values are those ` +
-      `of ${String(json["type"])}`);
+    this.#notes.push(`${this.#at(json)}${where}: the logical type ${logicalType} is left to you; its values are ` +
+      `those of ${String(json["type"])}`);
   }
 
   #free(form: string): string {
@@ -308,14 +313,16 @@ export class AvroPrinter {
   #union(branches: readonly unknown[], namespace: string, where: string): { text: string; isOptional: boolean } {
     const rest = branches.filter((one) => one !== "null" && !(isJson(one) && one["type"] === "null"));
     const isOptional = rest.length < branches.length;
-    if (rest.length === 0) throw this.#refuse(undefined, `${where}: a union of nothing but null has no values to speak of`);
+    if (rest.length === 0) throw this.#refuse(undefined,
+      `${where}: a union of nothing but null has no values to speak of`);
     const cases = this.#cases(rest, namespace, where);
     if (cases !== undefined) return { text: cases, isOptional };
     const isOpen = rest.length === 2 && rest[1] === "int" &&
       (this.#shown(rest[0], namespace)?.["meridian"] as { open?: boolean } | undefined)?.open === true;
     const types = (isOpen ? rest.slice(0, 1) : rest).map((one) => this.#schema(one, namespace, where).text);
     // Of free structure: null is what is absent.
-    if (types.length === 1) return { text: types[0] as string, isOptional: types[0] === "z.unknown()" ? false : isOptional };
+    if (types.length === 1) return { text: types[0] as string, isOptional: types[0] === "z.unknown()" ? false
+      : isOptional };
     return { text: `z.union([${types.join(", ")}])`, isOptional };
   }
 
@@ -351,7 +358,8 @@ export class AvroPrinter {
       case "bytes":
         this.#imports.add("bytes");
         return "bytes()";
-      default: throw this.#refuse(undefined, `${where}: null alone has no values to speak of; make it a union, or leave it out`);
+      default: throw this.#refuse(undefined,
+        `${where}: null alone has no values to speak of; make it a union, or leave it out`);
     }
   }
 
@@ -361,24 +369,26 @@ export class AvroPrinter {
 
   #default(json: Json): string {
     const { default: value, type } = json;
-    const name = typeof type === "string" ? type : isJson(type) ? String(type["type"]) : Array.isArray(type) ? String(type[0]) : "";
+    const name = typeof type === "string" ? type : isJson(type) ? String(type["type"]) : Array.isArray(type)
+      ? String(type[0]) : "";
     if (name === "long" && typeof value === "number") {
       return isJson(type) && type["logicalType"] === "timestamp-millis" ? `new Date(${value})` : `${value}n`;
     }
     if (name === "bytes" && typeof value === "string") {
-      return `Uint8Array.of(${[...value].map((char) => char.charCodeAt(0)).join(", ")})`;
+      return `Uint8Array.of(${Array.from(value, (char) => char.charCodeAt(0)).join(", ")})`;
     }
     return literal(value);
   }
 
   #message(name: string, json: Json, namespace: string): string {
     const facts = (json["meridian"] ?? {}) as {
-      safe?: boolean; idempotent?: unknown; criticality?: string; timeoutMs?: number; wireName?: string; bare?: boolean; input?: string;
+      safe?: boolean; idempotent?: unknown; criticality?: string; timeoutMs?: number; wireName?: string; bare?: boolean;
+      input?: string;
       errors?: { reason: string; code?: string }[];
     };
     const fields = list(json["request"]) as Json[];
     const input = facts.bare === true && fields.length === 1 ? this.#whole(fields[0]?.["type"], namespace, name)
-      : `${this.#object(fields, namespace)}${facts.input === undefined ? "" : `.meta(${literal({ id: facts.input })})`}`;
+      : this.#object(fields, namespace) + (facts.input === undefined ? "" : `.meta(${literal({ id: facts.input })})`);
     const response = json["response"] ?? "null";
     const output = response === "null" || (isJson(response) && response["type"] === "null") ? "z.object({})"
       : this.#whole(response, namespace, `${name}, response`);
@@ -388,7 +398,8 @@ export class AvroPrinter {
       const found = this.#find(full, namespace);
       if (found === undefined) throw this.#refuse(json, `${name}: there is no error ${full}`);
       let data = found.variable;
-      if (isWrapper(found.json)) data = this.#whole((list(found.json["fields"])[0] as Json)["type"], found.namespace, name);
+      if (isWrapper(found.json)) data = this.#whole((list(found.json["fields"])[0] as Json)["type"], found.namespace,
+        name);
       else this.#type(found);
       const { reason = found.name.slice(found.name.lastIndexOf(".") + 1), code } = facts.errors?.[i] ?? {};
       return `      ${reason}: ${code === undefined ? data : `{ code: ${quote(code)}, data: ${data} }`},\n`;
@@ -418,7 +429,8 @@ export class AvroPrinter {
   }
 }
 
-const reserved = new Set(["Object", "Array", "Map", "Date", "String", "Number", "Boolean", "Uint8Array", "Promise", "Error",
+const reserved = new Set(["Object", "Array", "Map", "Date", "String", "Number", "Boolean", "Uint8Array", "Promise",
+  "Error",
   "Symbol", "Set", "Function"]);
 
 /** Whether a record was made around a value that Avro allows nowhere else, or is an entry of a map. */

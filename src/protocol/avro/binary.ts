@@ -1,4 +1,7 @@
-/** What Avro's own messages are made of, by hand: longs, texts, bytes and maps of bytes (Avro 1.12, "Binary Encoding"). */
+/**
+ * What Avro's own messages are made of, by hand: longs, texts, bytes and maps of bytes (Avro 1.12, "Binary
+ * Encoding").
+ */
 import { RpcError } from "../../core/error.ts";
 import { readText, writeText } from "../../wire/text.ts";
 import type { Writer } from "../../wire/writer.ts";

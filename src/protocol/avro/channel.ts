@@ -1,5 +1,6 @@
 /**
- * A channel is one stream to a server with one service's handshake on it: first the handshake, by a ping of its own, and
+ * A channel is one stream to a server with one service's handshake on it: first the handshake, by a ping of its own,
+ * and
  * then the calls, many at once where answers have serial numbers, in order where they have none.
  */
 import type { Timer } from "../../core/alarm.ts";

@@ -4,7 +4,7 @@
  */
 import type { Code } from "../../core/code.ts";
 import { codeFromNumber, codeNumber } from "../../core/code.ts";
-import { expected, RpcError } from "../../core/error.ts";
+import { expected, type RpcError } from "../../core/error.ts";
 import type { Metadata } from "../../core/metadata.ts";
 import type { Coder } from "../../contract/codec.ts";
 import type { MethodCoders } from "../../contract/coders.ts";
@@ -79,7 +79,8 @@ export function readFailure(
   const start = cursor.position;
   cursor.position = cursor.end;
   if (coder === undefined) {
-    return failureOf(entries, { code: "unknown", message: `the server failed with the error ${type}, which the contract ` +
+    return failureOf(entries, { code: "unknown",
+      message: `the server failed with the error ${type}, which the contract ` +
       "does not declare" });
   }
   return failureOf(entries, { code, message: reason ?? type }, reason, coder.decode(cursor.bytes, start, cursor.end));
@@ -97,9 +98,12 @@ function said(text: string): Said {
   return code === undefined ? { code: foreignCode(text), message: text } : { code, message: text.slice(colon + 2) };
 }
 
+const unserved =
+  /^(?:Unknown (?:remote|local) message|No such (?:remote|local) method|unsupported message|not implemented)/i;
+
 /** What Avro's own libraries say where a message is not served. */
 function foreignCode(text: string): Code {
-  return /^(?:Unknown (?:remote|local) message|No such (?:remote|local) method|unsupported message|not implemented)/i.test(text)
+  return unserved.test(text)
     ? "unimplemented" : "unknown";
 }
 

@@ -1,5 +1,6 @@
 /**
- * Both ways in which messages lie in a stream. Framed, as the specification has it: buffers behind their lengths of four
+ * Both ways in which messages lie in a stream. Framed, as the specification has it: buffers behind their lengths of
+ * four
  * bytes, and an empty one at a message's end; answers come in the order of requests. Serial, as Java's Netty transport
  * and avsc have it: a serial number, the number of buffers, and these; answers come in any order.
  */
@@ -40,7 +41,8 @@ function isThrift(opening: Uint8Array): boolean {
   const [first, second] = [opening[4], opening[5]];
   return (first === 0x80 && (second === undefined || second === 0x01)) ||
     (first === 0x82 && (second === undefined || (second & 0x1f) === 1)) ||
-    (first === 0x0f && (second === undefined || second === 0xff)) || (first === 0x5b && (second === undefined || second === 0x31));
+    (first === 0x0f && (second === undefined || second === 0xff)) ||
+      (first === 0x5b && (second === undefined || second === 0x31));
 }
 
 function isFirstLength(opening: Uint8Array, at: number): boolean {

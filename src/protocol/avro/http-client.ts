@@ -8,7 +8,8 @@ import type { Clock, Runtime } from "../../core/runtime.ts";
 import type { MethodCoders } from "../../contract/coders.ts";
 import type { ContractProtocol } from "../../contract/avro/export.ts";
 import {
-  type Exchange, type Head, type HttpConnect, type HttpConnection, type HttpConnectionEvents, type HttpSink, requestHead,
+  type Exchange, type Head, type HttpConnect, type HttpConnection, type HttpConnectionEvents, type HttpSink,
+    requestHead,
 } from "../../http/message.ts";
 import { Writer } from "../../wire/writer.ts";
 import { OpenCall, type OpenCallOwner } from "../open-call.ts";
@@ -187,7 +188,7 @@ class AvroHttpCall extends OpenCall implements HttpSink {
 
   constructor(
     connection: AvroHttpConnection, remote: Remote, binding: Binding, message: Uint8Array,
-    made: { readonly context: Context; readonly observer: AttemptObserver },
+    made: { context: Context; observer: AttemptObserver },
   ) {
     super(connection, 0, binding.coders, made.context, made.observer);
     this.#connection = connection;
@@ -275,12 +276,14 @@ class AvroHttpCall extends OpenCall implements HttpSink {
     } catch (error) {
       const failure = RpcError.from(error, "internal");
       this.fail(failure.code === "invalid_argument" ? expected("internal",
-        `the reply cannot be read: ${failure.message}`, { cause: failure, phase: "decode", retryable: false }) : failure);
+        `the reply cannot be read: ${failure.message}`, { cause: failure, phase: "decode", retryable: false })
+          : failure);
     }
   }
 
   #httpFailure(body: Uint8Array): RpcError {
-    const shown = this.#type.startsWith("text/") ? `: ${new TextDecoder().decode(body).slice(0, maxShownChars).trim()}` : "";
+    const shown = this.#type.startsWith("text/") ? `: ${new TextDecoder().decode(body).slice(0, maxShownChars).trim()}`
+      : "";
     const code = this.#status === 404 || this.#status === 405 || this.#status === 415 ? "unimplemented"
       : this.#status === 503 || this.#status === 502 || this.#status === 429 ? "unavailable" : "unknown";
     return expected(code, `the server answered with HTTP status ${this.#status}${shown}`,

@@ -18,7 +18,8 @@ import { type AvroSettings, resolveAvroSettings } from "./settings.ts";
 export const avroContentType = "avro/binary";
 
 /** Serves requests of the content type `avro/binary`, and lets everything else through. */
-export function withAvro(serving: Serving, settings: Partial<AvroSettings> | undefined, next: HttpHandler): HttpHandler {
+export function withAvro(serving: Serving, settings: Partial<AvroSettings> | undefined,
+  next: HttpHandler): HttpHandler {
   const answering = new Answering(serving, resolveAvroSettings(settings));
   /** By connection: the limits of its calls. */
   const calls = new WeakMap<object, UnaryCalls>();
@@ -85,7 +86,8 @@ class AvroExchange extends Alarm implements HttpSink, AnswerSink {
     this.#length += end - start;
     const { maxMessageBytes } = this.#answering.settings;
     if (this.#length > maxMessageBytes + 65_536) {
-      this.#refuse(413, expected("resource_exhausted", `a message has more than ${maxMessageBytes} bytes (maxMessageBytes)`),
+      this.#refuse(413, expected("resource_exhausted",
+        `a message has more than ${maxMessageBytes} bytes (maxMessageBytes)`),
         last);
     } else if (last) this.#complete();
   }

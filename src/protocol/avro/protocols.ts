@@ -112,7 +112,8 @@ export class ServerProtocols {
 /** What is told of a protocol that is not served here, so that its client can go on to hear so. */
 function empty(name: string): { readonly text: string; readonly hash: Uint8Array } {
   const dot = name.lastIndexOf(".");
-  const text = JSON.stringify({ protocol: name.slice(dot + 1), namespace: name.slice(0, Math.max(0, dot)), messages: {} });
+  const text = JSON.stringify({ protocol: name.slice(dot + 1), namespace: name.slice(0, Math.max(0, dot)),
+    messages: {} });
   return { text, hash: md5(new TextEncoder().encode(text)) };
 }
 
@@ -144,14 +145,15 @@ export class ClientProtocol {
     const { own } = this;
     if (own === undefined) {
       const served = (this.#serving.contracts?.() ?? []).map((contract) => contract.name).join(", ");
-      return expected("unimplemented", `"${this.protocol.name.slice(0, 256)}" is not served here by Avro; this server ` +
+      return expected("unimplemented",
+        `"${this.protocol.name.slice(0, 256)}" is not served here by Avro; this server ` +
         `has ${served || "no contract"}`, never);
     }
     const omitted = own.omitted.get(name);
     if (omitted !== undefined) return expected("unimplemented", `${own.contract.name}/${name}: ${omitted}`, never);
     const found = this.#serving.router({
       path: `${own.contract.name}/${name}`, namedByContract: true, codec: "avro", kind: "unary", idempotent: false,
-      criticality: "default",
+      criticality: "default", isDecoded: true,
     });
     if (RpcError.is(found)) return found;
     try {

@@ -12,7 +12,7 @@ import { type AvroMessage, type AvroProtocol, branchKey, unqualified } from "../
 import type { AnyMethod } from "../../contract/method.ts";
 import { Writer } from "../../wire/writer.ts";
 import type { OpenCall } from "../open-call.ts";
-import { AvroCursor, malformed, writeString } from "./binary.ts";
+import { type AvroCursor, malformed, writeString } from "./binary.ts";
 import { isPlain, readMetadata, splitReply, writeCallMetadata } from "./call-metadata.ts";
 import { type ErrorReading, readFailure } from "./failure.ts";
 import { hashKey, type HandshakeRequest, type HandshakeResponse } from "./handshake.ts";
@@ -148,7 +148,8 @@ export class Remote {
       const found = declared.find((one) => one.type === type) ??
         declared.find((one) => unqualified(one.type) === unqualified(type));
       const coder = found === undefined ? undefined : coders.error(found.reason);
-      if (found === undefined || coder === undefined) return { type, reason: undefined, coder: undefined, code: "unknown" };
+      if (found === undefined || coder === undefined) return { type, reason: undefined, coder: undefined,
+        code: "unknown" };
       const code: Code = codes[found.reason] ?? "failed_precondition";
       return { type, reason: found.reason, coder: this.#isOwn ? coder : reading(coder, branch), code };
     });

@@ -216,8 +216,10 @@ export class AvroServerConnection implements ByteSink, ServedConnection {
       this.#ended = true;
       this.#outbox?.close();
       const { size } = this.#calls.open;
-      const why = error?.message ?? (this.#reader?.midMessage === true ? "the peer closed the connection within a message"
-        : size > 0 && !this.#isDraining ? `the caller closed the connection with calls in flight (${size})` : undefined);
+      const why = error?.message ?? (this.#reader?.midMessage === true
+        ? "the peer closed the connection within a message"
+        : size > 0 && !this.#isDraining ? `the caller closed the connection with calls in flight (${size})`
+          : undefined);
       this.#over(why === undefined ? undefined : expected("unavailable", why, { cause: error, phase: "network" }));
     }
     this.#owner.gone?.(this);
