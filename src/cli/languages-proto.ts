@@ -13,7 +13,8 @@ export const proto: Language = {
     const { text, dropped } = importProto(roots, resolverOf(folders), { from });
     return {
       text,
-      notes: dropped.map(({ position, name }) => `${describePosition(position)}: the custom option ${name} is left out`),
+      notes: dropped.map(({ position, name }) =>
+        `${describePosition(position)}: the custom option ${name} is left out`),
     };
   },
 };

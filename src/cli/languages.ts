@@ -1,7 +1,8 @@
-/** The languages that contracts are written in besides TypeScript: one line each, for `meridian export` and `import`. */
+/** The languages that contracts are written in besides TypeScript: for `meridian export` and `import`. */
 import type { ContractModule } from "../contract/proto/index.ts";
 import { RpcError } from "../core/index.ts";
 import { avro } from "./languages-avro.ts";
+import { jsonSchema, openapi } from "./languages-openapi.ts";
 import { proto } from "./languages-proto.ts";
 
 /** A file that an export makes: its path below the folder that is asked for, and its text. */
@@ -35,7 +36,7 @@ export interface Language {
 }
 
 /** In the order of help texts. */
-export const languages: readonly Language[] = [proto, avro];
+export const languages: readonly Language[] = [proto, avro, openapi, jsonSchema];
 
 /** The languages that `--to` takes, by name. */
 export function writableLanguages(): ReadonlyMap<string, Required<Pick<Language, "export">> & Language> {

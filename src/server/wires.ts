@@ -1,6 +1,7 @@
 /** The wires that a server speaks on its port, each made from what the server lends to it. */
 import type { AcceptOwner } from "../core/connection.ts";
 import type { Codec } from "../contract/codec.ts";
+import type { OpenApiOptions } from "../contract/openapi/index.ts";
 import type { AnyContract } from "../contract/service.ts";
 import { codecByName } from "../codec/choose.ts";
 import { RpcError } from "../core/error.ts";
@@ -29,6 +30,7 @@ import type { ServedWire, Wire } from "../protocol/wire.ts";
 import type { Compression } from "../wire/compression.ts";
 import type { ServerHealth } from "./health.ts";
 import { withHealthz } from "./healthz.ts";
+import { withOpenApi } from "./openapi.ts";
 import { http1Sign, http2Sign, nativeSign } from "./signs.ts";
 
 export interface WireOptions {
@@ -74,8 +76,13 @@ export interface HttpOptions {
 export interface HttpJsonOptions {
   /** How often an event stream that is silent shows that it lives, in milliseconds. Default 15,000. */
   readonly heartbeatMs?: number | undefined;
-  /** Contracts whose paths are served though their handlers are elsewhere: those of a gateway. Default none. */
+  /** Contracts whose paths are served though their handlers are elsewhere. A gateway adds its `contracts`. Default none. */
   readonly contracts?: readonly AnyContract[] | undefined;
+  /**
+   * Whether `GET /openapi.json` tells everybody who may connect what is served, for tools, and what the document says
+   * beside it. Default false.
+   */
+  readonly openApi?: OpenApiOptions | boolean | undefined;
 }
 
 /** Every server's wires beside native and HTTP. */
@@ -93,7 +100,11 @@ export function createWires(serving: Serving, options: WireOptions): readonly Se
     dialects: [grpcServer(), ...json, connectServer(http.connect), grpcWebServer()],
     settings: http.calls, compressions, fallback: http.fallback,
   });
-  const known = health === undefined ? calls : withHealthz(runtime.clock, health, calls);
+  const { openApi = false } = http.json || {};
+  const described = openApi === false ? calls : withOpenApi(runtime.clock, {
+    contracts: () => options.paths.contracts, document: openApi === true ? {} : openApi,
+  }, calls);
+  const known = health === undefined ? described : withHealthz(runtime.clock, health, described);
   const jsonRpc = http.jsonRpc === false ? undefined : resolveJsonRpcSettings(http.jsonRpc);
   const all = jsonRpc === undefined ? known : withJsonRpc(serving, jsonRpc, known);
   const avro = http.avro === false ? all : withAvro(serving, http.avro, all);

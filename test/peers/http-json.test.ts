@@ -149,7 +149,8 @@ test("what is asked wrongly is told what is offered", { skip: lacking("curl") },
     { accept: "application/json;q=0.3, text/xml;q=0.9, */*;q=0.1" });
   assert.equal(weighed.type, "text/xml");
   assert.equal((await curl("/Search?prefix=b&limit=3", undefined, { "last-event-id": "end" })).status, 200);
-  const over = await curl("/ByCountry?country=DE", undefined, { accept: "text/event-stream", "last-event-id": "end" });
+  const again = { accept: "text/event-stream", "last-event-id": "end" };
+  const over = await curl("/ByCountry?country=DE", undefined, again);
   assert.equal(over.status, 204);
   const invalid = await curl("/Search?prefix=b&limit=900", undefined, {});
   assert.equal(invalid.status, 400);

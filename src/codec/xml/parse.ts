@@ -93,7 +93,9 @@ class Building {
       this.#push(name, this.#root, undefined, tag);
       return;
     }
-    if (top.reader.kind === "text") throw this.#refused(`<${tag.name.slice(0, 64)}> within text (${top.reader.wanted})`);
+    if (top.reader.kind === "text") {
+      throw this.#refused(`<${tag.name.slice(0, 64)}> within text (${top.reader.wanted})`);
+    }
     const member = top.reader.members.get(name);
     // What is not known is for others, as in JSON.
     if (member === undefined) this.#skipped = 1;
@@ -118,7 +120,9 @@ class Building {
     const top = this.#top;
     if (top === undefined || this.#skipped > 0) return;
     if (top.reader.kind === "text") top.text = top.text === "" ? part : top.text + part;
-    else if (!blank.test(part)) throw this.#refused(`text ${JSON.stringify(part.trim().slice(0, 32))} between elements`);
+    else if (!blank.test(part)) {
+      throw this.#refused(`text ${JSON.stringify(part.trim().slice(0, 32))} between elements`);
+    }
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 /**
  * The client's half of plain HTTP: it calls any server whose paths the contract declares, ours or another's. What a
- * coder writes here is a line with the method and the path, then the body: the head takes the one, the request the other.
+ * coder writes here is a line with the method and the path, then the body: the head takes the one, the body the other.
  */
 import type { Coder } from "../../contract/codec.ts";
 import type { MethodCoders } from "../../contract/coders.ts";
@@ -53,7 +53,8 @@ export function httpJsonClient(): ClientDialect {
     readError,
     // What ends without another word ended well: a body that was cut short is known as such by HTTP.
     readTrailers: (trailers) => ({
-      error: undefined, trailer: trailers === undefined || trailers.status > 0 ? emptyMetadata : metadataOf(trailers.fields),
+      error: undefined,
+      trailer: trailers === undefined || trailers.status > 0 ? emptyMetadata : metadataOf(trailers.fields),
     }),
     readEnd,
   };

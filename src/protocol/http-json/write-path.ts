@@ -8,7 +8,7 @@ type Json = Record<string, unknown>;
 
 const maxUrlChars = 8_192;
 
-/** `json` is the request in JSON, which is taken apart. Throws `invalid_argument` for what a path or a query cannot say. */
+/** `json`, the request in JSON, is taken apart. Throws `invalid_argument` for what a path or a query cannot say. */
 export function writePath(bound: BoundPath, json: object): { readonly path: string; readonly body: string } {
   const rest = json as Json;
   const { template, fields, body, method } = bound;
