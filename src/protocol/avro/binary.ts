@@ -111,6 +111,14 @@ export function writeBytes(writer: Writer, bytes: Uint8Array): void {
 }
 
 export function writeString(writer: Writer, text: string): void {
+  if (text.length <= 20) {
+    // At most 60 bytes, whose number is one.
+    writer.ensure(64);
+    const length = writeText(writer.bytes, writer.position + 1, text);
+    writer.bytes[writer.position] = length << 1;
+    writer.position += length + 1;
+    return;
+  }
   const bytes = new Uint8Array(text.length * 3);
   const length = writeText(bytes, 0, text);
   writeBytes(writer, bytes.subarray(0, length));

@@ -5,8 +5,8 @@
 import type { Context, ContextFields, ReplyMetadata } from "../../core/context.ts";
 import { emptyMetadata, type Metadata, metadataLimits, metadataName } from "../../core/metadata.ts";
 import { readText } from "../../wire/text.ts";
-import type { Writer } from "../../wire/writer.ts";
-import { type AvroCursor, malformed, writeMap } from "./binary.ts";
+import { Writer } from "../../wire/writer.ts";
+import { type AvroCursor, malformed, writeLong, writeMap, writeString } from "./binary.ts";
 
 export const names = {
   timeoutMs: "meridian-timeout-ms",
@@ -56,6 +56,8 @@ const maxCount = 1_000_000;
 const nothingSaid: CallMetadata = { timeoutMs: undefined, fields: undefined };
 
 export function readCallMetadata(cursor: AvroCursor): CallMetadata {
+  const alone = readDeadline(cursor);
+  if (alone !== undefined) return { timeoutMs: alone, fields: undefined };
   const entries = readMetadata(cursor);
   if (entries === undefined) return nothingSaid;
   const timeout = Number(entries[names.timeoutMs]);
@@ -96,10 +98,44 @@ function count(value: string | undefined): number {
   return Number.isInteger(number) && number >= 0 ? Math.min(number, maxCount) : 0;
 }
 
-/** Whether a request would have no metadata. */
+/** A map of one entry, the deadline's: as most calls have it, which is written and read without a map in between. */
+const deadlineHead = (() => {
+  const writer = new Writer(64);
+  writeLong(writer, 1);
+  writeString(writer, names.timeoutMs);
+  return writer.finish();
+})();
+
+/** Whether a request says nothing but perhaps its deadline. */
 export function isPlain(context: Context): boolean {
-  return context.deadline === Infinity && context.metadata === emptyMetadata && context.idempotencyKey === undefined &&
+  return context.metadata === emptyMetadata && context.idempotencyKey === undefined &&
     context.routeKey === undefined && context.hops === 0 && context.attempt === 0 && context.priorAttempts === 0;
+}
+
+/** Writes the metadata of a request that has a deadline and nothing else. */
+export function writeDeadline(writer: Writer, leftMs: number): void {
+  writer.writeBytes(deadlineHead);
+  writeString(writer, String(Math.max(1, Math.ceil(leftMs))));
+  writer.writeByte(0);
+}
+
+/** Reads what {@link writeDeadline} wrote; undefined, at the same position, for anything else. */
+function readDeadline(cursor: AvroCursor): number | undefined {
+  const { bytes, position, end } = cursor;
+  let at = position;
+  if (end - at < deadlineHead.length + 3) return undefined;
+  for (const byte of deadlineHead) if (bytes[at++] !== byte) return undefined;
+  const length = (bytes[at++] as number) >>> 1;
+  if (length === 0 || length > 15 || at + length >= end) return undefined;
+  let value = 0;
+  for (const stop = at + length; at < stop; at++) {
+    const digit = (bytes[at] as number) - 0x30;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+  }
+  if (bytes[at++] !== 0 || value === 0) return undefined;
+  cursor.position = at;
+  return value;
 }
 
 /** Writes a request's metadata; `leftMs` is what is left of its deadline. */

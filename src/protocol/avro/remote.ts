@@ -13,7 +13,7 @@ import type { AnyMethod } from "../../contract/method.ts";
 import { Writer } from "../../wire/writer.ts";
 import type { OpenCall } from "../open-call.ts";
 import { type AvroCursor, malformed, writeString } from "./binary.ts";
-import { isPlain, readMetadata, splitReply, writeCallMetadata } from "./call-metadata.ts";
+import { isPlain, readMetadata, splitReply, writeCallMetadata, writeDeadline } from "./call-metadata.ts";
 import { type ErrorReading, readFailure } from "./failure.ts";
 import { hashKey, type HandshakeRequest, type HandshakeResponse } from "./handshake.ts";
 import type { AvroSettings } from "./settings.ts";
@@ -23,6 +23,7 @@ export interface Binding {
   readonly coders: MethodCoders;
   /** No metadata, and the message's name. */
   readonly plainHead: Uint8Array;
+  readonly nameBytes: Uint8Array;
   readonly name: string;
   readonly isOneWay: boolean;
   readonly errors: readonly ErrorReading[];
@@ -119,9 +120,10 @@ export class Remote {
     const head = new Writer(64);
     head.writeByte(0);
     writeString(head, method.name);
+    const plainHead = head.finish();
     try {
       return {
-        name: method.name, plainHead: head.finish(), isOneWay: method.oneway === true && message.isOneWay,
+        name: method.name, plainHead, nameBytes: plainHead.subarray(1), isOneWay: method.oneway === true && message.isOneWay,
         errors: this.#errors(method, message, coders),
         coders: { ...coders, response: this.#response(method, message, coders) },
       };
@@ -163,9 +165,16 @@ function reading(coder: Coder, writer: unknown): Coder {
 const nothingCoder: Coder = { encode: () => undefined, decode: () => ({}) };
 
 /** Writes what stands before a request: metadata and the message's name. */
-export function writeRequestHead(writer: Writer, { plainHead, name }: Binding, context: Context): void {
+export function writeRequestHead(writer: Writer, { plainHead, nameBytes, name }: Binding, context: Context): void {
   if (isPlain(context)) {
-    writer.writeBytes(plainHead);
+    const leftMs = context.deadline - context.startedMs;
+    if (leftMs > Number.MAX_SAFE_INTEGER) {
+      writer.writeBytes(plainHead);
+    } else {
+      writeDeadline(writer, leftMs);
+      // The name alone: behind the byte of empty metadata.
+      writer.writeBytes(nameBytes);
+    }
     return;
   }
   writeCallMetadata(writer, context, context.deadline - context.startedMs);
