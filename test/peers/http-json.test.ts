@@ -86,7 +86,7 @@ function readXml(body: Buffer): Json {
 const forms: Readonly<Record<string, Form>> = {
   JSON: {
     type: "application/json", write: (_, value) => text(JSON.stringify(value)),
-    read: (body) => JSON.parse(body.toString()) as Json,
+    read: (body) => JSON.parse(body.toString()),
   },
   XML: {
     type: "application/xml",
@@ -164,7 +164,7 @@ for (const http of [1, 2] as const) {
       const said = await converse(client);
       assert.deepEqual({ ...said, counts: { ...said.counts } }, expected("meridian"));
     } finally {
-      await client.$.close();
+      client.$.close();
     }
   });
 }
@@ -186,7 +186,8 @@ test("a browser reads events by EventSource and is not made to ask again", { ski
       const source = new EventSource(url);
       const names: string[] = [];
       await new Promise<void>((resolve, reject) => {
-        source.onmessage = ({ data }) => void names.push((JSON.parse(data as string) as { name: string }).name);
+        source.addEventListener("message", ({ data }) =>
+          void names.push((JSON.parse(data as string) as { name: string }).name));
         source.addEventListener("end", () => resolve());
         source.addEventListener("error", (event) => {
           if (event instanceof MessageEvent) reject(new Error(event.data as string));

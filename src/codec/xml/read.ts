@@ -7,7 +7,7 @@ import { readKey, scalarReader } from "../proto-json/scalars.ts";
 import { parseJson } from "../protobuf/json.ts";
 import { setProperty } from "../protobuf/keys.ts";
 import {
-  type FieldPlan, isMessage, type KeyPlan, type MapPlan, type MessagePlan, type Slot, slotsOf, type UnionPlan,
+  type FieldPlan, type KeyPlan, type MapPlan, type MessagePlan, type Slot, slotsOf, type UnionPlan,
   type ValuePlan,
 } from "../protobuf/plan.ts";
 import { Trail } from "../protobuf/trail.ts";

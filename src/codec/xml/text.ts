@@ -1,7 +1,9 @@
 /** Text in XML: which characters it has (the production `Char` of XML 1.0), and which must be escaped. */
 
 /** What is no character of XML, or must be escaped; lone surrogates are found by `isWellFormed`. */
+// oxlint-disable-next-line no-control-regex
 const special = /[\0-\u0008\u000b-\u001f&<>\ud800-\udfff\ufffe\uffff]/;
+// oxlint-disable-next-line no-control-regex
 const forbidden = /[\0-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;
 
 /** Whether XML has all characters of a text: no controls but tab, line feed and carriage return, no lone surrogates. */

@@ -78,7 +78,8 @@ test("any text that XML has comes back; any other is refused with its path", () 
 
 test("prefixes, comments, CDATA, instructions and unknown elements do not matter", () => {
   assert.deepEqual(decode('<?xml version="1.0"?><!-- c --><n:Tree xmlns:n="urn:x" extra="1">' +
-    "<n:name>a<![CDATA[<b>]]></n:name>" + "<?pi x?><other><deep>1</deep>text</other><children><name>c</name></children></n:Tree>", tree),
+    "<n:name>a<![CDATA[<b>]]></n:name><?pi x?><other><deep>1</deep>text</other><children><name>c</name></children>" +
+    "</n:Tree>", tree),
   { name: "a<b>", children: [{ name: "c", children: [] }] });
 });
 

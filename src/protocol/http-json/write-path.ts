@@ -60,7 +60,8 @@ function valueText(value: unknown, kind: string, name: string, bound: BoundPath)
   throw refused(bound, `${name} is empty, but stands in the path`);
 }
 
-function fill({ template, path: _, ...bound }: BoundPath, values: readonly string[]): string {
+function fill(bound: BoundPath, values: readonly string[]): string {
+  const { template } = bound;
   const parts: string[] = [];
   for (let at = 0; at < template.segments.length;) {
     const index = template.variables.findIndex(({ from }) => from === at);
@@ -72,8 +73,8 @@ function fill({ template, path: _, ...bound }: BoundPath, values: readonly strin
       continue;
     }
     const text = values[index] as string;
-    if (text === "") throw refused(bound as BoundPath, `${variable.field.join(".")} is empty, but stands in the path`);
-    if (variable.isMany) checkPattern(bound as BoundPath, template, variable, text);
+    if (text === "") throw refused(bound, `${variable.field.join(".")} is empty, but stands in the path`);
+    if (variable.isMany) checkPattern(bound, template, variable, text);
     parts.push(variable.isMany ? text.split("/").map(encodeURIComponent).join("/") : encodeURIComponent(text));
     at = variable.to;
   }
