@@ -1,8 +1,8 @@
-// The npm package `thrift` on the other end, with what Thrift's compiler makes for Node: its client calls us, and we call
-// its server.
+// The npm package `thrift` on the other end, with what Thrift's compiler makes for Node: its client calls us, and we
+// call its server.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { AddressInfo, Server as NetServer } from "node:net";
 import { join } from "node:path";
@@ -30,7 +30,6 @@ before(async () => {
   if (!isInstalled("thrift")) return;
   await outputOf("thrift", ["--gen", "js:node,es6", "-out", directory, peersIdl]);
   // The project's own files are modules of the other kind.
-  const { writeFileSync } = await import("node:fs");
   writeFileSync(join(directory, "package.json"), '{"type":"commonjs"}');
 });
 after(() => rmSync(directory, { recursive: true, force: true }));
