@@ -8,6 +8,7 @@ export { httpJson, type HttpJsonOptions } from "./http-json/index.ts";
 export { defaultHttpProtocolSettings, type HttpProtocolSettings } from "./http-settings.ts";
 export { native, type NativeSettings } from "./native/index.ts";
 export { jsonRpc, type JsonRpcOptions } from "./json-rpc/index.ts";
+export { over } from "./over.ts";
 export { websocket, type WebSocketOptions } from "./native/websocket.ts";
 export type { ConnectorOptions, Protocol } from "./protocol.ts";
 export {

@@ -5,7 +5,7 @@ import { expected, RpcError } from "../core/error.ts";
 import type { LoadReport } from "../core/load.ts";
 import { gateOf } from "../core/gate.ts";
 import { observeAll, type Observer } from "../core/observer.ts";
-import type { ByteSink, ByteStream, Listener, Runtime, Security } from "../core/runtime.ts";
+import type { ByteSink, ByteStream, Listener, Network, Runtime, Security } from "../core/runtime.ts";
 import type { Timer } from "../core/alarm.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { AnyContract } from "../contract/service.ts";
@@ -83,6 +83,8 @@ export interface ListenOptions {
   readonly port?: number | undefined;
   /** Default 127.0.0.1: a server that the network shall reach must say so, e.g. `0.0.0.0`. */
   readonly host?: string | undefined;
+  /** The network on which it listens, e.g. `zeromq()` of `meridian-rpc/runtime/node`. Default: the runtime's. */
+  readonly network?: Network | undefined;
   /** A Unix socket instead of host and port. */
   readonly path?: string | undefined;
   /** The address to register instead of the bound one, for servers behind NAT or in containers. */
@@ -213,7 +215,7 @@ class ListeningServer implements Server {
       ? hostPort(options.host ?? "127.0.0.1", options.port ?? 0)
       : `unix:${options.path}`;
     const { tls, plaintext = false } = this.#options;
-    const listener = await this.#runtime.network.listen(wanted, (stream) => this.#accepted(stream), tls && {
+    const listener = await (options.network ?? this.#runtime.network).listen(wanted, (stream) => this.#accepted(stream), tls && {
       security: tls.offering(this.#applicationProtocols()), plaintext,
       openingTimeoutMs: this.#reception.openingTimeoutMs,
       refused: (peer, error) =>

@@ -10,4 +10,5 @@ export { createNodeRuntime, nodeRuntime, type NodeRuntimeOptions } from "./runti
 export {
   inCluster, type InClusterOptions, kubeconfig, type KubeconfigOptions, kubeCredentials,
 } from "./kube-config.ts";
+export { zeromq, type ZeroMqOptions } from "./zeromq.ts";
 export { type Pem, tls, type TlsOptions } from "./tls.ts";
