@@ -85,6 +85,8 @@ export interface ListenOptions {
   readonly host?: string | undefined;
   /** The network on which it listens, e.g. `zeromq()` of `meridian-rpc/runtime/node`. Default: the runtime's. */
   readonly network?: Network | undefined;
+  /** Whether the address is registered. Default: unless it is on a network of its own, which others do not know. */
+  readonly register?: boolean | undefined;
   /** A Unix socket instead of host and port. */
   readonly path?: string | undefined;
   /** The address to register instead of the bound one, for servers behind NAT or in containers. */
@@ -215,7 +217,8 @@ class ListeningServer implements Server {
       ? hostPort(options.host ?? "127.0.0.1", options.port ?? 0)
       : `unix:${options.path}`;
     const { tls, plaintext = false } = this.#options;
-    const listener = await (options.network ?? this.#runtime.network).listen(wanted, (stream) => this.#accepted(stream), tls && {
+    const network = options.network ?? this.#runtime.network;
+    const listener = await network.listen(wanted, (stream) => this.#accepted(stream), tls && {
       security: tls.offering(this.#applicationProtocols()), plaintext,
       openingTimeoutMs: this.#reception.openingTimeoutMs,
       refused: (peer, error) =>
@@ -228,7 +231,7 @@ class ListeningServer implements Server {
     this.#listeners.push(listener);
     this.#sweepTimer ??= this.#sweepLater();
     const { registry, region, zone, weight, backup, priority, attributes } = this.#options;
-    if (registry !== undefined) {
+    if (registry !== undefined && (options.register ?? options.network === undefined)) {
       const address = options.advertise ?? listener.address;
       for (const name of this.#options.registerAs ?? this.#routes.services) {
         this.#registrations.push(registry.register(name,
