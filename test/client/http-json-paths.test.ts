@@ -1,4 +1,4 @@
-// Our client of plain HTTP and our server, by paths that the contract declares: what the one takes apart the other joins.
+// Our client of plain HTTP and our server, by declared paths: what the one takes apart the other joins.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import * as z from "zod";

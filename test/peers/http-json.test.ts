@@ -159,7 +159,8 @@ test("what is asked wrongly is told what is offered", { skip: lacking("curl") },
 
 for (const http of [1, 2] as const) {
   test(`our client over HTTP/${http} has the whole conversation`, async () => {
-    const client = createClient(Cities, { address: base.slice(7, base.lastIndexOf("/")), protocol: httpJson({ http }) });
+    const address = base.slice("http://".length, base.lastIndexOf("/"));
+    const client = createClient(Cities, { address, protocol: httpJson({ http }) });
     try {
       const said = await converse(client);
       assert.deepEqual({ ...said, counts: { ...said.counts } }, expected("meridian"));
