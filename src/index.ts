@@ -4,7 +4,8 @@ export type { ClientControl, ClientOf, ClientOptions } from "./client/create-cli
 export * from "./contract/index.ts";
 export { createGateway, type Gateway, type GatewayOptions } from "./gateway/index.ts";
 export {
-  connect, type ConnectOptions, grpc, type GrpcOptions, grpcWeb, type GrpcWebOptions, httpJson,
+  avro, type AvroProtocolOptions, type AvroSettings, avroWire, connect, type ConnectOptions, grpc,
+  type GrpcOptions, grpcWeb, type GrpcWebOptions, httpJson,
   type HttpJsonOptions, native, type Protocol, thrift,
   type ThriftOptions, type ThriftSettings, thriftWire,
 } from "./protocol/index.ts";

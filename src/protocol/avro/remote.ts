@@ -114,8 +114,9 @@ export class Remote {
     if (why !== undefined) throw new RpcError("unimplemented", `${method.path}: ${why}`, never);
     const message = this.#protocol.messages.get(method.name);
     if (message === undefined) {
-      throw expected("unimplemented",
-        `the server's protocol ${this.#protocol.name} has no message "${method.name}": the contracts differ`, never);
+      const { name, messages } = this.#protocol;
+      const why = messages.size > 0 ? "the contracts differ" : "it does not serve it (a gateway needs its contract)";
+      throw expected("unimplemented", `the server's protocol ${name} has no message "${method.name}": ${why}`, never);
     }
     const head = new Writer(64);
     head.writeByte(0);
@@ -123,7 +124,8 @@ export class Remote {
     const plainHead = head.finish();
     try {
       return {
-        name: method.name, plainHead, nameBytes: plainHead.subarray(1), isOneWay: method.oneway === true && message.isOneWay,
+        name: method.name, plainHead, nameBytes: plainHead.subarray(1), isOneWay: method.oneway === true &&
+          message.isOneWay,
         errors: this.#errors(method, message, coders),
         coders: { ...coders, response: this.#response(method, message, coders) },
       };
