@@ -53,13 +53,21 @@ export class RpcError extends Error {
   phase: Phase | undefined;
   endpoint: string | undefined;
   region: string | undefined;
-  /** The endpoint object of the attempt, for layers that must avoid it next time. Local. */
-  candidate: unknown = undefined;
   readonly reason: string | undefined;
   readonly data: unknown;
   readonly details: readonly ErrorDetail[] | undefined;
   readonly retryAfterMs: number | undefined;
   readonly metadata: Readonly<Record<string, string>> | undefined;
+  #candidate: unknown = undefined;
+
+  /** The endpoint object of the attempt, for layers that must avoid it next time. Local, and never printed. */
+  get candidate(): unknown {
+    return this.#candidate;
+  }
+
+  set candidate(endpoint: unknown) {
+    this.#candidate = endpoint;
+  }
 
   constructor(code: Code, message: string, options: RpcErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
