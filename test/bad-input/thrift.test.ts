@@ -103,12 +103,12 @@ describe("bad Thrift", () => {
 
 /** Answers of servers that lie. */
 const lies: readonly (readonly [string, (seqid: number) => string, RegExp])[] = [
-  ["a sequence id that no call has", (id) => framed(call("echo", "00", 2, id + 1_000)), /sequence id \d+, which no call/],
+  ["a sequence id that no call has", (id) => framed(call("echo", "00", 2, id + 1_000)), /id \d+, which no call/],
   ["no result", (id) => framed(call("echo", "00", 2, id)), /no result/],
   ["a call for an answer", (id) => framed(call("echo", "00", 1, id)), /message of type 1, expected a reply/],
   ["an undeclared exception", (id) => framed(call("echo", "0c00090000", 2, id)), /exception 9/],
   ["an exception without words", (id) => framed(call("echo", "00", 3, id)), /TApplicationException UNKNOWN/],
-  ["an exception of the server's", (id) => framed(call("echo", `08000200000005 0b0001${nameOf("oh")}00`, 3, id)), /oh/],
+  ["an exception of its own", (id) => framed(call("echo", `08000200000005 0b0001${nameOf("oh")}00`, 3, id)), /oh/],
   ["a negative frame", () => "80000000", /frame of -2147483648 bytes/],
   ["HTTP", () => Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n").toString("hex"), /maxMessageBytes/],
 ];
