@@ -92,7 +92,7 @@ async function measure(name: string): Promise<void> {
   for (let i = 0; i < Number(values.rounds); i++) {
     for (const contender of contenders) contender.best = Math.min(contender.best, await round(contender.call));
   }
-  const [onNs = 0, offNs = 0] = contenders.map(({ best }) => best).reverse();
+  const [onNs = 0, offNs = 0] = contenders.map(({ best }) => best).toReversed();
   tell(one, offNs, onNs);
 }
 

@@ -16,7 +16,8 @@ for (const protocol of [native(), grpc()]) {
     const simulation = createSimulation({ seed: 1, link: { latencyMs: 1 } });
     const server = createServerOn(simulation.host("server"), {});
     const address = await simulation.runUntil(server.listen({ host: "server", port: 7_001 }), 100);
-    const probe = connectProbe(simulation.host("client"), pooledConnect([protocol], coders, { compressions: [], tls: undefined }).alone);
+    const connect = pooledConnect([protocol], coders, { compressions: [], tls: undefined });
+    const probe = connectProbe(simulation.host("client"), connect.alone);
     const ask = (of: string, timeoutMs = 500): Promise<string> =>
       simulation.runUntil(probe(endpointAddress({ address: of }), timeoutMs).then(() => "there",
         (error: unknown) => RpcError.from(error).message), simulation.nowMs + 5_000);

@@ -58,8 +58,8 @@ const longMs = 4_000;
 const changed = 3;
 
 /**
- * Calls a millisecond: soon known, then ever more exactly, until it changes. For a cursor that wavers lets in some calls
- * of a user and not others, and several servers' differ.
+ * Calls a millisecond: soon known, then ever more exactly, until it changes. For a cursor that wavers lets in some
+ * calls of a user and not others, and several servers' differ.
  */
 class Rate {
   perMs = 0;

@@ -175,7 +175,7 @@ test("an event loop that stays late is overload: one pause is not, nor what is w
   assert.equal(layer.gate.isShut, true);
 });
 
-test("what comes at once after a standstill waits, however long the line; as much without one is turned away", async () => {
+test("what comes at once after a standstill waits, however long the line; without one it is turned away", async () => {
   for (const silence of ["its own", "of its callers", "none"]) {
     const events: string[] = [];
     const { call, clock, layer, waiting } = setUp({ ...one, room: 4 }, { event: (name) => void events.push(name) });

@@ -1,8 +1,7 @@
 /** Overload is how a server says no in time: limits, lines, levels, and prices between tiers. */
-export {
-  admission, type AdmissionLayer, type AdmissionOptions, type AdmissionState,
-} from "./admission.ts";
+export { admission, type AdmissionLayer, type AdmissionState } from "./admission.ts";
 export { admissionLevel, type AdmissionLevel, type Happened } from "./admission-level.ts";
+export type { AdmissionOptions } from "./admission-options.ts";
 export { aimdLimit, type AimdOptions } from "./aimd-limit.ts";
 export { backPressure, type BackPressure, type BackPressureOptions } from "./back-pressure.ts";
 export { gradientLimit, type GradientOptions } from "./gradient-limit.ts";

@@ -2,8 +2,8 @@
  * A StandstillRecord knows which calls are owed: those that did not come while something stood still, and may come all
  * at once when it goes on. Such a burst is no overload, since over the whole time no more has come than usual.
  *
- * Whatever stands still, it looks alike from here: the usual calls stay away. Either this program itself did not run (its
- * look at things is late, and hardly anything came meanwhile), or its callers, or what lies between. What was seen
+ * Whatever stands still, it looks alike from here: the usual calls stay away. Either this program itself did not run
+ * (its look at things is late, and hardly anything came meanwhile), or its callers, or what lies between. What was seen
  * to be borne, times the length of the silence, is what may be made up for; half as much again, since callers that woke
  * repeat and hedge what they take for lost. A program that is late because it works is not still: its calls do come.
  */

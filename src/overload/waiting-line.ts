@@ -1,8 +1,8 @@
 /**
  * A WaitingLine is where calls wait for room: bounded, the most critical first, and never for long.
  *
- * Within one criticality first come, first served, with a bound of `maxWaitMs` on the wait. When calls have had to
- * wait all through an interval, the line stands: then nobody waits longer than four times the target, and the most important
+ * Within one criticality first come, first served, with a bound of `maxWaitMs` on the wait. When calls have had to wait
+ * all through an interval, the line stands: then nobody waits longer than four times the target, and the most important
  * is served first, of equals the last to come, since its caller is the likeliest to be there still (controlled delay
  * and adaptive LIFO, as at Facebook, "Fail at Scale", ACM Queue 2015, and in folly). A full line makes room for a call
  * that is more important than one in it, and when it stands, for a newer one.
@@ -111,7 +111,7 @@ export interface WaitingLine {
 const ranks = 3;
 /** The critical wait so much longer before their row stands, and in it, while what was let in too much is done. */
 const criticalPatience = 5;
-/** How long anybody waits in a row that stands, in multiples of the target: as long as makes good for uneven arrivals. */
+/** How long anybody waits in a row that stands, in multiples of the target: to make good for uneven arrivals. */
 const standingPatience = 4;
 
 /** Makes an empty line. `beforeLook` is called before anybody is turned away by the clock. */
