@@ -21,6 +21,8 @@ export interface ScalarModel {
   readonly finite?: boolean;
   /** Of `bytes`: the fixed type of Avro that they are, whose size holds on that wire. */
   readonly fixed?: { readonly name: string; readonly size: number } | undefined;
+  /** Of `int32`: the narrower integer that it is in Thrift, whose range holds on that wire. */
+  readonly thrift?: "i8" | "i16" | undefined;
 }
 
 /**
@@ -96,6 +98,8 @@ export interface OneofVariantModel {
 export interface ListModel {
   readonly kind: "list";
   readonly of: Model;
+  /** That it is a set in Thrift; what is in it twice is left to whoever fills it. */
+  readonly thrift?: "set" | undefined;
 }
 
 export interface MapModel {

@@ -1,6 +1,6 @@
 /** Types of a contract as TypeScript: models printed as Zod schemas that read back as the same models. */
 import type {
-  EnumModel, FieldModel, Model, OneofModel, ScalarKind, StructModel, WellKnownModel,
+  EnumModel, FieldModel, Model, OneofModel, ScalarModel, ScalarKind, StructModel, UnionModel, WellKnownModel,
 } from "../model.ts";
 
 /** What the printed code takes from where. */
@@ -28,8 +28,8 @@ const wellKnownStructs: Readonly<Record<string, string>> = {
 /** An expression for a value of `model`; named types are their constants. */
 export function printModel(model: Model, names: SourceNames): string {
   switch (model.kind) {
-    case "scalar": return printScalar(model.scalar, names);
-    case "list": return `z.array(${printModel(model.of, names)})`;
+    case "scalar": return printScalar(model, names);
+    case "list": return `z.array(${printModel(model.of, names)})${model.thrift === undefined ? "" : printThrift(model.thrift)}`;
     case "map": {
       const factory = model.as === "Map" ? "z.map" : "z.record";
       return `${factory}(${printModel(model.key, names)}, ${printModel(model.value, names)})`;
@@ -50,11 +50,16 @@ export function printModel(model: Model, names: SourceNames): string {
   }
 }
 
-function printScalar(kind: ScalarKind, names: SourceNames): string {
+function printScalar({ scalar: kind, finite, thrift }: ScalarModel, names: SourceNames): string {
   const zod = zodScalars[kind];
-  if (zod !== undefined) return zod;
+  if (zod !== undefined) return thrift === undefined ? zod : `${zod}${printThrift(thrift)}`;
+  if (finite === true) return kind === "float" ? "z.float32()" : "z.number()";
   names.use(kind === "bytes" ? "bytes" : "scalar");
   return kind === "bytes" ? "bytes()" : `scalar("${kind}")`;
+}
+
+function printThrift(type: string): string {
+  return `.meta({ thrift: ${JSON.stringify(type)} })`;
 }
 
 function printWellKnown({ name, of }: WellKnownModel, names: SourceNames): string {
@@ -64,15 +69,17 @@ function printWellKnown({ name, of }: WellKnownModel, names: SourceNames): strin
   return `wellKnown.${known ?? "listValue"}()`;
 }
 
+export type NamedType = StructModel | EnumModel | UnionModel;
+
 /** The types that a model refers to by their constants. */
-export function typesIn(model: Model): readonly (StructModel | EnumModel)[] {
+export function typesIn(model: Model): readonly NamedType[] {
   switch (model.kind) {
     case "struct": return wellKnownStructs[model.name] === undefined ? [model] : [];
-    case "enum": return [model];
+    case "enum": case "union": return [model];
     case "list": case "nullable": return typesIn(model.of);
-    case "map": return typesIn(model.value);
+    case "map": return [...typesIn(model.key), ...typesIn(model.value)];
     case "oneof": return model.variants.flatMap((variant) => typesIn(variant.model));
-    case "scalar": case "wellknown": case "unknown": case "union": return [];
+    case "scalar": case "wellknown": case "unknown": return [];
     default: return model satisfies never;
   }
 }
@@ -81,7 +88,12 @@ export function typesIn(model: Model): readonly (StructModel | EnumModel)[] {
 export function printStruct(model: StructModel, names: SourceNames): string {
   const head = `${printComment(names.comment(model.name), "")}export const ${names.constants.get(model)} = `;
   const meta = `.meta({ id: ${JSON.stringify(model.name)} });`;
-  if (model.fields.length === 0) return `${head}z.object({})${meta}`;
+  return `${head}${printObject(model, names)}${meta}`;
+}
+
+/** `z.object({ … })` of a struct's fields. */
+export function printObject(model: Pick<StructModel, "fields">, names: SourceNames): string {
+  if (model.fields.length === 0) return "z.object({})";
   // Properties that look like indices come first in every object, whatever the order in which they are written.
   const hasIndices = model.fields.some((field) => /^\d+$/.test(field.name));
   let previous = hasIndices ? NaN : 0;
@@ -90,7 +102,25 @@ export function printStruct(model: StructModel, names: SourceNames): string {
     if (!hasIndices) previous = last;
     return text;
   });
-  return `${head}z.object({\n${lines.join("")}})${meta}`;
+  return `z.object({\n${lines.join("")}})`;
+}
+
+/** `export const Name = z.union([…]).meta({ id: "Name" });`, told apart by a discriminator if it has one. */
+export function printUnion(model: UnionModel, names: SourceNames): string {
+  const head = `${printComment(names.comment(model.name), "")}export const ${names.constants.get(model)} = `;
+  let previous = 0;
+  // A struct with several literals is a variant for each of them, and stands once.
+  const options = model.variants.filter((variant, i) => variant.tag === undefined ||
+    model.variants.findIndex((one) => one.model === variant.model) === i);
+  const lines = options.map((variant) => {
+    const type = printModel(variant.model, names);
+    const isLate = typesIn(variant.model).some((one) => !names.isDeclared(one));
+    const text = printNumber(isLate ? `z.lazy((): z.ZodType => ${type})` : type, variant.number, previous, names);
+    previous = variant.number;
+    return `  ${text},\n`;
+  }).join("");
+  const kind = model.discriminator === undefined ? "union([" : `discriminatedUnion(${JSON.stringify(model.discriminator)}, [`;
+  return `${head}z.${kind}\n${lines}]).meta({ id: ${JSON.stringify(model.name)} });`;
 }
 
 /** One property; `previous` is the number that the next one counts on from. */
@@ -165,10 +195,24 @@ function printPresence(field: FieldModel): string {
   return `.default(${printValue(field.defaultValue())})`;
 }
 
+/** Of an object, a function that makes it anew. */
 function printValue(value: unknown): string {
+  if (typeof value !== "object" || value === null) return printLiteral(value);
+  const text = printLiteral(value);
+  return `() => ${text.startsWith("{") ? `(${text})` : text}`;
+}
+
+/** Any value that a constant can have. */
+export function printLiteral(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
-  if (value instanceof Uint8Array) return `() => Uint8Array.of(${[...value].join(", ")})`;
-  return typeof value === "string" ? JSON.stringify(value) : Object.is(value, -0) ? "-0" : String(value);
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value !== "object" || value === null) return Object.is(value, -0) ? "-0" : String(value);
+  if (value instanceof Uint8Array) return `Uint8Array.of(${[...value].join(", ")})`;
+  if (value instanceof Date) return `new Date(${value.getTime()})`;
+  if (Array.isArray(value)) return `[${value.map(printLiteral).join(", ")}]`;
+  if (value instanceof Map) return `new Map([${[...value].map((pair) => printLiteral(pair)).join(", ")}])`;
+  const entries = Object.entries(value).map(([key, part]) => `${printKey(key)}: ${printLiteral(part)}`);
+  return entries.length === 0 ? "{}" : `{ ${entries.join(", ")} }`;
 }
 
 function printWireNames({ protoName, jsonName }: Pick<FieldModel, "protoName" | "jsonName">): string {

@@ -4,7 +4,7 @@ import { pascalCase, uniqueName } from "../names.ts";
 import type { ProtoFacts } from "./facts.ts";
 import type { ProtoContracts, ProtoMethod, ProtoService } from "./read-contracts.ts";
 import {
-  printComment, printEnum, printKey, printModel, printStruct, printText, type SourceNames, typesIn,
+  type NamedType, printComment, printEnum, printKey, printModel, printStruct, printText, type SourceNames, typesIn,
 } from "./source-types.ts";
 
 export interface SourceOptions {
@@ -54,23 +54,24 @@ function header({ facts }: ProtoContracts): string {
 }
 
 /** `pkg.Outer.Inner` → `OuterInner`. */
-function constantName(name: string): string {
+export function constantName(name: string): string {
   const parts = name.split(".");
   const first = parts.findIndex((part) => /^[A-Z]/.test(part));
   return parts.slice(first === -1 ? -1 : first).map(pascalCase).join("");
 }
 
 /** Types behind those that they refer to, as far as they do not refer to each other. */
-function inOrder(types: readonly (StructModel | EnumModel)[]): readonly (StructModel | EnumModel)[] {
-  const ordered: (StructModel | EnumModel)[] = [];
+export function inOrder<T extends NamedType>(types: readonly T[]): readonly T[] {
+  const ordered: NamedType[] = [];
   const met = new Set<Model>();
   // A stack of our own: chains of types may be longer than the one of JavaScript.
   for (const root of types) {
-    const stack: { type: StructModel | EnumModel; open: (StructModel | EnumModel)[] }[] = [];
-    const enter = (type: StructModel | EnumModel): void => {
+    const stack: { type: NamedType; open: NamedType[] }[] = [];
+    const enter = (type: NamedType): void => {
       if (met.has(type)) return;
       met.add(type);
-      const open = type.kind === "struct" ? type.fields.flatMap((field) => typesIn(field.model)).toReversed() : [];
+      const members = type.kind === "struct" ? type.fields : type.kind === "union" ? type.variants : [];
+      const open = members.flatMap((member) => typesIn(member.model)).toReversed();
       stack.push({ type, open });
     };
     enter(root);
@@ -80,7 +81,7 @@ function inOrder(types: readonly (StructModel | EnumModel)[]): readonly (StructM
       else ordered.push((stack.pop() as typeof top).type);
     }
   }
-  return ordered;
+  return ordered as T[];
 }
 
 function printService({ name, methods, description }: ProtoService, constant: string, names: SourceNames): string {

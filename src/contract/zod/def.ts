@@ -75,6 +75,8 @@ export interface ZodMeta {
   readonly fallback?: string;
   /** Of bytes: the fixed type of Avro that they are. */
   readonly fixed?: { readonly name: string; readonly size: number };
+  /** What a `z.int32()` or a `z.array()` is in Thrift, if not an i32 or a list. */
+  readonly thrift?: "i8" | "i16" | "set";
   readonly description?: string;
 }
 

@@ -18,7 +18,7 @@ import {
 } from "./def.ts";
 import { readEnum, readLiteral } from "./enums.ts";
 import { readFields } from "./fields.ts";
-import { readSpecial, wrap } from "./special.ts";
+import { asInThrift, readSpecial, wrap } from "./special.ts";
 import {
   below, inside, keepModel, knownModel, nullable, type Place, type Reading, scalar, type Scope, shareModels,
 } from "./place.ts";
@@ -44,7 +44,7 @@ function readModel(schema: ZodType, place: Place): Model {
       "let a recursive getter return the same schema each time");
   }
   const meta = metaOf(schema);
-  return readSpecial(schema, meta, place) ?? wrap(readPlain(schema, place), meta, place);
+  return readSpecial(schema, meta, place) ?? wrap(asInThrift(readPlain(schema, place), meta, place), meta, place);
 }
 
 function readPlain(schema: ZodType, place: Place): Model {

@@ -38,3 +38,16 @@ export function wrap(model: Model, { wrapped }: ZodMeta, place: Place): Model {
   }
   return { kind: "wellknown", name, of: model };
 }
+
+/** The narrower integer or the set that a type is in Thrift, where its metadata says so. */
+export function asInThrift(model: Model, { thrift }: ZodMeta, place: Place): Model {
+  if (thrift === undefined) return model;
+  if (thrift === "set" && model.kind === "list") return { ...model, thrift };
+  if (model.kind === "scalar" && model.scalar === "int32" && (thrift === "i8" || thrift === "i16")) {
+    return { ...model, thrift };
+  }
+  // Whoever wraps a type hands its metadata on: `.optional()` is no list itself.
+  return model.kind === "list" || model.kind === "scalar"
+    ? refuse(place.path, `the metadata thrift: ${JSON.stringify(thrift)}`, 'use "set" of z.array(), "i8" or "i16" of z.int32()')
+    : model;
+}
