@@ -5,9 +5,10 @@
 import {
   type CallKind, type Context, type MethodInfo, nextMethodOrdinal, RpcError, type Service,
 } from "../core/index.ts";
+import { belongsTo, contractOf } from "../contract/contract-of.ts";
 import { codersOf, type MethodCoders, rawCoders } from "../contract/coders.ts";
 import type { Codec } from "../contract/codec.ts";
-import type { AnyMethod } from "../contract/method.ts";
+import type { AnyMethod, Method } from "../contract/method.ts";
 import type { AnyContract } from "../contract/service.ts";
 import { codecByName, codecFor } from "../codec/choose.ts";
 import type { MethodShape } from "../protocol/router.ts";
@@ -15,6 +16,8 @@ import type { MethodShape } from "../protocol/router.ts";
 /** What a gateway's connections encode a method with, by the codec that their protocol insists on. */
 export interface ForwardedMethod extends MethodInfo {
   codersIn(codec: string | undefined): MethodCoders;
+  /** Its types, where a contract says them: for wires whose clients must know them (paths of HTTP, Avro). */
+  readonly input?: AnyMethod["input"] | undefined;
 }
 
 /** Both ends of a method's way through a gateway. */
@@ -58,13 +61,17 @@ export function passages(options: PassageOptions): (shape: MethodShape) => Passa
 /** Messages go through as they are, so the protocols must agree on what they mean. */
 function byShape(shape: MethodShape, { upstreamCodec, upstreamBinds = [undefined] }: PassageOptions): Passage {
   const slash = shape.path.lastIndexOf("/");
-  if (slash < 1) throw new RpcError("unimplemented", `"${shape.path.slice(0, 256)}" is not service/method`);
+  const called = shape.path.slice(0, 256);
+  if (shape.isBare === true && slash < 1) {
+    throw unknown(`no service's method that this gateway knows is "${called}", or several are: a call without its ` +
+      "service's full name is forwarded by contract alone");
+  }
+  if (slash < 1) throw new RpcError("unimplemented", `"${called}" is not service/method`);
   const other = upstreamBinds.map((bound) => bound ?? upstreamCodec?.name ?? shape.codec)
     .find((codec) => codec !== shape.codec);
   if (other !== undefined) {
-    throw new RpcError("unimplemented", `this gateway calls its servers in ${other}, and knows no ` +
-      `contract of "${shape.path.slice(0, 256)}" by which a call in ${shape.codec.slice(0, 32)} could be translated: ` +
-      "give it the contract (`contracts`)", { neverStarted: true });
+    throw unknown(`this gateway calls its servers in ${other}, and knows no contract of "${called}" by which a call ` +
+      `in ${shape.codec.slice(0, 32)} could be translated`);
   }
   const name = shape.path.slice(slash + 1);
   const coders = rawCoders(shape.codec);
@@ -72,35 +79,65 @@ function byShape(shape: MethodShape, { upstreamCodec, upstreamBinds = [undefined
     service: shape.path.slice(0, slash), name, path: shape.path,
     wireName: shape.namedByContract === true ? name.slice(0, 1).toUpperCase() + name.slice(1) : name,
     // Whose wire does not tell a call's kind speaks to servers that need not be told: any call is messages both ways.
-    kind: shape.kind ?? ("bidi_stream" satisfies CallKind),
+    // But JSON-RPC, which decodes, has one each way.
+    kind: shape.kind ?? ((shape.isDecoded === true ? "unary" : "bidi_stream") satisfies CallKind),
     idempotent: shape.idempotent, criticality: shape.criticality,
     timeoutMs: undefined, routeKey: undefined, ordinal: nextMethodOrdinal(), codersIn: () => coders,
   });
   return { method, coders, routeKey: undefined };
 }
 
+function unknown(why: string): RpcError {
+  return new RpcError("unimplemented", `${why}: give it the contract (\`contracts\`)`,
+    { neverStarted: true, retryable: false });
+}
+
 function byContract(known: AnyMethod, shape: MethodShape, options: PassageOptions): Passage {
   if (shape.kind !== undefined && shape.kind !== known.kind) {
-    throw new RpcError("unimplemented", `${known.path} is ${known.kind}, not ${shape.kind}: the contracts differ`);
+    throw new RpcError("unimplemented", `${known.path} is ${known.kind}, not ${shape.kind}: the contracts differ, or ` +
+      "the wire that it was called by has no such calls", { neverStarted: true, retryable: false });
   }
   const nearCodec = codecByName(shape.codec, options.codecs);
   const { upstreamBinds = [undefined] } = options;
-  const openCodec = options.upstreamCodec ?? (nearCodec.bound === true ? codecFor(known) : nearCodec);
+  const isOpen = nearCodec.bound !== true && shape.isDecoded !== true;
+  const openCodec = options.upstreamCodec ?? (isOpen ? nearCodec : codecFor(known));
   const detailCodec = codecByName("proto", options.codecs);
   const nearCoders = codersOf(known, nearCodec, detailCodec);
-  const translates = upstreamBinds.some((bound) => (bound ?? openCodec.name) !== nearCodec.name);
+  const translates = shape.isDecoded === true ||
+    upstreamBinds.some((bound) => !passes(nearCodec, bound, openCodec));
   const coders = translates ? nearCoders : passing(nearCoders);
+  const { service, name, path, wireName, kind, idempotent, criticality, http, errors, errorIds, errorCodes } = known;
   const method = Object.freeze({
-    service: known.service, name: known.name, path: known.path, wireName: known.wireName, kind: known.kind,
-    idempotent: known.idempotent, safe: known.safe === true, oneway: known.oneway === true, criticality: known.criticality,
-    timeoutMs: undefined, routeKey: undefined,
-    ordinal: nextMethodOrdinal(),
+    service, name, path, wireName, kind, idempotent, criticality, http, errors, errorIds, errorCodes,
+    error: (known as Partial<Method>).error?.bind(known),
+    input: known.input, output: known.output, safe: known.safe === true, oneway: known.oneway === true,
+    timeoutMs: undefined, routeKey: undefined, ordinal: nextMethodOrdinal(),
     codersIn: translates
       ? remembered((bound: string | undefined) =>
-        codersOf(known, bound === undefined ? openCodec : codecByName(bound, options.codecs), detailCodec))
+        onwardCoders(known, bound === undefined ? openCodec : codecByName(bound, options.codecs), detailCodec))
       : () => coders,
   });
+  const contract = contractOf(known);
+  if (contract !== undefined) belongsTo(method, contract);
   return { method, coders, routeKey: routeKeyOf(known, translates ? undefined : nearCoders) };
+}
+
+/**
+ * Whether messages may go on as they came. Those of a codec that belongs to one protocol may within it; a protocol that
+ * insists on a codec which others have too (JSON) may write more than the codec does: paths, lines, its envelope.
+ */
+function passes(near: Codec, bound: string | undefined, open: Codec): boolean {
+  return bound === undefined ? open.name === near.name : near.bound === true && bound === near.name;
+}
+
+/** That servers' codec cannot say a type is told as what it is: this gateway cannot translate the method. */
+function onwardCoders(known: AnyMethod, codec: Codec, details: Codec): MethodCoders {
+  try {
+    return codersOf(known, codec, details);
+  } catch (error) {
+    throw new RpcError("unimplemented", `this gateway calls its servers in ${codec.name}, which ${known.path} cannot ` +
+      `be said in: ${RpcError.from(error, "internal").message}`, { neverStarted: true, retryable: false, cause: error });
+  }
 }
 
 function remembered<Key, Value extends object>(make: (key: Key) => Value): (key: Key) => Value {

@@ -92,7 +92,7 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
   const passage = passages({ ...options, upstreamBinds: [...new Set(protocols.map((one) => one.codec))] });
 
   const fallback = (shape: MethodShape): Route | RpcError => {
-    const key = `${shape.path} ${shape.codec} ${shape.kind} ${shape.idempotent} ${shape.criticality}`;
+    const key = `${shape.path} ${shape.codec} ${shape.kind} ${shape.isDecoded} ${shape.idempotent} ${shape.criticality}`;
     const known = routes.get(key);
     if (known !== undefined) return known;
     if (routes.size >= maxMethods) return new RpcError("resource_exhausted", `more than ${maxMethods} methods`);
@@ -107,7 +107,7 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
   };
 
   const server = createServerOn(runtime, {
-    ...options, fallback, forwarded: options.contracts, registerAs: [gatewayName],
+    ...options, http: withPaths(options), fallback, forwarded: options.contracts, registerAs: [gatewayName],
   });
   const close = server.close.bind(server);
   return Object.assign(server, {
@@ -115,6 +115,12 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
     confirm: (service?: string) => known?.confirm(service),
     close: (graceMs?: number) => close(graceMs).finally(() => upstreams.close()),
   });
+}
+
+/** Plain HTTP finds methods by the paths of contracts, also those whose handlers are elsewhere. */
+function withPaths({ http = {}, contracts = [] }: GatewayOptions): ServerOptions["http"] {
+  if (http.json === false || contracts.length === 0) return http;
+  return { ...http, json: { ...http.json, contracts: [...new Set([...http.json?.contracts ?? [], ...contracts])] } };
 }
 
 function rulesOf(rules: GatewayOptions["rules"]): Rules | undefined {

@@ -121,6 +121,7 @@ export class HttpServing {
     if ("head" in request) return head.memo = new Reading(this, dialect, { reply: request });
     const route = this.serving.router({
       path: request.path, codec: request.codec, kind: request.kind, idempotent: false, criticality: "default",
+      isDecoded: request.reply !== undefined,
     });
     // Not kept: what is not served yet may be served later, and a memory of its refusal is worth nothing.
     if (RpcError.is(route)) return new Reading(this, dialect, { request, error: route });

@@ -29,6 +29,11 @@ export interface MethodShape {
    * the service's package: the only one of that name is meant.
    */
   readonly isBare?: boolean;
+  /**
+   * Whether its wire handles values rather than the codec's bytes, since requests and replies are in other forms
+   * (plain HTTP, JSON-RPC) or were written by another schema (Avro): a gateway then decodes.
+   */
+  readonly isDecoded?: boolean;
   /** Name of the codec of its messages. */
   readonly codec: string;
   /** Undefined where the wire does not tell (gRPC): only the contract knows. */

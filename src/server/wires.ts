@@ -76,7 +76,7 @@ export interface HttpOptions {
 export interface HttpJsonOptions {
   /** How often an event stream that is silent shows that it lives, in milliseconds. Default 15,000. */
   readonly heartbeatMs?: number | undefined;
-  /** Contracts whose paths are served though their handlers are elsewhere. A gateway adds its `contracts`. Default none. */
+  /** Contracts whose paths are served though their handlers are elsewhere; a gateway adds its own. Default none. */
   readonly contracts?: readonly AnyContract[] | undefined;
   /**
    * Whether `GET /openapi.json` tells everybody who may connect what is served, for tools, and what the document says

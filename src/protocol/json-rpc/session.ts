@@ -151,7 +151,8 @@ function shapeOf(method: string): MethodShape {
   const dot = method.lastIndexOf(".");
   const path = method.includes("/") || dot < 1 ? method : `${method.slice(0, dot)}/${method.slice(dot + 1)}`;
   return {
-    path, isBare: !path.includes("/"), codec: "json", kind: undefined, idempotent: false, criticality: "default",
+    path, isBare: !path.includes("/"), isDecoded: true, codec: "json", kind: undefined, idempotent: false,
+    criticality: "default",
   };
 }
 
