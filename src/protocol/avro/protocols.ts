@@ -1,9 +1,11 @@
 /** What a server knows of protocols: its contracts' own, and those that clients told in handshakes. */
 import { expected, RpcError } from "../../core/error.ts";
 import { type ContractProtocol, type DeclaredError, protocolOf } from "../../contract/avro/export.ts";
+import { canonicalForm } from "../../contract/avro/canonical.ts";
 import { md5 } from "../../contract/avro/md5.ts";
 import { parseAvroProtocol } from "../../contract/avro/parse.ts";
 import { type AvroProtocol, unqualified } from "../../contract/avro/schema.ts";
+import type { Coder } from "../../contract/codec.ts";
 import type { AnyContract } from "../../contract/service.ts";
 import { Writer } from "../../wire/writer.ts";
 import type { Route, Serving } from "../router.ts";
@@ -158,10 +160,17 @@ export class ClientProtocol {
     if (RpcError.is(found)) return found;
     try {
       const { coders } = found;
-      const isSame = this.protocol === own.protocol || coders.request.reading === undefined;
-      const request = isSame ? coders.request : coders.request.reading(message.request);
+      const ours = own.protocol.messages.get(name)?.request;
+      const isSame = this.protocol === own.protocol ||
+        (ours !== undefined && canonicalForm(ours) === canonicalForm(message.request));
+      if (!isSame && coders.request.reading === undefined) {
+        // A gateway that hands bytes on: they would be misread by whoever has the contract's own schemas.
+        return expected("failed_precondition", `${own.contract.name}/${name}: the client's schemas are not the ` +
+          "contract's, and this gateway passes messages on as they are: call it with the contract's own", never);
+      }
+      const request = isSame ? coders.request : coders.request.reading?.(message.request);
       const bound: BoundMessage = {
-        route: { ...found, coders: { ...coders, request } }, isOneWay: message.isOneWay,
+        route: { ...found, coders: { ...coders, request: request as Coder } }, isOneWay: message.isOneWay,
         errors: own.errors.get(name) ?? [],
       };
       this.#messages.set(name, bound);
