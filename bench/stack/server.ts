@@ -9,7 +9,7 @@ const same = (request: unknown): unknown => request;
 const handlers = { small: same, user: same, async *receive() {}, send: async () => ({ count: 0 }) };
 const addresses: string[] = [];
 for (let i = 0; i < 2; i++) {
-  const server = createServer(kind === "bare" ? { metrics: false, load: false } : {});
+  const server = createServer(kind === "bare" ? { metrics: false, load: false, admission: false } : {});
   addresses.push(await server.implement(Echo, handlers as never).listen());
 }
 process.on("message", () => process.send?.(cpuNs()));

@@ -8,8 +8,8 @@
 import type { Clock, Observer } from "../core/index.ts";
 
 export interface LatencyByLoad {
-  /** A call took so long, and left so many in flight. */
-  ended(inFlight: number, latencyMs: number): void;
+  /** A call took so long, ended at `nowMs` (default: now), and left so many in flight. */
+  ended(inFlight: number, latencyMs: number, nowMs?: number): void;
   /** The median of the calls that lately ended at about so many in flight, in milliseconds; 0 while none has. */
   at(inFlight: number): number;
   /**
@@ -19,8 +19,9 @@ export interface LatencyByLoad {
   observer(admission: { readonly inFlight: number }): Observer;
 }
 
-/** Numbers in flight up to this are told apart, above it four for each doubling. */
+/** Numbers in flight up to this are told apart, above it the quarters of each doubling. */
 const exact = 16;
+const exactBits = 4;
 const perDoubling = 4;
 const groups = exact + perDoubling * 12;
 /** Calls kept of each group, and how many make an estimate. */
@@ -53,13 +54,13 @@ export function latencyByLoad(runtime: { readonly clock: Pick<Clock, "now"> }): 
     }
     return count;
   };
-  const ended = (inFlight: number, latencyMs: number): void => {
+  const ended = (inFlight: number, latencyMs: number, nowMs: number): void => {
     const group = groupOf(inFlight);
     const turn = next[group] as number;
     const at = group * kept + turn;
     next[group] = (turn + 1) % kept;
     latencies[at] = lastMs = latencyMs;
-    endedAtMs[at] = clock.now();
+    endedAtMs[at] = nowMs;
   };
   const at = (inFlight: number): number => {
     const oldestMs = clock.now() - freshMs;
@@ -74,14 +75,18 @@ export function latencyByLoad(runtime: { readonly clock: Pick<Clock, "now"> }): 
   const observer = (admission: { readonly inFlight: number }): Observer => ({
     handled: (context, latencyMs, error) => {
       if (context.method.kind === "unary" && (error === undefined || latencyMs > lastMs)) {
-        ended(admission.inFlight, latencyMs);
+        // When it ended is known by how long it took: a look at the clock would cost more than all the rest.
+        ended(admission.inFlight, latencyMs, context.startedMs + latencyMs);
       }
     },
   });
-  return { ended, at, observer };
+  return { ended: (inFlight, latencyMs, nowMs = clock.now()) => ended(inFlight, latencyMs, nowMs), at, observer };
 }
 
 function groupOf(inFlight: number): number {
   if (inFlight < exact) return Math.max(0, inFlight);
-  return Math.min(groups - 1, exact + Math.floor(Math.log2(inFlight / exact) * perDoubling));
+  // Its highest bit tells the doubling, the two below it the quarter.
+  const doubling = 31 - Math.clz32(inFlight);
+  const quarter = (inFlight >> (doubling - 2)) & (perDoubling - 1);
+  return Math.min(groups - 1, exact + (doubling - exactBits) * perDoubling + quarter);
 }

@@ -32,6 +32,7 @@ const leastExponent = -10;
 const mostExponent = 22;
 const least = 2 ** leastExponent;
 const most = 2 ** mostExponent;
+const perMs = 2 ** -leastExponent;
 
 const double = new Float64Array(1);
 const words = new Uint32Array(double.buffer);
@@ -47,6 +48,8 @@ export class Histogram {
   max = 0;
   readonly precisionBits: number;
   readonly #buckets: Float64Array;
+  readonly #perDoubling: number;
+  readonly #exactAbove: number;
   readonly #shift: number;
   /** What the high word of the lower bound shifts to, so that the first bucket is number 0. */
   readonly #origin: number;
@@ -56,6 +59,8 @@ export class Histogram {
       throw new RpcError("invalid_argument", `precisionBits is ${precisionBits}, expected a whole number of 0 to 7`);
     }
     this.precisionBits = precisionBits;
+    this.#perDoubling = 1 << precisionBits;
+    this.#exactAbove = least * this.#perDoubling;
     this.#shift = 20 - precisionBits;
     this.#origin = (1023 + leastExponent) << precisionBits;
     this.#buckets = new Float64Array((mostExponent - leastExponent) << precisionBits);
@@ -72,6 +77,12 @@ export class Histogram {
     let index = 0;
     if (ms >= most) {
       index = this.#buckets.length - 1;
+    } else if (ms > this.#exactAbove) {
+      // Above it all bounds are whole numbers of the least: of them the highest bits alone are needed, which are had
+      // without a way through memory. Rounded up and one less, so that a bound belongs to the bucket below it.
+      const whole = Math.ceil(ms * perMs) - 1;
+      const exponent = 31 - Math.clz32(whole);
+      index = (exponent << this.precisionBits) + (whole >>> (exponent - this.precisionBits)) - this.#perDoubling;
     } else if (ms > least) {
       double[0] = ms;
       // One step down, so that a bound belongs to the bucket below it.

@@ -67,17 +67,28 @@ class MethodTable {
   readonly #rows: (number | undefined)[] = [];
   /** The first row is that of all methods beyond the limit. */
   readonly #cells: (Histogram | undefined)[] = emptyRow();
+  /** The method that succeeded last, and where that is counted: mostly it is the next one, too. */
+  #last: MethodInfo | undefined = undefined;
+  #lastCell: Histogram | undefined = undefined;
 
   constructor(family: Family<Histogram>) {
     this.#family = family;
   }
 
   record(method: MethodInfo, latencyMs: number, error: RpcError | undefined): void {
+    if (error === undefined && method === this.#last) (this.#lastCell as Histogram).record(latencyMs);
+    else this.#cellOf(method, error).record(latencyMs);
+  }
+
+  #cellOf(method: MethodInfo, error: RpcError | undefined): Histogram {
     const code = error === undefined ? 0 : codeNumber(error.code);
-    const row = this.#rows[method.ordinal];
-    const cell = row === undefined ? undefined : this.#cells[row + code];
-    if (cell !== undefined) cell.record(latencyMs);
-    else this.#bind(method, row ?? this.#addRow(method), code).record(latencyMs);
+    const row = this.#rows[method.ordinal] ?? this.#addRow(method);
+    const cell = this.#cells[row + code] ?? this.#bind(method, row, code);
+    if (code === 0) {
+      this.#last = method;
+      this.#lastCell = cell;
+    }
+    return cell;
   }
 
   #addRow(method: MethodInfo): number {

@@ -5,6 +5,7 @@
  * the native timer as it is: it finds nothing to ring and is aimed again, which happens at most once in the
  * shortest time that anybody waits.
  */
+import { performance } from "node:perf_hooks";
 import type { Alarm } from "../../core/alarm.ts";
 import { CallbackAlarm } from "../../core/callback-alarm.ts";
 import type { Clock } from "../../core/runtime.ts";
