@@ -103,6 +103,9 @@ export interface Said {
   readonly slow: number;
 }
 
+/** Which calls a peer makes: those that stream too, or those that every wire has. */
+export type Kinds = "all" | "unary";
+
 /** What all callers must be told by a server that says it is `servedBy`. */
 export function expected(servedBy: string): Said {
   return {
@@ -116,27 +119,36 @@ export function expected(servedBy: string): Said {
 }
 
 /** Makes the calls with our own client. */
-export async function converse(client: ClientOf<typeof Cities>): Promise<Said> {
+export async function converse(client: ClientOf<typeof Cities>, kinds?: "all"): Promise<Said>;
+export async function converse(client: ClientOf<typeof Cities>, kinds: Kinds): Promise<Partial<Said>>;
+export async function converse(client: ClientOf<typeof Cities>, kinds: Kinds = "all"): Promise<Partial<Said>> {
   let servedBy: string | undefined;
   const { cities: three } = await client.search({ prefix: "b", limit: 3 }, {
     onMetadata: (kind, metadata) => {
       if (kind === "header") servedBy = metadata["x-served-by"];
     },
   });
-  const byCountry: string[] = [];
-  for await (const { name } of client.byCountry({ country: "DE" })) byCountry.push(name);
-  const { counts, total } = await client.countByCountry(coordinates());
+  const streamed = kinds === "all" ? await converseInStreams(client) : {};
   const { favouriteId } = await client.saveFavourite({ user: "ada", cityId: 3 });
   const missing = await failureOf(client.saveFavourite({ user: "ada", cityId: 99 }));
   const slow = await failureOf(client.search({ prefix: "slow", limit: 1 }, { timeoutMs: hurryMs }));
   return {
-    search: namesOf(three), servedBy, byCountry, counts: { ...counts }, total, favouriteId,
+    search: namesOf(three), servedBy, ...streamed, favouriteId,
     error: {
       code: codeNumber(missing.code), message: missing.message, reason: missing.reason,
       cityId: (missing.data as { cityId: number } | undefined)?.cityId,
     },
     slow: codeNumber(slow.code),
   };
+}
+
+async function converseInStreams(
+  client: ClientOf<typeof Cities>,
+): Promise<Pick<Said, "byCountry" | "counts" | "total">> {
+  const byCountry: string[] = [];
+  for await (const { name } of client.byCountry({ country: "DE" })) byCountry.push(name);
+  const { counts, total } = await client.countByCountry(coordinates());
+  return { byCountry, counts: { ...counts }, total };
 }
 
 async function* coordinates(): AsyncGenerator<{ lat: number; lon: number }> {

@@ -8,7 +8,7 @@ import { createFileRegistry, type DescMessage, fromBinary, type Registry } from 
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient, type HandlerContext, type Transport } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { cities, counted, found, hurryMs, namesOf, type Said, serviceName as service, slowMs } from "./cities.ts";
+import { cities, counted, found, hurryMs, type Kinds, namesOf, type Said, serviceName as service, slowMs } from "./cities.ts";
 import type { Running } from "./programs.ts";
 
 const infoName = "google.rpc.ErrorInfo";
@@ -44,7 +44,13 @@ interface CitiesClient {
 }
 
 /** Makes the calls with connect-node, over whatever transport. */
-export async function connectClient(registry: Registry, transport: Transport): Promise<Said> {
+export async function connectClient(registry: Registry, transport: Transport, kinds?: "all"): Promise<Said>;
+export async function connectClient(
+  registry: Registry, transport: Transport, kinds: Kinds,
+): Promise<Partial<Said>>;
+export async function connectClient(
+  registry: Registry, transport: Transport, kinds: Kinds = "all",
+): Promise<Partial<Said>> {
   const client = createClient(serviceOf(registry), transport) as unknown as CitiesClient;
   let servedBy: string | undefined;
   const { cities: three } = await client.search({ prefix: "b", limit: 3 }, {
@@ -52,11 +58,7 @@ export async function connectClient(registry: Registry, transport: Transport): P
       servedBy = header.get("x-served-by") ?? undefined;
     },
   });
-  const byCountry: { name: string }[] = [];
-  for await (const city of client.byCountry({ country: "DE" })) byCountry.push(city);
-  const { counts, total } = await client.countByCountry((async function* () {
-    for (const { lat, lon } of cities) yield { lat, lon };
-  })());
+  const streamed = kinds === "all" ? await inStreams(client) : {};
   const { favouriteId } = await client.saveFavourite({ user: "ada", cityId: 3 });
   const failure = (call: Promise<unknown>): Promise<ConnectError> =>
     call.then(() => Promise.reject(new Error("the call should have failed")), ConnectError.from);
@@ -65,10 +67,19 @@ export async function connectClient(registry: Registry, transport: Transport): P
   const [data] = missing.findDetails(descriptorOf(registry, missingName)) as unknown as { cityId: number }[];
   const slow = await failure(client.search({ prefix: "slow", limit: 1 }, { timeoutMs: hurryMs }));
   return {
-    search: namesOf(three), servedBy, byCountry: namesOf(byCountry), counts, total, favouriteId,
+    search: namesOf(three), servedBy, ...streamed, favouriteId,
     error: { code: missing.code, message: missing.rawMessage, reason: info?.reason, cityId: data?.cityId },
     slow: slow.code,
   };
+}
+
+async function inStreams(client: CitiesClient): Promise<Pick<Said, "byCountry" | "counts" | "total">> {
+  const byCountry: { name: string }[] = [];
+  for await (const city of client.byCountry({ country: "DE" })) byCountry.push(city);
+  const { counts, total } = await client.countByCountry((async function* () {
+    for (const { lat, lon } of cities) yield { lat, lon };
+  })());
+  return { byCountry: namesOf(byCountry), counts, total };
 }
 
 /** Serves gRPC, gRPC-Web and Connect with connect-node, over the given version of HTTP. */

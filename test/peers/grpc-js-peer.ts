@@ -5,7 +5,7 @@ import {
   type ServerReadableStream, type ServerUnaryCall, type ServerWritableStream, type ServiceError, status,
 } from "@grpc/grpc-js";
 import protobuf from "protobufjs";
-import { cities, counted, found, hurryMs, namesOf, type Said, serviceName as service, slowMs } from "./cities.ts";
+import { cities, counted, found, hurryMs, type Kinds, namesOf, type Said, serviceName as service, slowMs } from "./cities.ts";
 import type { Running } from "./programs.ts";
 
 /** Messages that are known at run time alone. */
@@ -83,7 +83,9 @@ function readError(schema: Schema, error: ServiceError): Said["error"] {
 }
 
 /** Makes the calls with grpc-js. */
-export async function grpcJsClient(directory: string, address: string): Promise<Said> {
+export async function grpcJsClient(directory: string, address: string, kinds?: "all"): Promise<Said>;
+export async function grpcJsClient(directory: string, address: string, kinds: Kinds): Promise<Partial<Said>>;
+export async function grpcJsClient(directory: string, address: string, kinds: Kinds = "all"): Promise<Partial<Said>> {
   const schema = new Schema(directory);
   const client = new Client(address, credentials.createInsecure());
   let servedBy: string | undefined;
@@ -103,20 +105,25 @@ export async function grpcJsClient(directory: string, address: string): Promise<
     call.then(() => Promise.reject(new Error("the call should have failed")), (error: ServiceError) => error);
   try {
     const search = await unary("Search", { prefix: "b", limit: 3 });
-    const streamed = schema.method("ByCountry");
-    const byCountry: { name: string }[] = [];
-    for await (const city of client.makeServerStreamRequest(streamed.path, streamed.requestSerialize,
-      streamed.responseDeserialize, { country: "DE" })) byCountry.push(city as { name: string });
+    const streamed = kinds === "all" ? { ...await byCountryWith(client, schema), ...await countWith(client, schema) } : {};
     const saved = await unary("SaveFavourite", { user: "ada", cityId: 3 }) as unknown as { favouriteId: number };
     return {
-      search: namesOf(search["cities"] as unknown as { name: string }[]), servedBy, byCountry: namesOf(byCountry),
-      ...await countWith(client, schema), favouriteId: saved.favouriteId,
+      search: namesOf(search["cities"] as unknown as { name: string }[]), servedBy,
+      ...streamed, favouriteId: saved.favouriteId,
       error: readError(schema, await failure(unary("SaveFavourite", { user: "ada", cityId: 99 }))),
       slow: (await failure(unary("Search", { prefix: "slow", limit: 1 }, hurryMs))).code,
     };
   } finally {
     client.close();
   }
+}
+
+async function byCountryWith(client: Client, schema: Schema): Promise<Pick<Said, "byCountry">> {
+  const { path, requestSerialize, responseDeserialize } = schema.method("ByCountry");
+  const byCountry: { name: string }[] = [];
+  for await (const city of client.makeServerStreamRequest(path, requestSerialize, responseDeserialize,
+    { country: "DE" })) byCountry.push(city as { name: string });
+  return { byCountry: namesOf(byCountry) };
 }
 
 function countWith(client: Client, schema: Schema): Promise<Pick<Said, "counts" | "total">> {

@@ -5,23 +5,21 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { createGrpcWebTransport } from "@connectrpc/connect-node";
 import { chromium } from "playwright-core";
-import { connect, createClient, createServer, grpc, grpcWeb, type Protocol } from "../../src/index.ts";
+import { connect, createServer, grpc } from "../../src/index.ts";
 import { reflectionOf, ServerReflection, ServerReflectionAlpha } from "../../src/server/reflection.ts";
-import { Cities, citiesFile, converse, expected, handlers, type Said } from "./cities.ts";
-import { descriptorSet, exported, goPeer, pythonFile, pythonMessages } from "./compiled.ts";
+import { Cities, expected, handlers } from "./cities.ts";
+import { descriptorSet, exported } from "./compiled.ts";
 import { connectClient, registryOf } from "./connect-peer.ts";
 import { grpcJsClient } from "./grpc-js-peer.ts";
-import { lacking, outputOf, python } from "./programs.ts";
+import { assertTold, connectClients, grpcClients, ourClient, ourClients, type Place } from "./grpc-peers.ts";
+import { lacking, outputOf } from "./programs.ts";
 import { startHaproxy, startNginx } from "./proxies.ts";
+import { wirePeers } from "./wire-peers.ts";
 
 const told = expected("meridian");
 const search = { prefix: "b", limit: 3 };
-
-function assertTold(said: Said): void {
-  assert.deepEqual({ ...said, counts: { ...said.counts } }, told);
-}
 
 test("one port of one server answers", async (t) => {
   const server = createServer();
@@ -35,7 +33,8 @@ test("one port of one server answers", async (t) => {
   try {
     await ourClients(t, address);
     await grpcClients(t, { address, directory, descriptors });
-    await connectClients(t, address, descriptors);
+    await connectClients(t, { address, directory, descriptors });
+    await wirePeers(t, address);
     await commandLines(t, address);
     await browsers(t, address);
     await proxies(t, { address, directory, descriptors });
@@ -46,50 +45,6 @@ test("one port of one server answers", async (t) => {
     await server.close(0);
   }
 });
-
-async function ourClients(t: TestContext, address: string): Promise<void> {
-  const protocols = {
-    "native": undefined, "gRPC": grpc(), "gRPC-Web over HTTP/1.1": grpcWeb({ http: 1 }), "gRPC-Web": grpcWeb(),
-    "Connect over HTTP/1.1": connect({ http: 1 }), "Connect over HTTP/2": connect({ http: 2 }),
-  };
-  for (const [name, protocol] of Object.entries(protocols)) {
-    await t.test(`our client, ${name}`, async () => {
-      await ourClient(address, protocol);
-    });
-  }
-}
-
-interface Place {
-  readonly address: string;
-  readonly directory: string;
-  readonly descriptors: string;
-}
-
-async function grpcClients(t: TestContext, { address, directory, descriptors }: Place): Promise<void> {
-  await t.test("Python grpcio", { skip: lacking("grpcio", "protoc") }, async () => {
-    await pythonMessages(directory);
-    assertTold(JSON.parse(await outputOf(python, [pythonFile("client.py"), directory, address])) as Said);
-  });
-  await t.test("Go grpc-go", { skip: lacking("go") }, async () => {
-    assertTold(JSON.parse(await outputOf(await goPeer(), ["client", descriptors, citiesFile, address])) as Said);
-  });
-  await t.test("@grpc/grpc-js", async () => assertTold(await grpcJsClient(directory, address)));
-}
-
-async function connectClients(t: TestContext, address: string, descriptors: string): Promise<void> {
-  const baseUrl = `http://${address}`;
-  const transports = {
-    "gRPC": createGrpcTransport({ baseUrl }),
-    "gRPC-Web over HTTP/1.1": createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }),
-    "Connect over HTTP/1.1, JSON": createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false }),
-    "Connect over HTTP/2, GET": createConnectTransport({ baseUrl, httpVersion: "2", useHttpGet: true }),
-  };
-  for (const [name, transport] of Object.entries(transports)) {
-    await t.test(`@connectrpc/connect-node, ${name}`, async () => {
-      assertTold(await connectClient(registryOf(descriptors), transport));
-    });
-  }
-}
 
 interface Found {
   readonly cities: readonly { readonly name: string }[];
@@ -177,13 +132,4 @@ async function proxies(t: TestContext, { address, directory, descriptors }: Plac
       await haproxy.stop();
     }
   });
-}
-
-async function ourClient(address: string, protocol: Protocol | undefined): Promise<void> {
-  const client = createClient(Cities, { address, protocol });
-  try {
-    assertTold(await converse(client));
-  } finally {
-    client.$.close(0);
-  }
 }

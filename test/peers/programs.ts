@@ -24,6 +24,7 @@ export function lacking(...programs: readonly string[]): string | false {
 export function isInstalled(program: string): boolean {
   if (program === "grpcio") return spawnSync(python, ["-c", "import grpc, google.protobuf"]).status === 0;
   if (program === "python-thrift") return spawnSync(python, ["-c", "import thrift"]).status === 0;
+  if (program === "python-avro") return spawnSync(python, ["-c", "import avro.ipc"]).status === 0;
   return path.split(delimiter).some((directory) => {
     try {
       accessSync(join(directory, program), constants.X_OK);
@@ -34,12 +35,21 @@ export function isInstalled(program: string): boolean {
   });
 }
 
+export interface OutputOptions {
+  readonly cwd?: string;
+  readonly timeoutMs?: number;
+  /** A folder in which Python looks for packages first. */
+  readonly library?: string | undefined;
+}
+
 /** Runs a program to its end and returns what it printed; rejects, with what it complained of, if it fails. */
 export async function outputOf(
-  program: string, args: readonly string[], options: { cwd?: string; timeoutMs?: number } = {},
+  program: string, args: readonly string[], options: OutputOptions = {},
 ): Promise<string> {
+  const { library } = options;
   const { stdout } = await promisify(execFile)(program, [...args], {
-    env, cwd: options.cwd, timeout: options.timeoutMs ?? 30_000, maxBuffer: 1 << 24,
+    env: library === undefined ? env : { ...env, PYTHONPATH: library }, cwd: options.cwd,
+    timeout: options.timeoutMs ?? 30_000, maxBuffer: 1 << 24,
   });
   return stdout;
 }

@@ -1,4 +1,4 @@
-"""Calls geo.v1.Cities with grpcio: client.py DIRECTORY ADDRESS. Prints one JSON object, what it was told."""
+"""Calls geo.v1.Cities with grpcio: client.py DIRECTORY ADDRESS [unary]. Prints one JSON object, what it was told."""
 
 import json
 import sys
@@ -20,12 +20,13 @@ with grpc.insecure_channel(sys.argv[2]) as channel:
     said["search"] = [city.name for city in found.cities]
     said["servedBy"] = dict(call.initial_metadata()).get("x-served-by")
 
-    by_country = stub("unary_stream", "ByCountry", "City")
-    said["byCountry"] = [city.name for city in by_country(message("CitiesByCountryInput")(country="DE"), timeout=5)]
+    if sys.argv[3:] != ["unary"]:
+        by_country = stub("unary_stream", "ByCountry", "City")
+        said["byCountry"] = [city.name for city in by_country(message("CitiesByCountryInput")(country="DE"), timeout=5)]
 
-    places = [message("CitiesCountByCountryInput")(lat=row["lat"], lon=row["lon"]) for row in cities.ALL]
-    counted = stub("stream_unary", "CountByCountry")(iter(places), timeout=5)
-    said["counts"], said["total"] = dict(counted.counts), counted.total
+        places = [message("CitiesCountByCountryInput")(lat=row["lat"], lon=row["lon"]) for row in cities.ALL]
+        counted = stub("stream_unary", "CountByCountry")(iter(places), timeout=5)
+        said["counts"], said["total"] = dict(counted.counts), counted.total
 
     save = stub("unary_unary", "SaveFavourite")
     said["favouriteId"] = save(message("CitiesSaveFavouriteInput")(user="ada", city_id=3), timeout=5).favourite_id
