@@ -87,6 +87,7 @@ export class Admission extends Alarm implements AdmissionState {
   #arrived = 0;
   #completed = 0;
   #turnedAway = 0;
+  #leftMs = Infinity;
   #tickedMs = -Infinity;
   /** When this program last went on after a standstill. */
   #wokeMs = -Infinity;
@@ -133,7 +134,7 @@ export class Admission extends Alarm implements AdmissionState {
     // Whoever goes on after a standstill may read what came meanwhile before its clock rings.
     else if (context.startedMs > this.ringsAtMs + standstillMs) this.#catchUp(context.startedMs);
     if (this.inFlight < this.limit && this.#line.size === 0) {
-      this.#arrived++;
+      this.#count(context);
       return this.#work(next, request, context, context.startedMs);
     }
     return this.#wait(next, request, context);
@@ -151,6 +152,11 @@ export class Admission extends Alarm implements AdmissionState {
     throw shed("what this call needs lets in only what is more important", {
       criticality: criticalityAt(level), level: levelText(below), retryAfterMs: 100,
     });
+  }
+
+  /** Counts a call that came, and asks some how long they can wait. */
+  #count(context: Context): void {
+    if ((this.#arrived++ & 7) === 0) this.#leftMs = Math.min(this.#leftMs, context.deadline - context.startedMs);
   }
 
   #watch(nowMs: number): void {
@@ -257,7 +263,7 @@ export class Admission extends Alarm implements AdmissionState {
   #wait(next: Service, request: unknown, context: Context): Promise<unknown> {
     const nowMs = this.#runtime.clock.now();
     this.#catchUp(nowMs);
-    this.#arrived++;
+    this.#count(context);
     const refusal = this.#hopeless(context, nowMs);
     if (refusal !== undefined) throw refusal;
     const level = this.#levelOf(context);
@@ -314,7 +320,7 @@ export class Admission extends Alarm implements AdmissionState {
     door.level.count(level);
     const { cursor, share } = door.level;
     if (level < cursor) return undefined;
-    this.#arrived++;
+    this.#count(context);
     this.shed++;
     if (!this.isSet) this.#watch(context.startedMs);
     return shed(`the server is overloaded and lets in ${(share * 100).toFixed(0)} % of the calls`, {
@@ -339,7 +345,9 @@ export class Admission extends Alarm implements AdmissionState {
     });
     const { stoodMs } = this.#standstills;
     if (stoodMs > 0) this.#woke(nowMs, stoodMs);
-    this.#loop.look(lagMs, stoodMs === 0 && happened.arrived > this.#options.room / 2, this.isShut);
+    const isFull = stoodMs === 0 && happened.arrived > this.#options.room / 2;
+    this.#loop.look({ lagMs, isFull, leftMs: this.#leftMs, isShut: this.isShut });
+    this.#leftMs = Infinity;
     const workedMs = elapsedMs - stoodMs;
     const flow = this.#flow;
     flow.look({ fresh, completed: happened.completed, workedMs, isSomebodyWaiting: this.#line.size > 0 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "../../src/client/index.ts";
 import { RpcError } from "../../src/core/index.ts";
@@ -27,7 +27,7 @@ interface Outcome {
 async function standstill(protocol: Protocol, stoppedMs: number, isMachineWide: boolean): Promise<Outcome> {
   const server = fork(new URL("overload-process.ts", import.meta.url), [String(workMs)], { stdio: "inherit" });
   try {
-    const [{ address }] = await once(server, "message") as [{ address: string }];
+    const { address } = await said<{ address: string }>(server);
     // No heartbeat ends a connection whose peer stands still, and nothing is sent twice: it is the server that is tested.
     const client = createClient(Busy, {
       address, protocol, timeoutMs, retry: false, hedge: false, throttle: false, outliers: false, metrics: false,
@@ -67,19 +67,37 @@ async function standstill(protocol: Protocol, stoppedMs: number, isMachineWide: 
 
 async function eventsOf(server: ChildProcess): Promise<string[]> {
   server.send("tell");
-  const [{ events }] = await once(server, "message") as [{ events: string[] }];
-  return events;
+  return (await said<{ events: string[] }>(server)).events;
 }
 
-for (const [protocol, stoppedMs, isMachineWide] of [
-  [native(), 500, false], [native(), 2_000, false], [native(), 2_000, true], [grpc(), 2_000, false],
-] as const) {
-  const who = isMachineWide ? "server and caller" : "the server";
-  test(`over ${protocol.name} ${who} stood still for ${stoppedMs} ms: nobody is turned away`, async (t) => {
-    await onMachine(async () => {
-      const outcome = await standstill(protocol, stoppedMs, isMachineWide);
-      t.diagnostic(JSON.stringify(outcome));
-      assert.deepEqual(outcome.codes, {}, JSON.stringify(outcome));
-    });
-  });
+/** The next that a server says; one that ends says nothing more. */
+async function said<Message>(server: ChildProcess): Promise<Message> {
+  const heard = new AbortController();
+  const { signal } = heard;
+  try {
+    return await Promise.race([
+      once(server, "message", { signal }).then(([message]) => message as Message),
+      once(server, "exit", { signal }).then(([code, by]) => {
+        throw new Error(`the server ended: ${String(code ?? by)}`);
+      }),
+    ]);
+  } finally {
+    heard.abort();
+  }
 }
+
+// Side by side: they mostly wait.
+describe("standstills over sockets", { concurrency: true }, () => {
+  for (const [protocol, stoppedMs, isMachineWide] of [
+    [native(), 500, false], [native(), 2_000, false], [native(), 2_000, true], [grpc(), 2_000, false],
+  ] as const) {
+    const who = isMachineWide ? "server and caller" : "the server";
+    test(`over ${protocol.name} ${who} stood still for ${stoppedMs} ms: nobody is turned away`, async (t) => {
+      await onMachine(async () => {
+        const outcome = await standstill(protocol, stoppedMs, isMachineWide);
+        t.diagnostic(JSON.stringify(outcome));
+        assert.deepEqual(outcome.codes, {}, JSON.stringify(outcome));
+      });
+    });
+  }
+});
