@@ -11,13 +11,13 @@ import { grpc, native, type Protocol } from "../../src/protocol/index.ts";
 import { onMachine } from "../machine/stalls.ts";
 import { Busy } from "./overload-contract.ts";
 
-const workMs = 10;
+const workMs = 20;
 /** Calls a second. */
 const capacity = 1_000 / workMs;
 const timeoutMs = 1_000;
 const factor = 3;
 const criticalShare = 0.15;
-const [calmMs, settleMs, measureMs] = [1_000, 3_000, 4_000];
+const [calmMs, settleMs, measureMs] = [1_000, 2_500, 4_000];
 
 interface Outcome {
   /** Good calls a second, and the share of the critical ones that are good. */
