@@ -285,6 +285,7 @@ class AvroHttpCall extends OpenCall implements HttpSink {
     const shown = this.#type.startsWith("text/") ? `: ${new TextDecoder().decode(body).slice(0, maxShownChars).trim()}`
       : "";
     const code = this.#status === 404 || this.#status === 405 || this.#status === 415 ? "unimplemented"
+      : this.#status === 413 ? "resource_exhausted" : this.#status === 400 ? "invalid_argument"
       : this.#status === 503 || this.#status === 502 || this.#status === 429 ? "unavailable" : "unknown";
     return expected(code, `the server answered with HTTP status ${this.#status}${shown}`,
       { remote: true, phase: "server" });
