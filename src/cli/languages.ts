@@ -4,6 +4,7 @@ import { RpcError } from "../core/index.ts";
 import { avro } from "./languages-avro.ts";
 import { jsonSchema, openapi } from "./languages-openapi.ts";
 import { proto } from "./languages-proto.ts";
+import { thrift } from "./languages-thrift.ts";
 
 /** A file that an export makes: its path below the folder that is asked for, and its text. */
 export interface WrittenFile {
@@ -36,7 +37,7 @@ export interface Language {
 }
 
 /** In the order of help texts. */
-export const languages: readonly Language[] = [proto, avro, openapi, jsonSchema];
+export const languages: readonly Language[] = [proto, thrift, avro, openapi, jsonSchema];
 
 /** The languages that `--to` takes, by name. */
 export function writableLanguages(): ReadonlyMap<string, Required<Pick<Language, "export">> & Language> {

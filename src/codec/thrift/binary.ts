@@ -35,8 +35,19 @@ export class BinaryOutput implements Output {
     this.#writer.writeByte(value ? 1 : 0);
   }
 
-  int(value: number): void {
+  int(value: number, type: ThriftType): void {
+    if (type === ThriftType.i8) {
+      this.#writer.writeByte(value & 0xff);
+      return;
+    }
     this.#writer.ensure(4);
+    if (type === ThriftType.i16) {
+      const { bytes, position } = this.#writer;
+      bytes[position] = value >> 8;
+      bytes[position + 1] = value;
+      this.#writer.position = position + 2;
+      return;
+    }
     this.#writer.position = putInt(this.#writer.bytes, this.#writer.position, value);
   }
 
@@ -62,7 +73,7 @@ export class BinaryOutput implements Output {
 
   listBegin(of: ThriftType, count: number): void {
     this.#writer.writeByte(of);
-    this.int(count);
+    this.int(count, ThriftType.i32);
   }
 
   listEnd(): void {

@@ -161,3 +161,32 @@ test("bad input is refused: negative lengths, counts without bytes, depth, trail
     });
   }
 });
+
+test("integers of 8 and 16 bits and sets are what a contract says that they are", () => {
+  const i16 = z.int32().meta({ thrift: "i16" });
+  const type = z.object({
+    tiny: z.int32().meta({ thrift: "i8" }), small: i16, set: z.array(i16).meta({ thrift: "set" }),
+    map: z.map(i16, z.array(z.string()).meta({ thrift: "set" })), usual: z.int32(),
+  });
+  const value = { tiny: -2, small: -300, set: [1, -1, 32_767], map: new Map([[-5, ["a"]]]), usual: 70_000 };
+  const plain = z.object({
+    tiny: z.int32(), small: z.int32(), set: z.array(z.int32()), map: z.map(z.int32(), z.array(z.string())),
+    usual: z.int32(),
+  });
+  for (const encoding of encodings) {
+    for (const codegen of encoding === "json" ? [false] : [true, false]) {
+      const codec = createThriftCodec(encoding, { codegen });
+      const [narrow, wide] = [compile(codec, type), compile(codec, plain)];
+      const bytes = bytesOf(narrow, value);
+      assert.deepEqual(read(narrow, bytes), value, encoding);
+      // Whoever says i32 and list reads it as well, and is read.
+      assert.deepEqual(read(wide, bytes), value, encoding);
+      assert.deepEqual(read(narrow, bytesOf(wide, value)), value, encoding);
+      assert.throws(() => bytesOf(narrow, { ...value, tiny: 128 }), /expected i8 at "tiny"/);
+      assert.throws(() => bytesOf(narrow, { ...value, small: -32_769 }), /expected i16 at "small"/);
+    }
+  }
+  assert.equal(hex(compile(thriftBinary, z.object({ a: i16, b: z.array(i16).meta({ thrift: "set" }) })), { a: 258, b: [-2] }),
+    "06000101020e00020600000001fffe00");
+  assert.throws(() => compile(thriftBinary, z.object({ a: z.string().meta({ thrift: "i16" }) })), /the metadata thrift/);
+});

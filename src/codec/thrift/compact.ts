@@ -50,7 +50,11 @@ export class CompactOutput implements Output {
     else this.#writer.writeByte(value ? 1 : 2);
   }
 
-  int(value: number): void {
+  int(value: number, type: ThriftType): void {
+    if (type === ThriftType.i8) {
+      this.#writer.writeByte(value & 0xff);
+      return;
+    }
     this.#writer.ensure(5);
     const zigzag = (value << 1 ^ value >> 31) >>> 0;
     this.#writer.position = putHalves(this.#writer.bytes, this.#writer.position, zigzag, 0);

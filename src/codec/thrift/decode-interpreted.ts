@@ -39,10 +39,12 @@ function nameOf(type: number): string {
 
 const integers: readonly number[] = [ThriftType.i8, ThriftType.i16, ThriftType.i32, ThriftType.i64];
 
-/** Whether a value of the type found reads as one of the type wanted: integers do if they fit, and sets as lists. */
+const sequences: readonly number[] = [ThriftType.list, ThriftType.set];
+
+/** Whether a value of the type found reads as one of the type wanted: integers do if they fit, sets and lists. */
 function isReadable(wanted: number, found: number): boolean {
   return wanted === found || integers.includes(wanted) && integers.includes(found) ||
-    wanted === ThriftType.list && found === ThriftType.set;
+    sequences.includes(wanted) && sequences.includes(found);
 }
 
 function readValue(plan: ValuePlan, found: number, input: Input, trail: Trail): unknown {

@@ -5,7 +5,7 @@
  * `after.position` and returns its value; `t` is the window of the input from `o` (see windowOf of Protobuf's). Fields
  * live in local variables, and the value is made at the end by one object literal.
  */
-import { compactTypeOf, leastSizeOf } from "../../wire/thrift.ts";
+import { compactTypeOf, leastSizeOf, ThriftType } from "../../wire/thrift.ts";
 import { createKeyCache, decodeSupport as common } from "../protobuf/decode-support.ts";
 import { literal, Source } from "../protobuf/source.ts";
 import { decodeSupport } from "./decode-support.ts";
@@ -189,7 +189,14 @@ function readInt(isCompact: boolean): string[] {
     "if (n > 127) { n = zigzag(b, p - 1, end); p = after.position; } else n = n >>> 1 ^ -(n & 1);"];
 }
 
-function readScalar(isCompact: boolean, { scalar, finite = false }: ScalarPlan, target: string): string[] {
+/** Reads an integer of 8, 16 or 32 bits into `n`. */
+function readNarrow(isCompact: boolean, wire: ThriftType): string[] {
+  if (wire === ThriftType.i8) return ["if (p >= end) throw gaveUp;", "n = b[p++] << 24 >> 24;"];
+  if (wire !== ThriftType.i16 || isCompact) return readInt(isCompact);
+  return ["if (p + 2 > end) throw gaveUp;", "n = b[p] << 24 >> 16 | b[p + 1]; p += 2;"];
+}
+
+function readScalar(isCompact: boolean, { scalar, finite = false, wire }: ScalarPlan, target: string): string[] {
   const eight = (into: string, binary: string, compact: string): string[] => (isCompact
     ? [`${into} = ${compact};`, "p = after.position;"]
     : ["if (p + 8 > end) throw gaveUp;", `${into} = ${binary};`, "p += 8;"]);
@@ -197,7 +204,7 @@ function readScalar(isCompact: boolean, { scalar, finite = false }: ScalarPlan, 
     case "bool": return ["if (p >= end) throw gaveUp;", `${target} = b[p++] === 1;`];
     case "string": return [...readLength(isCompact), `${target} = text(b, p, q, t, o);`, "p = q;"];
     case "bytes": return [...readLength(isCompact), `${target} = copy(b, p, q);`, "p = q;"];
-    case "int32": case "sint32": case "sfixed32": return [...readInt(isCompact), `${target} = n;`];
+    case "int32": case "sint32": case "sfixed32": return [...readNarrow(isCompact, wire), `${target} = n;`];
     case "uint32": case "fixed32":
       return [...eight("n", "number(b, p)", "zigzagNumber(b, p, end)"), "if (n >>> 0 !== n) throw gaveUp;",
         `${target} = n;`];

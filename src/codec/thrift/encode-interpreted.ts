@@ -8,6 +8,7 @@ import { keyOfProperty } from "../protobuf/keys.ts";
 import { fitsScalar } from "../protobuf/scalars.ts";
 import { timestampMs } from "../protobuf/timestamp.ts";
 import { Trail } from "../protobuf/trail.ts";
+import { ThriftType } from "../../wire/thrift.ts";
 import type { Output } from "./format.ts";
 import {
   type EnumPlan, type JsonPlan, type ListPlan, type MapPlan, type ScalarPlan, type Slot, slotsOf, type StructPlan,
@@ -26,7 +27,7 @@ function writeValue(plan: ValuePlan, value: unknown, output: Output, trail: Trai
     case "list": writeList(plan, value, output, trail); break;
     case "map": writeMap(plan, value, output, trail); break;
     case "json": output.text(freeText(plan, value, trail)); break;
-    case "enum": output.int(enumNumber(plan, value, trail)); break;
+    case "enum": output.int(enumNumber(plan, value, trail), plan.wire); break;
     case "scalar": writeScalar(plan, value, output, trail); break;
     default: plan satisfies never;
   }
@@ -55,7 +56,7 @@ const described: Readonly<Record<string, string>> = {
   int64: "bigint of 64 bits", sint64: "bigint of 64 bits", sfixed64: "bigint of 64 bits",
 };
 
-function writeScalar({ scalar, finite }: ScalarPlan, value: unknown, output: Output, trail: Trail): void {
+function writeScalar({ scalar, finite, wire }: ScalarPlan, value: unknown, output: Output, trail: Trail): void {
   if (scalar === "timestamp") {
     const ms = timestampMs(value);
     if (Number.isNaN(ms)) throw trail.mismatch(described["timestamp"] as string, value);
@@ -69,12 +70,20 @@ function writeScalar({ scalar, finite }: ScalarPlan, value: unknown, output: Out
     case "bool": output.bool(value as boolean); break;
     case "string": output.text(value as string); break;
     case "bytes": output.bytes(value as Uint8Array); break;
-    case "int32": case "sint32": case "sfixed32": output.int(value as number); break;
+    case "int32": case "sint32": case "sfixed32":
+      if (!fitsWidth(wire, value as number)) throw trail.mismatch(wire === ThriftType.i8 ? "i8" : "i16", value);
+      output.int(value as number, wire);
+      break;
     case "uint32": case "fixed32": output.long(BigInt(value as number)); break;
     case "float": output.double(Math.fround(value as number)); break;
     case "double": output.double(value as number); break;
     default: output.long(BigInt.asIntN(64, value as bigint));
   }
+}
+
+/** Whether an integer fits the narrower one that it is in Thrift. */
+function fitsWidth(wire: ThriftType, value: number): boolean {
+  return wire === ThriftType.i8 ? value << 24 >> 24 === value : wire !== ThriftType.i16 || value << 16 >> 16 === value;
 }
 
 function writeStruct(plan: StructPlan, value: unknown, output: Output, trail: Trail): void {

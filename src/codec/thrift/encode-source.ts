@@ -6,7 +6,7 @@
  * themselves and for what is bounded behind them. Nothing in Thrift is measured before it is written but texts, so
  * that a struct is written in one pass.
  */
-import { compactTypeOf } from "../../wire/thrift.ts";
+import { compactTypeOf, ThriftType } from "../../wire/thrift.ts";
 import type { Writer } from "../../wire/writer.ts";
 import { encodeSupport as common } from "../protobuf/encode-support.ts";
 import { largestFloat } from "../protobuf/scalars.ts";
@@ -187,7 +187,7 @@ function writeScalar({ source, isCompact }: Generator, plan: ScalarPlan, x: stri
         isCompact ? `p = putBytes(b, p, ${x});` : `p = putLongBytes(b, p, ${x});`);
       break;
     case "int32": case "sint32": case "sfixed32":
-      source.add(`if (typeof ${x} !== "number" || (${x} | 0) !== ${x}) throw gaveUp;`, put32(isCompact, x));
+      writeInt(source, isCompact, plan.wire, x);
       break;
     case "uint32": case "fixed32":
       source.add(`if (typeof ${x} !== "number" || (${x} >>> 0) !== ${x}) throw gaveUp;`,
@@ -216,6 +216,14 @@ function writeScalar({ source, isCompact }: Generator, plan: ScalarPlan, x: stri
     }
     default: scalar satisfies never;
   }
+}
+
+function writeInt(source: Source, isCompact: boolean, wire: ThriftType, x: string): void {
+  const bits = wire === ThriftType.i8 ? 8 : wire === ThriftType.i16 ? 16 : 32;
+  const cut = bits === 32 ? `${x} | 0` : `${x} << ${32 - bits} >> ${32 - bits}`;
+  source.add(`if (typeof ${x} !== "number" || (${cut}) !== ${x}) throw gaveUp;`,
+    bits === 8 ? `b[p++] = ${x};` : bits === 16 && !isCompact ? `b[p++] = ${x} >> 8; b[p++] = ${x};`
+      : put32(isCompact, x));
 }
 
 function isText(plan: ValuePlan): boolean {

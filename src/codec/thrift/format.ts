@@ -8,8 +8,8 @@ export interface Output {
   field(type: ThriftType, number: number): void;
   fieldEnd(): void;
   bool(value: boolean): void;
-  /** An integer of 8, 16 or 32 bits. */
-  int(value: number): void;
+  /** An integer of 8, 16 or 32 bits, as its type says. */
+  int(value: number, type: ThriftType): void;
   long(value: bigint): void;
   double(value: number): void;
   text(value: string): void;

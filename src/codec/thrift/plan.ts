@@ -6,7 +6,7 @@
  */
 import type { CodecRole } from "../../contract/codec.ts";
 import type {
-  EnumModel, FieldModel, ListModel, MapModel, Model, OneofModel, ScalarKind, StructModel, UnionModel,
+  EnumModel, FieldModel, ListModel, MapModel, Model, OneofModel, ScalarKind, ScalarModel, StructModel, UnionModel,
 } from "../../contract/model.ts";
 import { RpcError } from "../../core/error.ts";
 import { mostThriftDepth, mostThriftId, ThriftType } from "../../wire/thrift.ts";
@@ -149,12 +149,16 @@ export function recordsOf(root: StructPlan): readonly (StructPlan | UnionPlan)[]
   return [...found];
 }
 
-const { bool, double, i32, i64, list: listType, map: mapType, string, struct } = ThriftType;
+const { bool, double, i8, i16, i32, i64, list: listType, map: mapType, set, string, struct } = ThriftType;
 
 const wires: Readonly<Record<ScalarKind, ThriftType>> = {
   bool, string, bytes: string, int32: i32, sint32: i32, sfixed32: i32, uint32: i64, fixed32: i64,
   int64: i64, uint64: i64, sint64: i64, fixed64: i64, sfixed64: i64, float: double, double, timestamp: i64,
 };
+
+function wireOf({ scalar, thrift }: ScalarModel): ThriftType {
+  return thrift === "i8" ? i8 : thrift === "i16" ? i16 : wires[scalar];
+}
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -168,7 +172,7 @@ class Planner {
     const known = this.#known.get(model);
     if (known !== undefined) return known;
     switch (model.kind) {
-      case "scalar": return { type: "scalar", scalar: model.scalar, finite: model.finite, wire: wires[model.scalar] };
+      case "scalar": return { type: "scalar", scalar: model.scalar, finite: model.finite, wire: wireOf(model) };
       case "enum":
         if (model.values.length === 0) throw inexpressible(`enum ${model.name} has no values`);
         return { type: "enum", model, wire: i32 };
@@ -211,7 +215,7 @@ class Planner {
   }
 
   #list(model: ListModel): ListPlan {
-    const plan: ListPlan = { type: "list", of: unplanned, wire: listType };
+    const plan: ListPlan = { type: "list", of: unplanned, wire: model.thrift === "set" ? set : listType };
     this.#known.set(model, plan);
     plan.of = this.value(model.of);
     return plan;

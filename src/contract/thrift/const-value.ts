@@ -42,7 +42,7 @@ function enumValue(name: string, node: ConstNode, model: Model, program: Program
   // A value by itself is found in the enum that is wanted, as older compilers do.
   const own = model.kind === "enum" ? model.values.find((one) => one.name === name) : undefined;
   if (value === undefined && own === undefined) return refuseAt(node.position, `there is no constant ${name}`);
-  const number = value?.number ?? own?.number as number;
+  const number = value?.number ?? own?.number ?? 0;
   return constValue({ kind: "int", value: BigInt(number), position: node.position }, model, program);
 }
 

@@ -80,6 +80,8 @@ export function readContracts(programs: readonly Program[]): ThriftContracts {
         case "const": consts.push(readConst(definition, program, reader.types)); break;
         case "typedef": reader.types.type(definition.type, program); break;
         default:
+          // What was made around no struct stands where it is thrown.
+          if (definition.kind === "exception" && definition.annotations.has("meridian.bare")) break;
           reader.types.type(
             { kind: "name", name: definition.name, annotations: new Map(), position: definition.position }, program);
       }

@@ -3,6 +3,7 @@ import type {
   EnumModel, FieldModel, Model, OneofVariantModel, ScalarKind, ScalarModel, StructModel, UnionModel, VariantModel,
 } from "../model.ts";
 import { pascalCase } from "../names.ts";
+import { printLiteral } from "../proto/source-types.ts";
 import { constValue } from "./const-value.ts";
 import { lookUp, type Program } from "./link.ts";
 import type { Annotations, EnumNode, FieldNode, StructNode, TypeNode } from "./parse-tree.ts";
@@ -261,7 +262,7 @@ export class TypeReader {
       kind: "enum", name: pascalCase(owner) + pascalCase(name),
       values: tags.map((tag, i) => ({ name: String(tag), number: i + 1 })),
     };
-    this.expressions.set(model, `z.literal(${JSON.stringify(tags.length === 1 ? tags[0] : tags)})`);
+    this.expressions.set(model, `z.literal(${printLiteral(tags.length === 1 ? tags[0] : tags)})`);
     return { name, number, model, presence: "required" };
   }
 

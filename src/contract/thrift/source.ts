@@ -4,7 +4,7 @@ import { pascalCase, uniqueName } from "../names.ts";
 import { constantName, inOrder } from "../proto/source.ts";
 import {
   type NamedType, printComment, printEnum, printKey, printLiteral, printModel, printObject, printStruct, printText,
-  printUnion, type SourceNames,
+  printUnion, type SourceNames, typesIn,
 } from "../proto/source-types.ts";
 import type { ThriftContracts, ThriftError, ThriftMethod, ThriftService } from "./read-contracts.ts";
 
@@ -30,22 +30,23 @@ const takenNames = [
 export function printContracts(contracts: ThriftContracts, options: ThriftSourceOptions = {}): string {
   const used = new Set<string>();
   const taken = new Set(takenNames);
-  const own = contracts.services.map((one) => [one, uniqueName(taken, constantName(one.name))] as const);
+  const wanted = contracts.services.map((one) => [one, uniqueName(taken, constantName(one.name))] as const);
   const constants = new Map<Model, string>();
   for (const type of contracts.types) constants.set(type, uniqueName(taken, constantName(type.name)));
   const names = sourceNames(contracts, constants, used);
   const consts = contracts.consts.map(({ name, value, description }) =>
     `${printComment(description, "")}export const ${uniqueName(taken, name)} = ${printLiteral(value)};`);
-  const types = inOrder<NamedType>(contracts.types).map((type) => {
+  const own = contracts.types.filter((type) => typesIn(type).includes(type));
+  const types = inOrder<NamedType>(own).filter((type) => !contracts.expressions.has(type)).map((type) => {
     const text = type.kind === "enum" ? printEnum(type, names)
       : type.kind === "union" ? printUnion(type, names) : printStruct(type, names);
     names.declared.add(type);
     return text;
   });
-  const services = printServices(new Map(own), taken, names);
+  const services = printServices(new Map(wanted), taken, names);
   if (services.length > 0) {
     used.add("rpc");
-    if (own.length > 0) used.add("service");
+    if (wanted.length > 0) used.add("service");
   }
   const body = [...consts, ...types, ...services].join("\n\n");
   const from = JSON.stringify(options.from ?? "meridian-rpc");
