@@ -42,6 +42,12 @@ export class ThriftWriter {
   readonly packages = new Map<string, Map<string, string>>();
   readonly includes = new Map<string, Set<string>>();
   readonly #models = new Map<string, { readonly model: Model; readonly as: string }>();
+  /** Full names of services, which no type may have. */
+  readonly #services: ReadonlySet<string>;
+
+  constructor(services: readonly string[]) {
+    this.#services = new Set(services);
+  }
 
   contract(contract: AnyContract): void {
     const { home, name } = packageOf(contract.name, "");
@@ -174,6 +180,9 @@ export class ThriftWriter {
     }
     if (known === undefined || (kind === "exception" && known.as === "struct" && model.kind === "struct")) {
       checkWord(name, place.path);
+      if (this.#services.has(home === "" ? name : `${home}.${name}`)) {
+        throw refuse(place.path, `the type ${name} has the name of a service; give it another by .meta({ id })`);
+      }
       this.#models.set(key, { model, as: kind });
       const text = say({ home, path: full });
       this.#package(home).set(name, text);

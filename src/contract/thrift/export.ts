@@ -26,7 +26,7 @@ export interface ExportedThrift {
 export function exportThrift(
   contracts: readonly AnyContract[], options: ExportThriftOptions = {},
 ): readonly ExportedThrift[] {
-  const writer = new ThriftWriter();
+  const writer = new ThriftWriter(contracts.map(({ name }) => name));
   for (const [home, models] of options.types ?? []) for (const model of models) writer.type(model, home);
   for (const contract of contracts) writer.contract(contract);
   return inOrder(writer).map((home) => ({ path: `${stemOf(home)}.thrift`, text: textOf(home, writer) }));

@@ -153,6 +153,7 @@ describe("contracts to .thrift and back", () => {
       [only(z.object({ a: z.object({}).meta({ id: "class" }) })), /a type cannot be named class/],
       [only(z.object({ a: z.object({ x: z.string() }).meta({ id: "T" }), b: z.object({ y: z.int32() }).meta({ id: "T" }) })),
         /two different types named T/],
+      [only(z.object({ a: z.object({}).meta({ id: "B" }) })), /the type B has the name of a service/],
       [service("a.B", { c: rpc({ input: z.object({}), output: z.string(), oneway: true }) }), /one-way/],
     ];
     for (const [contract, complaint] of cases) assert.throws(() => exportThrift([contract]), complaint);

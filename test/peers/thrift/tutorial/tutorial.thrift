@@ -11,7 +11,6 @@ typedef map<string, Whole> Counts
 
 const i32 LIMIT = 9853
 const map<string, string> GREETINGS = {'hello': 'world', "goodnight": 'moon'}
-const list<Operation> KNOWN = [Operation.ADD, Operation.DIVIDE]
 
 /** What can be done with two numbers. */
 enum Operation {
@@ -21,6 +20,8 @@ enum Operation {
   /** Not by zero. */
   DIVIDE = 0x10
 }
+
+const list<Operation> KNOWN = [Operation.ADD, Operation.DIVIDE]
 
 /**
  * One task:
