@@ -135,8 +135,9 @@ function onwardCoders(known: AnyMethod, codec: Codec, details: Codec): MethodCod
   try {
     return codersOf(known, codec, details);
   } catch (error) {
-    throw new RpcError("unimplemented", `this gateway calls its servers in ${codec.name}, which ${known.path} cannot ` +
-      `be said in: ${RpcError.from(error, "internal").message}`, { neverStarted: true, retryable: false, cause: error });
+    const why = RpcError.from(error, "internal").message;
+    throw new RpcError("unimplemented", `this gateway calls its servers in ${codec.name}, in which ${known.path} ` +
+      `cannot be said: ${why}`, { neverStarted: true, retryable: false, cause: error });
   }
 }
 

@@ -92,7 +92,8 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
   const passage = passages({ ...options, upstreamBinds: [...new Set(protocols.map((one) => one.codec))] });
 
   const fallback = (shape: MethodShape): Route | RpcError => {
-    const key = `${shape.path} ${shape.codec} ${shape.kind} ${shape.isDecoded} ${shape.idempotent} ${shape.criticality}`;
+    const { path, codec, kind, isDecoded, idempotent, criticality } = shape;
+    const key = `${path} ${codec} ${kind} ${isDecoded} ${idempotent} ${criticality}`;
     const known = routes.get(key);
     if (known !== undefined) return known;
     if (routes.size >= maxMethods) return new RpcError("resource_exhausted", `more than ${maxMethods} methods`);

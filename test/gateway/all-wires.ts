@@ -1,4 +1,4 @@
-/** Every wire that a gateway is called by and calls in, and what each has no word for: docs/gateway.md has the same table. */
+/** Every wire that a gateway is called by and calls in, and what each has no word for, as docs/gateway.md has it. */
 import type { GatewayOptions } from "../../src/gateway/index.ts";
 import {
   avro, connect, grpc, grpcWeb, httpJson, jsonRpc, native, type Protocol, thrift, websocket,

@@ -8,7 +8,9 @@ import { createFileRegistry, type DescMessage, fromBinary, type Registry } from 
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient, type HandlerContext, type Transport } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { cities, counted, found, hurryMs, type Kinds, namesOf, type Said, serviceName as service, slowMs } from "./cities.ts";
+import {
+  cities, counted, found, hurryMs, type Kinds, namesOf, type Said, serviceName as service, slowMs,
+} from "./cities.ts";
 import type { Running } from "./programs.ts";
 
 const infoName = "google.rpc.ErrorInfo";

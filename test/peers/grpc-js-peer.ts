@@ -5,7 +5,9 @@ import {
   type ServerReadableStream, type ServerUnaryCall, type ServerWritableStream, type ServiceError, status,
 } from "@grpc/grpc-js";
 import protobuf from "protobufjs";
-import { cities, counted, found, hurryMs, type Kinds, namesOf, type Said, serviceName as service, slowMs } from "./cities.ts";
+import {
+  cities, counted, found, hurryMs, type Kinds, namesOf, type Said, serviceName as service, slowMs,
+} from "./cities.ts";
 import type { Running } from "./programs.ts";
 
 /** Messages that are known at run time alone. */
@@ -105,7 +107,8 @@ export async function grpcJsClient(directory: string, address: string, kinds: Ki
     call.then(() => Promise.reject(new Error("the call should have failed")), (error: ServiceError) => error);
   try {
     const search = await unary("Search", { prefix: "b", limit: 3 });
-    const streamed = kinds === "all" ? { ...await byCountryWith(client, schema), ...await countWith(client, schema) } : {};
+    const streamed = kinds === "unary" ? {}
+      : { ...await byCountryWith(client, schema), ...await countWith(client, schema) };
     const saved = await unary("SaveFavourite", { user: "ada", cityId: 3 }) as unknown as { favouriteId: number };
     return {
       search: namesOf(search["cities"] as unknown as { name: string }[]), servedBy,

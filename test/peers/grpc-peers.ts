@@ -49,7 +49,9 @@ export interface Place {
   readonly kinds?: Kinds;
 }
 
-export async function grpcClients(t: TestContext, { address, directory, descriptors, kinds = "all" }: Place): Promise<void> {
+export async function grpcClients(
+  t: TestContext, { address, directory, descriptors, kinds = "all" }: Place,
+): Promise<void> {
   await t.test("Python grpcio", { skip: lacking("grpcio", "protoc") }, async () => {
     await pythonMessages(directory);
     assertTold(JSON.parse(await outputOf(python, [pythonFile("client.py"), directory, address, kinds])) as Said, kinds);
