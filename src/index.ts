@@ -7,7 +7,7 @@ export {
   avro, type AvroProtocolOptions, type AvroSettings, avroWire, connect, type ConnectOptions, grpc,
   type GrpcOptions, grpcWeb, type GrpcWebOptions, httpJson,
   type HttpJsonOptions, native, type Protocol, thrift,
-  type ThriftOptions, type ThriftSettings, thriftWire,
+  type ThriftOptions, type ThriftSettings, thriftWire, udp, type UdpOptions, type UdpServerOptions,
 } from "./protocol/index.ts";
 export { type Pem, tls, type TlsOptions } from "./runtime/node/index.ts";
 export {

@@ -11,6 +11,23 @@ export interface Runtime {
   readonly clock: Clock;
   readonly random: Random;
   readonly network: Network;
+  /** What datagrams are sealed and signed with; absent where there is none (a browser). */
+  readonly sealing?: Sealing | undefined;
+}
+
+/** Cryptography for what has no TLS beneath it: datagrams (docs/udp.md). */
+export interface Sealing {
+  /** So many bytes that nobody can guess. */
+  random(count: number): Uint8Array;
+  /** A keyed hash of 32 bytes (HMAC-SHA-256): who lacks the key can make none. */
+  sign(key: Uint8Array, bytes: Uint8Array): Uint8Array;
+  /**
+   * Encrypts `text` and authenticates it and `head` (ChaCha20-Poly1305, RFC 8439): 16 bytes longer. The key has 32
+   * bytes, the nonce 12, and never may one nonce serve twice under a key.
+   */
+  seal(key: Uint8Array, nonce: Uint8Array, head: Uint8Array, text: Uint8Array): Uint8Array;
+  /** What was sealed so; undefined if key, nonce, head or any byte is another. */
+  open(key: Uint8Array, nonce: Uint8Array, head: Uint8Array, sealed: Uint8Array): Uint8Array | undefined;
 }
 
 export interface Clock {

@@ -18,3 +18,4 @@ export {
 export {
   defaultThriftSettings, thrift, type ThriftOptions, type ThriftSettings, type ThriftTransport, thriftWire,
 } from "./thrift/index.ts";
+export { udp, type UdpOptions, type UdpServerOptions } from "./udp/index.ts";

@@ -13,6 +13,7 @@ import type { Handlers } from "../contract/types.ts";
 import type { NativeSettings } from "../protocol/native/index.ts";
 import { PathTable } from "../protocol/http-json/index.ts";
 import type { Admission, Router, Serving } from "../protocol/router.ts";
+import { UdpPort, type UdpServerOptions } from "../protocol/udp/index.ts";
 import type { Wire } from "../protocol/wire.ts";
 import type { Compression } from "../wire/compression.ts";
 import { healthOf, type ServerHealth } from "./health.ts";
@@ -57,6 +58,8 @@ export interface ServerOptions extends ServerStackOptions {
   readonly http?: HttpOptions | undefined;
   /** More wires on the same port; one that has the name of a standard wire takes its place. */
   readonly wires?: readonly Wire[] | undefined;
+  /** Datagrams for one-way and small idempotent calls, at the same port number (docs/udp.md): limits. Default none. */
+  readonly udp?: UdpServerOptions | boolean | undefined;
   /** Finds a route where no handler is registered. */
   readonly fallback?: Router | undefined;
   /** Contracts of methods that `fallback` finds, for wires whose callers are told what is served (Avro). */
@@ -136,6 +139,7 @@ class ListeningServer implements Server {
   /** Accepted streams that are not closed: also those of connections that are over, whose peers still hold on. */
   #streams = 0;
   readonly #listeners: Listener[] = [];
+  readonly #udp: UdpPort | undefined;
   readonly #registrations: Registration[] = [];
   #sweepTimer: Timer | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
@@ -170,6 +174,11 @@ class ListeningServer implements Server {
       load: reporting(admission, load, latencies),
     };
     const ended = (connection: ServedConnection, error: RpcError | undefined): void => this.#ended(connection, error);
+    const { udp = false, tls, plaintext = false } = options;
+    this.#udp = udp === false ? undefined : new UdpPort(serving, {
+      options: udp === true ? {} : udp, isSecured: tls !== undefined, mayBeClear: plaintext, ended,
+      begun: (session) => this.#connections.add(session),
+    });
     this.#reception = {
       clock: runtime.clock, observer: this.#observer,
       openingTimeoutMs: options.openingTimeoutMs ?? defaultOpeningTimeoutMs,
@@ -177,7 +186,7 @@ class ListeningServer implements Server {
         native: { region: options.region ?? "", zone: options.zone ?? "", ...options.settings },
         compressions: options.compressions ?? [], http: options.http ?? {}, ended, paths: this.#paths,
         codecs: options.codecs ?? [],
-        more: options.wires ?? [],
+        more: [...this.#udp?.wire === undefined ? [] : [this.#udp.wire], ...options.wires ?? []],
         health: options.health === false ? undefined : this.health,
       }),
       settled: (arrival, connection) => {
@@ -227,6 +236,12 @@ class ListeningServer implements Server {
     if (this.#closing !== undefined) {
       await listener.close();
       throw closedError();
+    }
+    try {
+      await this.#udp?.open(this.#runtime.network, listener.address);
+    } catch (error) {
+      await listener.close();
+      throw error;
     }
     this.#listeners.push(listener);
     this.#sweepTimer ??= this.#sweepLater();
@@ -301,6 +316,7 @@ class ListeningServer implements Server {
       await new Promise<void>((resolve) => void this.#runtime.clock.after(drainDelayMs, resolve));
     }
     this.health.close();
+    this.#udp?.drain();
     await Promise.all(this.#listeners.map((one) => one.close()));
     const reason = expected("unavailable", "the server is shutting down", { neverStarted: true });
     for (const connection of [...this.#connections]) connection.drain(reason);
@@ -318,6 +334,7 @@ class ListeningServer implements Server {
       });
     }
     this.#sweepTimer?.cancel();
+    await this.#udp?.close();
     this.#observer.event?.("server.closed", {});
   }
 

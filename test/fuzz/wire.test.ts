@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { createClientOn } from "../../src/client/index.ts";
 import { type ByteSink, type ByteStream, RpcError, type Runtime } from "../../src/core/index.ts";
-import { readExtras } from "../../src/protocol/native/extras.ts";
+import { readExtras } from "../../src/protocol/extras.ts";
 import { readFailure } from "../../src/protocol/native/failure.ts";
 import { readHello } from "../../src/protocol/native/hello.ts";
 import { gzip } from "../../src/runtime/node/index.ts";

@@ -14,7 +14,7 @@ import { Cursor } from "../../wire/cursor.ts";
 import { frameHeaderBytes, FrameReader, type FrameSink } from "../../wire/frame-reader.ts";
 import { FrameOutbox } from "../../wire/frame-outbox.ts";
 import type { Writer } from "../../wire/writer.ts";
-import { readExtras, writeExtras } from "./extras.ts";
+import { readExtras, writeExtras } from "../extras.ts";
 import { Flag, FrameType, maxVersion, minVersion, prefaceBytes } from "./frame-types.ts";
 import { type Peer, readHello, writeHello } from "./hello.ts";
 import { preface, PrefaceReader } from "./preface.ts";

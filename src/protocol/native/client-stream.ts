@@ -8,7 +8,7 @@ import type { Metadata } from "../../core/metadata.ts";
 import { frameHeaderBytes } from "../../wire/frame-reader.ts";
 import type { Binding, NativeConnection } from "./client.ts";
 import { type ClientCall, refuseDirection } from "./client-unary.ts";
-import { readExtras } from "./extras.ts";
+import { readExtras } from "../extras.ts";
 import { readFailure } from "./failure.ts";
 import { Flag, frameName, FrameType } from "./frame-types.ts";
 import { Inbox } from "./inbox.ts";

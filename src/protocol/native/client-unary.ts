@@ -6,7 +6,7 @@ import { expected, RpcError } from "../../core/error.ts";
 import { codeNumber } from "../../core/code.ts";
 import { frameHeaderBytes } from "../../wire/frame-reader.ts";
 import type { Binding, NativeConnection } from "./client.ts";
-import { readExtras } from "./extras.ts";
+import { readExtras } from "../extras.ts";
 import { readFailure } from "./failure.ts";
 import { Flag, frameName, FrameType } from "./frame-types.ts";
 import { type Assembly, dropAssembly, incomplete, receiveMessage, sendMessage } from "./message.ts";

@@ -13,7 +13,7 @@ import { CallTable } from "../call-table.ts";
 import { Channel, type Role } from "./channel.ts";
 import { StreamCall } from "./client-stream.ts";
 import { type ClientCall, refuseDirection, UnaryCall } from "./client-unary.ts";
-import { writeExtras } from "./extras.ts";
+import { writeExtras } from "../extras.ts";
 import { criticalityByNumber, Flag, FrameType, idempotencyByNumber, kindsByNumber } from "./frame-types.ts";
 import { type NativeSettings, resolveSettings } from "./settings.ts";
 

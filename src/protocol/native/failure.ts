@@ -8,7 +8,7 @@ import type { FrameOutbox } from "../../wire/frame-outbox.ts";
 import { writeText } from "../../wire/text.ts";
 import { Writer } from "../../wire/writer.ts";
 import { ErrorFlag, Flag, FrameType } from "./frame-types.ts";
-import { type Extras, readExtras, writeExtras } from "./extras.ts";
+import { type Extras, readExtras, writeExtras } from "../extras.ts";
 
 /** Longer messages are cut: an error must fit the least frame. */
 const maxMessageChars = 2_048;

@@ -30,21 +30,6 @@ export const Flag = {
   extras: 4,
 } as const;
 
-/** Keys of the entries in a block of extras. Unknown keys are skipped. */
-export const Extra = {
-  header: 1,
-  trailer: 2,
-  routeKey: 3,
-  idempotencyKey: 4,
-  hops: 5,
-  attempt: 6,
-  load: 7,
-  reason: 8,
-  data: 9,
-  retryAfterMs: 10,
-  priorAttempts: 11,
-} as const;
-
 /** Bits of the flags byte of an error frame. */
 export const ErrorFlag = { retryable: 1, neverStarted: 2 } as const;
 

@@ -9,7 +9,7 @@ import { createSimulation } from "../../runtime/sim/index.ts";
 import { createServerOn, type ServerOptions } from "../../server/index.ts";
 import { Cursor, FrameOutbox, Writer } from "../../wire/index.ts";
 import { CallTable } from "../call-table.ts";
-import { readExtras, writeExtras } from "./extras.ts";
+import { readExtras, writeExtras } from "../extras.ts";
 import { readHello, writeHello } from "./hello.ts";
 import { nativeConnect } from "./client.ts";
 import { defaultSettings, resolveSettings } from "./settings.ts";

@@ -8,7 +8,7 @@ import { frameHeaderBytes } from "../../wire/frame-reader.ts";
 import type { Route } from "../router.ts";
 import { sendFailure } from "./failure.ts";
 import { Flag, frameName, FrameType } from "./frame-types.ts";
-import { writeExtras } from "./extras.ts";
+import { writeExtras } from "../extras.ts";
 import { Inbox } from "./inbox.ts";
 import { type Assembly, dropAssembly, incomplete, receiveMessage } from "./message.ts";
 import { sendAll, Sender } from "./sender.ts";

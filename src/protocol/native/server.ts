@@ -11,7 +11,7 @@ import type { Cursor } from "../../wire/cursor.ts";
 import { frameHeaderBytes } from "../../wire/frame-reader.ts";
 import type { Route, Serving } from "../router.ts";
 import { Channel, type Role } from "./channel.ts";
-import { readExtras, writeExtras } from "./extras.ts";
+import { readExtras, writeExtras } from "../extras.ts";
 import { sendFailure } from "./failure.ts";
 import { criticalityByNumber, Flag, FrameType, idempotencyByNumber, kindsByNumber } from "./frame-types.ts";
 import { type Assembly, receiveMessage, sendMessage } from "./message.ts";

@@ -21,6 +21,7 @@ import { createDraining, type Drain } from "./drain.ts";
 import { createNetwork, firstEphemeralPort } from "./network.ts";
 import { SimulatedProgram } from "./program.ts";
 import { createSeededRandom } from "./random.ts";
+import { createSealing } from "./sealing.ts";
 import { createTopology, type DirectionOptions, type LinkOptions, type Selector } from "./topology.ts";
 import { programs, worlds } from "./inside.ts";
 import { type Host, record, type World } from "./world.ts";
@@ -136,6 +137,7 @@ export function createSimulation(options: SimulationOptions): Simulation {
       // By name: a host's numbers do not depend on which other hosts there are.
       random: createSeededRandom(`${seed} host ${host.name} ${host.program.life}`),
       network: createNetwork(host.program),
+      sealing: createSealing(createSeededRandom(`${seed} secrets ${host.name} ${host.program.life}`)),
     };
     runtimes.set(host.name, runtime);
     programs.set(runtime, host.program);

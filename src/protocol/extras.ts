@@ -1,11 +1,25 @@
-/** Extras are the optional fields of a frame: numbered entries in a block before the message. */
-import { RpcError } from "../../core/error.ts";
-import type { LoadReport } from "../../core/load.ts";
-import { type Metadata, metadataLimits, metadataName } from "../../core/metadata.ts";
-import type { Cursor } from "../../wire/cursor.ts";
-import { writeText } from "../../wire/text.ts";
-import { Writer } from "../../wire/writer.ts";
-import { Extra } from "./frame-types.ts";
+/** Extras are the optional fields of a frame or datagram: numbered entries in a block before the message. */
+import { RpcError } from "../core/error.ts";
+import type { LoadReport } from "../core/load.ts";
+import { type Metadata, metadataLimits, metadataName } from "../core/metadata.ts";
+import type { Cursor } from "../wire/cursor.ts";
+import { writeText } from "../wire/text.ts";
+import { Writer } from "../wire/writer.ts";
+
+/** Keys of the entries in a block of extras. Unknown keys are skipped. */
+export const Extra = {
+  header: 1,
+  trailer: 2,
+  routeKey: 3,
+  idempotencyKey: 4,
+  hops: 5,
+  attempt: 6,
+  load: 7,
+  reason: 8,
+  data: 9,
+  retryAfterMs: 10,
+  priorAttempts: 11,
+} as const;
 
 export interface Extras {
   header?: Metadata | undefined;
