@@ -18,7 +18,8 @@ export class BodyReader {
     this.#bare = framing === "bare" ? new Gathering(maxMessageBytes, budget) : undefined;
     const isEnveloped = framing === "enveloped" || framing === "enveloped-base64";
     this.#envelopes = isEnveloped ? new EnvelopeReader(sink, maxMessageBytes, budget) : undefined;
-    this.#lines = isEnveloped || framing === "bare" ? undefined : new LineReader(sink, framing, maxMessageBytes, budget);
+    this.#lines = isEnveloped || framing === "bare" ? undefined
+      : new LineReader(sink, framing, maxMessageBytes, budget);
     this.#base64 = framing === "enveloped-base64" ? new Base64Body() : undefined;
   }
 

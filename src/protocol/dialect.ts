@@ -100,7 +100,10 @@ export interface ServerDialect {
     request: RequestHead, compression: string | undefined, reply: ReplyMetadata | undefined,
     bodyBytes: number | undefined,
   ): Head;
-  /** The end of an enveloped response that began; of one in lines, its last. Throws `invalid_argument` for metadata that it cannot say. */
+  /**
+   * The end of an enveloped response that began; of one in lines, its last. Throws `invalid_argument` for metadata that
+   * it cannot say.
+   */
   end(request: RequestHead, error: RpcError | undefined, trailer: Metadata | undefined, coders: ErrorCoders): End;
   /**
    * A failure before any message: a whole reply. `request` is undefined when the head itself could not be read.

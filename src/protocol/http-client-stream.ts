@@ -14,7 +14,9 @@ import {
   behindEnd, bodyOf, brokenOff, cardinality, decompressor, errorText, leftMs, maxErrorBytes, tellMetadata, unreadable,
 } from "./http-client-call.ts";
 import { HttpInbox } from "./http-inbox.ts";
-import { decodeMessage, type Encoded, encodeMessage, headerBytesOf, keepEncoded, plainPayload, sendPiece } from "./http-message.ts";
+import {
+  decodeMessage, type Encoded, encodeMessage, headerBytesOf, keepEncoded, plainPayload, sendPiece,
+} from "./http-message.ts";
 import { HttpSender } from "./http-sender.ts";
 
 export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink, Cancellable {

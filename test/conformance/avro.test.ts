@@ -14,7 +14,7 @@ import { cutAnywhere } from "./splits.ts";
 
 /** What Avro has no words for: streams, and taking a call back. */
 const cases = lawCases.filter(({ name }) => /^(?:unary|errors|metadata|deadline)/.test(name));
-const variants: readonly AvroProtocolOptions[] = [{ transport: "serial" }, { transport: "framed" }, { transport: "http" }];
+const variants = (["serial", "framed", "http"] as const).map((transport): AvroProtocolOptions => ({ transport }));
 
 function simulated(name: string, options: AvroProtocolOptions, decorate: (runtime: Runtime) => Runtime): void {
   describe(name, () => {

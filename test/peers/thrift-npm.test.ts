@@ -18,7 +18,7 @@ import { Greeter, greeterHandlers } from "./thrift/contract.ts";
 import { peersIdl } from "./thrift/idl.ts";
 
 /* eslint-disable @typescript-eslint/no-explicit-any */
-const library = thriftLibrary as any;
+const library: any = thriftLibrary;
 const skip = lacking("thrift");
 /** Within the project, so that generated code finds the package. */
 const within = fileURLToPath(new URL("../.tmp", import.meta.url));
