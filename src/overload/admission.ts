@@ -189,11 +189,16 @@ export class Admission extends Alarm implements AdmissionState {
       context.atWork = inFlight;
       return answer;
     }
+    return this.#awaited(answer, context, startedMs, inFlight);
+  }
+
+  /** Apart from `#work`, which would else make room for what these functions hold with every call. */
+  #awaited(answer: Promise<unknown>, context: Context, startedMs: number, inFlight: number): Promise<unknown> {
     return answer.then((value) => {
-      this.#ended(context, { startedMs, inFlight, nowMs: this.#runtime.clock.now(), error: undefined });
+      this.#ended(context, startedMs, inFlight, this.#runtime.clock.now(), undefined);
       return value;
     }, (error: unknown) => {
-      this.#ended(context, { startedMs, inFlight, nowMs: this.#runtime.clock.now(), error });
+      this.#ended(context, startedMs, inFlight, this.#runtime.clock.now(), error);
       throw error;
     });
   }
@@ -201,7 +206,7 @@ export class Admission extends Alarm implements AdmissionState {
   ended(context: Context, nowMs: number, error: unknown): void {
     const inFlight = context.atWork;
     context.atWork = 0;
-    this.#ended(context, { startedMs: context.startedMs, inFlight, nowMs, error });
+    this.#ended(context, context.startedMs, inFlight, nowMs, error);
   }
 
   #left(nowMs: number): void {
@@ -210,7 +215,7 @@ export class Admission extends Alarm implements AdmissionState {
     if (this.#line.size > 0) this.#admit(nowMs);
   }
 
-  #ended(context: Context, { startedMs, inFlight, nowMs, error }: Ended): void {
+  #ended(context: Context, startedMs: number, inFlight: number, nowMs: number, error: unknown): void {
     const lost = error !== undefined && isLost(error);
     // What failed at once, or was called off (a hedge that lost), says nothing of how long calls take; and of a
     // standstill it is not the load that says it.
@@ -380,14 +385,6 @@ export class Admission extends Alarm implements AdmissionState {
     this.#wokeMs = nowMs;
     this.#line.stood(stoodMs);
   }
-}
-
-/** A call that has left the handler. */
-interface Ended {
-  readonly startedMs: number;
-  readonly inFlight: number;
-  readonly nowMs: number;
-  readonly error: unknown;
 }
 
 /** Whether a call was lost to load: here, or where it went on to. */
