@@ -33,6 +33,8 @@ const mostExponent = 22;
 const least = 2 ** leastExponent;
 const most = 2 ** mostExponent;
 const perMs = 2 ** -leastExponent;
+/** Up to here a duration, counted in the least, is a whole number of 31 bits: half an hour. */
+const mostExact = 2 ** (31 + leastExponent);
 
 const double = new Float64Array(1);
 const words = new Uint32Array(double.buffer);
@@ -77,12 +79,12 @@ export class Histogram {
     let index = 0;
     if (ms >= most) {
       index = this.#buckets.length - 1;
-    } else if (ms > this.#exactAbove) {
-      // Above it all bounds are whole numbers of the least: of them the highest bits alone are needed, which are had
+    } else if (ms > this.#exactAbove && ms <= mostExact) {
+      // Between them all bounds are whole numbers of the least: of them the highest bits alone are needed, which are had
       // without a way through memory. Rounded up and one less, so that a bound belongs to the bucket below it.
-      const whole = Math.ceil(ms * perMs) - 1;
+      const whole = (Math.ceil(ms * perMs) - 1) | 0;
       const exponent = 31 - Math.clz32(whole);
-      index = (exponent << this.precisionBits) + (whole >>> (exponent - this.precisionBits)) - this.#perDoubling;
+      index = (exponent << this.precisionBits) + (whole >> (exponent - this.precisionBits)) - this.#perDoubling;
     } else if (ms > least) {
       double[0] = ms;
       // One step down, so that a bound belongs to the bucket below it.
