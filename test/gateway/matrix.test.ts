@@ -1,6 +1,5 @@
 // Any wire in, any wire out, by contract: the law's cases as far as both wires have words for them.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { createClientOn } from "../../src/client/index.ts";
 import { endpointAddress, RpcError } from "../../src/core/index.ts";
@@ -98,14 +97,5 @@ describe("without the contract", () => {
     test(`${near} in, ${far} out: as it is`, () => through(named(near), named(far), {}, async ({ client }) => {
       assert.deepEqual(await client.echo({ n: 1, text: "one" }), { n: 1, text: "one" });
     }));
-  }
-});
-
-test("docs/gateway.md says of each wire what it has no word for", () => {
-  const page = readFileSync(new URL("../../docs/gateway.md", import.meta.url), "utf8");
-  const table = page.slice(page.indexOf("### What a wire has no word for"));
-  for (const { name, without } of allWires) {
-    const row = new RegExp(`^\\| ${name.replace(/[/]/g, "\\/")} \\| ([^|]*) \\|`, "m").exec(table);
-    assert.deepEqual(row?.[1]?.split(", ").filter((one) => one !== "nothing"), without, name);
   }
 });
