@@ -1,5 +1,5 @@
-// A server process stands still by SIGSTOP under calls over sockets, and goes on: what came meanwhile is worked off, and
-// nobody is turned away. Its modelled worker takes its time by timers, so that the load is the same on any machine.
+// A server process stands still by SIGSTOP under calls over sockets, and goes on: what came meanwhile is worked off,
+// and nobody is turned away. Its modelled worker takes its time by timers, so that the load is the same on any machine.
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -28,7 +28,7 @@ async function standstill(protocol: Protocol, stoppedMs: number, isMachineWide: 
   const server = fork(new URL("overload-process.ts", import.meta.url), [String(workMs)], { stdio: "inherit" });
   try {
     const { address } = await said<{ address: string }>(server);
-    // No heartbeat ends a connection whose peer stands still, and nothing is sent twice: it is the server that is tested.
+    // No heartbeat ends a connection whose peer stands still, and nothing is sent twice: the server is tested.
     const client = createClient(Busy, {
       address, protocol, timeoutMs, retry: false, hedge: false, throttle: false, outliers: false, metrics: false,
     });
