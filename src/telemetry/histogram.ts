@@ -80,8 +80,8 @@ export class Histogram {
     if (ms >= most) {
       index = this.#buckets.length - 1;
     } else if (ms > this.#exactAbove && ms <= mostExact) {
-      // Between them all bounds are whole numbers of the least: of them the highest bits alone are needed, which are had
-      // without a way through memory. Rounded up and one less, so that a bound belongs to the bucket below it.
+      // Between them all bounds are whole numbers of the least: of those the highest bits alone are needed, which are
+      // had without a way through memory. Rounded up and one less, so that a bound belongs to the bucket below it.
       const whole = (Math.ceil(ms * perMs) - 1) | 0;
       const exponent = 31 - Math.clz32(whole);
       index = (exponent << this.precisionBits) + (whole >> (exponent - this.precisionBits)) - this.#perDoubling;
