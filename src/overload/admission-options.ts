@@ -24,8 +24,8 @@ export interface AdmissionOptions extends LevelOptions {
   readonly backPressure?: BackPressure | undefined;
   /**
    * How late the event loop may run while calls are turned away for it, in milliseconds; or a twentieth of the time
-   * that they have, if that is more. That begins when it was five times as late three times in a row, with more than half of
-   * `room` at once, and by more than a third of the time that calls have (at most 3 s). Default 20.
+   * that they have, if that is more. That begins when it was five times as late three times in a row, with more than
+   * half of `room` at once, and by more than a third of the time that calls have (at most 3 s). Default 20.
    */
   readonly maxLoopLagMs?: number | undefined;
 }
