@@ -1,36 +1,120 @@
 /**
- * Peers that are newer than Debian's, in a folder of the project's own:
+ * Peers that are newer than Debian's, or not of Debian's at all, in a folder of the project's own:
  *
  *     node test/peers/newer.ts
  *
- * installs PyPI's thrift 0.25 and avro 1.12. Tests use them where they are, and are skipped by name where not.
+ * installs PyPI's thrift and avro, builds ./go-thrift with Thrift's module for Go, and ./java with Avro's of Maven's.
+ * Tests use them where they are, and are skipped by name where not. Each takes less than a minute.
  */
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { python } from "./programs.ts";
+import { lacking, outputOf, python } from "./programs.ts";
+import { peersIdl } from "./thrift/idl.ts";
 
 const packages = ["thrift==0.25.0", "avro==1.12.2"];
 const cache = fileURLToPath(new URL("../../node_modules/.cache/meridian-peers", import.meta.url));
-const folder = `${cache}/python-${packages.join("-").replaceAll("==", "")}`;
+const sources = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const timeoutMs = 300_000;
 
-/** The folder that Python finds them in; undefined where they are not installed. */
-export function newerPython(): string | undefined {
+interface Peer {
+  readonly name: string;
+  /** Programs that it is made with. */
+  readonly needs: readonly string[];
+  /** Where it is, by what it is made of. */
+  readonly folder: string;
+  make(folder: string): Promise<void>;
+}
+
+const pypi: Peer = {
+  name: "thrift and avro of PyPI", needs: [], folder: join(cache, `python-${packages.join("-").replaceAll("==", "")}`),
+  async make(folder) {
+    await outputOf(python, ["-m", "pip", "install", "--quiet", "--no-compile", "--target", folder, ...packages],
+      { timeoutMs });
+  },
+};
+
+const goThrift: Peer = {
+  name: "thrift of Go", needs: ["go", "thrift"], folder: join(cache, `go-thrift-${hashOf("go-thrift", peersIdl)}`),
+  async make(folder) {
+    cpSync(sources("go-thrift"), folder, { recursive: true });
+    mkdirSync(join(folder, "gen"));
+    const language = "go:package_prefix=meridian.example/peers/gen/";
+    await outputOf("thrift", ["--gen", language, "-out", join(folder, "gen"), peersIdl]);
+    await outputOf("go", ["build", "-buildvcs=false", "-o", "peer", "."], { cwd: folder, timeoutMs });
+  },
+};
+
+const javaAvro: Peer = {
+  name: "avro of Maven", needs: ["mvn", "javac"], folder: join(cache, `java-${hashOf("java")}`),
+  async make(folder) {
+    cpSync(sources("java"), folder, { recursive: true });
+    await outputOf("mvn", ["-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"],
+      { cwd: folder, timeoutMs });
+    await outputOf("javac", ["-cp", "lib/*", "-d", "classes", "AvroPeer.java"], { cwd: folder, timeoutMs });
+  },
+};
+
+/** The folder that Python finds the newer packages in; undefined where they are not installed. */
+export const newerPython = (): string | undefined => madeFolder(pypi);
+
+/** The program of ./go-thrift; undefined where it is not built. */
+export function goThriftPeer(): string | undefined {
+  const folder = madeFolder(goThrift);
+  return folder === undefined ? undefined : join(folder, "peer");
+}
+
+/** The class path of ./java; undefined where it is not built. */
+export function javaAvroPath(): string | undefined {
+  const folder = madeFolder(javaAvro);
+  return folder === undefined ? undefined : `${folder}/classes:${folder}/lib/*`;
+}
+
+/** Why a test that needs it cannot run: what `skip` takes. */
+export function lackingNewer(name: "pypi" | "goThrift" | "javaAvro"): string | false {
+  const peer = { pypi, goThrift, javaAvro }[name];
+  return madeFolder(peer) === undefined && `not installed: ${peer.name} (node test/peers/newer.ts)`;
+}
+
+function madeFolder({ folder }: Peer): string | undefined {
   return existsSync(folder) ? folder : undefined;
 }
 
-function install(): void {
-  if (existsSync(folder)) return;
+function hashOf(folder: string, ...others: readonly string[]): string {
+  const hash = createHash("sha256");
+  const files = readdirSync(sources(folder)).sort().map((name) => join(sources(folder), name));
+  for (const file of [...files, ...others]) hash.update(readFileSync(file));
+  return hash.digest("hex").slice(0, 16);
+}
+
+async function install(peer: Peer): Promise<void> {
+  const { folder, name, needs } = peer;
+  const why = lacking(...needs);
+  if (existsSync(folder) || why !== false) {
+    console.log(`${name}: ${why === false ? "is there" : why}`);
+    return;
+  }
   mkdirSync(cache, { recursive: true });
   const making = `${folder}.${process.pid}`;
   try {
-    execFileSync(python, ["-m", "pip", "install", "--quiet", "--no-compile", "--target", making, ...packages],
-      { stdio: ["ignore", 2, 2], timeout: 120_000 });
+    await peer.make(making);
     // Two runs may install at once; whoever comes second has its equal already.
     if (!existsSync(folder)) renameSync(making, folder);
+    console.log(`${name}: made`);
   } finally {
     rmSync(making, { recursive: true, force: true });
   }
 }
 
-if (import.meta.main) install();
+if (import.meta.main) {
+  for (const peer of [pypi, goThrift, javaAvro]) {
+    try {
+      await install(peer);
+    } catch (error) {
+      // One that cannot be had keeps nobody from the others; its tests are skipped.
+      console.error(`${peer.name}: ${String(error)}`);
+      process.exitCode = 1;
+    }
+  }
+}

@@ -15,7 +15,7 @@ import { exportAvro } from "../../src/contract/avro/index.ts";
 import { converseByAvsc } from "./avsc-peer.ts";
 import { Cities, expected, namesOf, type Said, serviceName } from "./cities.ts";
 import { pythonFile } from "./compiled.ts";
-import { newerPython } from "./newer.ts";
+import { goThriftPeer, javaAvroPath, lackingNewer, newerPython } from "./newer.ts";
 import { lacking, outputOf, python } from "./programs.ts";
 import { peersIdl } from "./thrift/idl.ts";
 
@@ -69,8 +69,8 @@ interface ByVariant {
 async function thriftPeers(t: TestContext, address: string): Promise<void> {
   const pythons = [["Python thrift", undefined], ["Python thrift of PyPI", newerPython()]] as const;
   for (const [name, library] of pythons) {
-    const skip = name === "Python thrift" ? lacking("thrift", "python-thrift")
-      : library === undefined ? "not installed: thrift of PyPI (test/peers/newer.ts)" : lacking("thrift");
+    const isNewer = name !== "Python thrift";
+    const skip = lacking("thrift") || (isNewer ? lackingNewer("pypi") : lacking("python-thrift"));
     await t.test(`${name}: ${thriftVariants.join(", ")}`, { skip }, async () => {
       const args = [pythonFile("thrift_cities.py"), await generated("py"), address, ...thriftVariants];
       const { library: used, told } = JSON.parse(await outputOf(python, args, { library })) as ByVariant;
@@ -78,6 +78,11 @@ async function thriftPeers(t: TestContext, address: string): Promise<void> {
       for (const variant of thriftVariants) assertHeard(told[variant] ?? {});
     });
   }
+  const variants = thriftVariants.filter((one) => /^(?:framed|buffered|header).[a-z]+$/.test(one));
+  await t.test(`Go thrift: ${variants.join(", ")}`, { skip: lackingNewer("goThrift") }, async () => {
+    const told = JSON.parse(await outputOf(goThriftPeer() ?? "", [address, ...variants])) as ByVariant["told"];
+    for (const variant of variants) assertHeard(told[variant] ?? {});
+  });
   await t.test("npm thrift: binary and compact, framed and buffered", { skip: lacking("thrift") }, async () => {
     const directory = await generated("js:node,es6");
     for (const protocol of ["TBinaryProtocol", "TCompactProtocol"]) {
@@ -120,11 +125,16 @@ async function avroPeers(t: TestContext, address: string): Promise<void> {
   const file = join(folder, "cities.avpr");
   writeFileSync(file, avpr);
   for (const [name, library] of [["Python avro", undefined], ["Python avro of PyPI", newerPython()]] as const) {
-    const skip = name === "Python avro" ? lacking("python-avro")
-      : library === undefined && "not installed: avro of PyPI (test/peers/newer.ts)";
+    const skip = name === "Python avro" ? lacking("python-avro") : lackingNewer("pypi");
     await t.test(name, { skip }, async () => {
       const args = [pythonFile("avro_peer.py"), "client", String(port), file, `/${serviceName}`];
       assertHeard(JSON.parse(await outputOf(python, args, { library })) as Heard);
+    });
+  }
+  for (const how of ["netty", "http"]) {
+    await t.test(`Java avro-ipc, ${how}`, { skip: lackingNewer("javaAvro") }, async () => {
+      const args = ["-cp", javaAvroPath() ?? "", "AvroPeer", file, String(port), how, `/${serviceName}`];
+      assertHeard(JSON.parse(await outputOf("java", args)) as Heard);
     });
   }
   rmSync(folder, { recursive: true });
