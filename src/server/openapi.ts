@@ -1,6 +1,6 @@
 /** `GET /openapi.json` describes what a server serves by plain HTTP, to tools; off unless it is asked for. */
 import type { AnyContract } from "../contract/service.ts";
-import { exportOpenApi, type OpenApiOptions } from "../contract/openapi/index.ts";
+import { exportOpenApi, type OpenApiOptions } from "../contract/openapi/export.ts";
 import { RpcError } from "../core/error.ts";
 import type { Metadata } from "../core/metadata.ts";
 import type { Clock } from "../core/runtime.ts";

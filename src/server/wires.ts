@@ -5,6 +5,7 @@ import type { OpenApiOptions } from "../contract/openapi/index.ts";
 import type { AnyContract } from "../contract/service.ts";
 import { codecByName } from "../codec/choose.ts";
 import { RpcError } from "../core/error.ts";
+import { badOption } from "../core/option.ts";
 import { http1Accept } from "../http/h1/server.ts";
 import type { Http1ServerSettings } from "../http/h1/settings.ts";
 import { http2Accept } from "../http/h2/server.ts";
@@ -30,6 +31,7 @@ import type { ServedWire, Wire } from "../protocol/wire.ts";
 import type { Compression } from "../wire/compression.ts";
 import type { ServerHealth } from "./health.ts";
 import { withHealthz } from "./healthz.ts";
+import { withDocs } from "./docs/handler.ts";
 import { withOpenApi } from "./openapi.ts";
 import { http1Sign, http2Sign, nativeSign } from "./signs.ts";
 
@@ -83,6 +85,11 @@ export interface HttpJsonOptions {
    * beside it. Default false.
    */
   readonly openApi?: OpenApiOptions | boolean | undefined;
+  /**
+   * Whether `GET /docs` is a page on which everybody who may connect reads what is served, and calls it
+   * (docs/openapi.md). Default false.
+   */
+  readonly docs?: boolean | undefined;
 }
 
 /** Every server's wires beside native and HTTP. */
@@ -100,10 +107,12 @@ export function createWires(serving: Serving, options: WireOptions): readonly Se
     dialects: [grpcServer(), ...json, connectServer(http.connect), grpcWebServer()],
     settings: http.calls, compressions, fallback: http.fallback,
   });
-  const { openApi = false } = http.json || {};
-  const described = openApi === false ? calls : withOpenApi(runtime.clock, {
-    contracts: () => options.paths.contracts, document: openApi === true ? {} : openApi,
-  }, calls);
+  const { openApi = false, docs = false } = http.json || {};
+  if (typeof docs !== "boolean") throw badOption("http.json.docs", docs, "expected true or false");
+  const contracts = () => options.paths.contracts;
+  const document = typeof openApi === "boolean" ? {} : openApi;
+  const shown = docs ? withDocs(runtime, { contracts, document }, calls) : calls;
+  const described = openApi === false ? shown : withOpenApi(runtime.clock, { contracts, document }, shown);
   const known = health === undefined ? described : withHealthz(runtime.clock, health, described);
   const jsonRpc = http.jsonRpc === false ? undefined : resolveJsonRpcSettings(http.jsonRpc);
   const all = jsonRpc === undefined ? known : withJsonRpc(serving, jsonRpc, known);

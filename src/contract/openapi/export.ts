@@ -1,6 +1,7 @@
 /** `exportOpenApi` describes contracts as OpenAPI 3.1: what they serve by plain HTTP (docs/openapi.md). */
 import { type BoundPath, declaredPaths, standardPaths } from "../http/bindings.ts";
 import { findField, jsonNameOf, memberNamed, queryNames } from "../http/fields.ts";
+import type { Segment } from "../http/template.ts";
 import type { AnyMethod } from "../method.ts";
 import type { Model } from "../model.ts";
 import { requireModel } from "../schema.ts";
@@ -88,6 +89,12 @@ function templateText({ template }: BoundPath): string {
   return `/${parts.join("/")}${template.verb === undefined ? "" : `:${template.verb}`}`;
 }
 
+/** What OpenAPI has no word for stands beside it: which segments a field is. */
+function segmentsText(segments: readonly Segment[]): string {
+  return segments.map((one) => (one.kind === "literal" ? encodeURIComponent(one.text)
+    : one.kind === "one" ? "*" : "**")).join("/");
+}
+
 function operation(bound: BoundPath, index: number, writer: SchemaWriter): JsonSchema {
   const { method } = bound;
   const body = bodyOf(bound, writer);
@@ -119,7 +126,9 @@ function parametersOf({ template, fields, method, body }: BoundPath, writer: Sch
     }
     if (variable.from !== at) return [];
     const name = variable.field.join(".");
-    return [{ name, in: "path", required: true, schema: writer.schema(fields[index]?.model as Model) }];
+    const schema = writer.schema(fields[index]?.model as Model);
+    const pattern = segmentsText(template.segments.slice(variable.from, variable.to));
+    return [{ name, in: "path", required: true, schema, ...(pattern !== "*" && { "x-path-template": pattern }) }];
   });
   if (body === "*") return inPath;
   const model = requireModel(method.input);
@@ -145,7 +154,10 @@ function bodyOf(bound: BoundPath, writer: SchemaWriter): JsonSchema | undefined 
   const model = body === "*" ? input : (memberNamed(input, body)?.model as Model);
   const schema = writer.schema(model);
   if (streamsIn(method)) return { required: true, content: { "application/x-ndjson": { schema } } };
-  return { required: true, content: Object.fromEntries(bodyTypes.map((type) => [type, { schema }])) };
+  return {
+    required: true, content: Object.fromEntries(bodyTypes.map((type) => [type, { schema }])),
+    ...(body !== "*" && { "x-body-name": body }),
+  };
 }
 
 function streamsIn({ kind }: AnyMethod): boolean {

@@ -17,7 +17,7 @@ const scalars: Readonly<Record<ScalarKind, JsonSchema>> = {
   int64: { ...int64, format: "int64" }, sint64: { ...int64, format: "int64" }, sfixed64: { ...int64, format: "int64" },
   uint64: { type: "string", pattern: "^[0-9]{1,20}$", format: "uint64" },
   fixed64: { type: "string", pattern: "^[0-9]{1,20}$", format: "uint64" },
-  float, double: float,
+  float: { ...float, format: "float" }, double: { ...float, format: "double" },
 };
 
 /** Messages whose JSON is no object of their fields. */
@@ -47,7 +47,12 @@ export class SchemaWriter {
       case "scalar":
         return model.finite === true ? { type: "number", format: model.scalar } : { ...scalars[model.scalar] };
       case "enum": return this.#named(model, model.name, () => {
-        const names = { type: "string", enum: model.values.map(({ name }) => name) };
+        // Where numbers are not those of the order, an import could not know them.
+        const isCounted = model.values.every(({ number }, i) => number === i + 1);
+        const names = {
+          type: "string", enum: model.values.map(({ name }) => name),
+          ...(!isCounted && { "x-enum-numbers": model.values.map(({ number }) => number) }),
+        };
         return model.open === true ? { anyOf: [names, { type: "integer", format: "int32" }] } : names;
       });
       case "list": return { type: "array", items: this.schema(model.of) };
@@ -92,7 +97,12 @@ export class SchemaWriter {
     const properties: Record<string, JsonSchema> = {};
     for (const member of membersOf(model) ?? []) properties[jsonNameOf(member)] = this.#member(member);
     const required = model.fields.filter(isNeeded).map(jsonNameOf);
-    return { type: "object", properties, ...(required.length > 0 && { required }) };
+    const implicit = model.fields.filter((field) => field.presence === "required" && !isNeeded(field)).map(jsonNameOf);
+    return {
+      type: "object", properties, ...(required.length > 0 && { required }),
+      // Always there, and left out of JSON when zero: JSON Schema has no word for it.
+      ...(implicit.length > 0 && { "x-implicit-zero": implicit }),
+    };
   }
 
   #member(member: FieldModel | OneofVariantModel): JsonSchema {
