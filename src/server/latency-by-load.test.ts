@@ -55,3 +55,16 @@ test("whoever fails at once is not quick, and how long a stream lasts is no late
   for (let i = 0; i < 20; i++) handled?.(context(), 1_000, shed);
   assert.equal(latencies.at(0), 1_000);
 });
+
+test("what ends is placed in time by its beginning and its length: at a call's end no clock is read", () => {
+  const clock = handClock();
+  let reads = 0;
+  const latencies = latencyByLoad({ clock: { now: () => (reads++, clock.now()) } });
+  const { handled } = latencies.observer({ inFlight: 0 });
+  for (let i = 0; i < 8; i++) handled?.(context(), 500, undefined);
+  assert.equal(reads, 0);
+  // Their end is 500 ms after a beginning at 0: from 2,500 ms on it is old, and one that ended later counts alone.
+  clock.advance(2_501);
+  latencies.ended(0, 20);
+  assert.equal(latencies.at(0), 20);
+});
