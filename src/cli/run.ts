@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { RpcError } from "../core/index.ts";
+import { checkCommand } from "./check.ts";
 import { endpointsCommand } from "./endpoints.ts";
 import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
@@ -25,6 +26,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     .exitOverride();
   // What a command has to say beside that it ended.
   let code = 0;
+  program.addCommand(checkCommand((said) => void (code = said)));
   program.addCommand(endpointsCommand((said) => void (code = said)));
   program.addCommand(exportCommand()).addCommand(importCommand());
   program.addCommand(simCommand((said) => void (code = said)));
