@@ -33,8 +33,10 @@ class Parser {
     const definitions: DefinitionNode[] = [];
     while (this.#next.kind !== "end") {
       const { text, doc, position } = this.#take("name", "a definition");
-      if (text === "include") includes.push({ position, path: this.#take("text", "a file in quotes").text });
-      else if (text === "cpp_include" || text === "c_include") this.#take("text", "a file in quotes");
+      if (text === "include") {
+        const { text: file, position: at } = this.#take("text", "a file in quotes");
+        includes.push({ path: file, position: at });
+      } else if (text === "cpp_include" || text === "c_include") this.#take("text", "a file in quotes");
       else if (text === "namespace") this.#namespace(namespaces);
       else if (/^\w+_(?:namespace|module|package|prefix)$/.test(text)) this.#advance();
       else definitions.push(this.#definition(text, doc, position));
