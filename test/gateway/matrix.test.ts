@@ -99,3 +99,42 @@ describe("without the contract", () => {
     }));
   }
 });
+
+test("one gateway has servers behind it that speak different wires, each endpoint the one that it says", async () => {
+  const simulation = createSimulation({ seed: 1, link: { latencyMs: 1 } });
+  const spoken = ["grpc", "thrift", "avro", "http-json", "native"];
+  const answered: string[] = [];
+  const main = async (): Promise<void> => {
+    const endpoints = await Promise.all(spoken.map(async (protocol) => {
+      const server = createServerOn(simulation.host(protocol)).implement(Law, {
+        ...lawHandlers({ produced: 0, cancelled: [] }),
+        echo(input) {
+          answered.push(protocol);
+          return input;
+        },
+      });
+      const address = await server.listen({ host: protocol, port: 1 });
+      return endpointAddress({ address, region: "eu", attributes: { protocol } });
+    }));
+    const gateway = createGatewayOn(simulation.host("gateway"), {
+      region: "eu", contracts: [Law], client: { protocol: allWires.map(({ protocol }) => protocol) },
+      discovery: {
+        watch(name, watcher) {
+          watcher.snapshot(name === Law.name ? endpoints : []);
+          return () => undefined;
+        },
+      },
+    });
+    const address = await gateway.listen({ host: "gateway", port: 1 });
+    for (const { name, protocol } of allWires) {
+      const client = createClientOn(simulation.host("client"), Law, { address, protocol });
+      for (let n = 0; n < 20; n++) {
+        assert.deepEqual(await client.echo({ n, text: name }), { n, text: name });
+        assert.equal((await codeOf(client.fail({ how: "declared" }))).reason, "Sold");
+      }
+      client.$.close();
+    }
+  };
+  await simulation.runUntil(main(), 600_000);
+  assert.deepEqual([...new Set(answered)].sort(), [...spoken].sort());
+});
