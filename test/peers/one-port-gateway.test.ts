@@ -99,3 +99,21 @@ test("gRPC in, a server of npm's avsc out", async () => {
     await theirs.stop();
   }
 });
+
+test("a gateway has the paths and the OpenAPI document of its contracts", async () => {
+  const server = createServer().implement(Cities, handlers);
+  const discovery = memoryDiscovery();
+  discovery.register(Cities.name, { address: await server.listen(), region: "eu" });
+  const gateway = createGateway({ region: "eu", discovery, contracts: [Cities], http: { json: { openApi: true } } });
+  try {
+    const base = `http://${await gateway.listen()}`;
+    const document = await (await fetch(`${base}/openapi.json`)).json() as { paths: Record<string, object> };
+    assert.ok(`/${Cities.name}/Search` in document.paths, Object.keys(document.paths).join());
+    const found = await fetch(`${base}/${Cities.name}/Search?prefix=b&limit=3`, { headers: { accept: "text/xml" } });
+    assert.equal(found.headers.get("x-served-by"), "meridian");
+    assert.match(await found.text(), /<name>Berlin<\/name>/);
+  } finally {
+    await gateway.close(0);
+    await server.close(0);
+  }
+});
