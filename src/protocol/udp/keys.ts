@@ -83,7 +83,7 @@ function refusedBytes(error: RpcError): Uint8Array {
 }
 
 /** How long a server may take to give keys, in milliseconds. */
-const timeoutMs = 5_000;
+const timeoutMs = 2_000;
 
 /** Asks `address` for keys. `done` is called once, never synchronously. Returns what gives the attempt up. */
 export function fetchKeys(

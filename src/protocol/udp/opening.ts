@@ -107,7 +107,7 @@ export class Opening extends Alarm {
     const bytes = writer.finish();
     this.#sentMs = nowMs;
     this.#socket?.send(this.#seal?.seal(bytes) ?? bytes, address);
-    runtime.clock.set(this, nowMs + firstRepeatMs * 2 ** Math.min(this.#hellos, 2));
+    runtime.clock.set(this, Math.min(nowMs + firstRepeatMs * 2 ** this.#hellos, this.#startedMs + timeoutMs));
     this.#hellos++;
   }
 
