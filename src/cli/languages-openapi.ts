@@ -1,11 +1,19 @@
-/** OpenAPI and JSON Schema as languages of `meridian export`. */
-import { exportJsonSchema, exportOpenApi } from "../contract/openapi/index.ts";
+/** OpenAPI and JSON Schema as languages of `meridian export`; OpenAPI of `meridian import` too. */
+import { exportJsonSchema, exportOpenApi, importOpenApi } from "../contract/openapi/index.ts";
+import { RpcError } from "../core/index.ts";
+import { readTextIfThere } from "./files.ts";
 import type { Language } from "./languages.ts";
 
 export const openapi: Language = {
   name: "openapi",
-  endings: ["json"],
+  endings: ["json", "yaml", "yml"],
   export: ({ contracts }) => [{ path: "openapi.json", text: print(exportOpenApi(contracts)) }],
+  import([first = "", ...more], { from }) {
+    if (more.length > 0) {
+      throw new RpcError("invalid_argument", `${more.join(", ")}: one document of OpenAPI is read at once`);
+    }
+    return importOpenApi(readTextIfThere(first) ?? "", first, { from, omit: true });
+  },
 };
 
 export const jsonSchema: Language = {

@@ -28,6 +28,11 @@ export class BodyReader {
     return this.#bare?.length ?? this.#envelopes?.heldBytes ?? this.#lines?.heldBytes ?? 0;
   }
 
+  /** Of server-sent events: the bytes that the message now told of came in. */
+  get eventBytes(): number {
+    return this.#lines?.eventBytes ?? 0;
+  }
+
   /**
    * Returns how many of the bytes are of messages and their headers: in base64 fewer than all, but for those that say
    * nothing before others come. Throws an RpcError for what is too large.

@@ -206,8 +206,10 @@ export class HttpStreamCall extends ListedCall implements HttpSink, EnvelopeSink
   envelope(flags: number, bytes: Uint8Array, start: number, end: number): boolean {
     const { dialect, settings } = this.#connection;
     const isBare = this.#framing === "bare";
-    // What events are made of was given back as it came.
-    const cost = this.#framing === "events" ? 0 : end - start + headerBytesOf(this.#framing) - this.#toldBefore;
+    // An event came in more bytes than its data has.
+    const bodyBytes = this.#framing === "events" ? this.#reader?.eventBytes ?? 0
+      : end - start + headerBytesOf(this.#framing);
+    const cost = bodyBytes - this.#toldBefore;
     if (this.#ending !== undefined && !isBare) throw behindEnd();
     if (flags > compressedFlag) {
       const payload = plainPayload(flags, bytes, start, end, this.#compression, settings.maxMessageBytes);

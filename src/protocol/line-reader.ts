@@ -22,6 +22,10 @@ export class LineReader {
   #event = "";
   readonly #data: Gathering;
   #hasData = false;
+  /** Bytes of the body since the last event that was a message: what that event, and what stood before it, came in. */
+  #raw = 0;
+  /** What the message now told of came in; of events. */
+  eventBytes = 0;
 
   constructor(sink: EnvelopeSink, framing: Framing, maxMessageBytes: number, budget: Budget | undefined) {
     this.#sink = sink;
@@ -30,9 +34,9 @@ export class LineReader {
     this.#data = new Gathering(maxMessageBytes, budget);
   }
 
-  /** Bytes kept of a line that has begun and not ended. */
+  /** Bytes kept of a line, or of an event, that has begun and not ended. */
   get heldBytes(): number {
-    return this.#framing === "events" ? 0 : this.#held.length;
+    return this.#framing === "events" ? this.#raw : this.#held.length;
   }
 
   /** Returns how many of the bytes are of messages. Throws `resource_exhausted` for a message above the limit. */
@@ -43,6 +47,7 @@ export class LineReader {
       const found = bytes.indexOf(lineFeed, at);
       if (found < 0 || found >= end) break;
       this.#idle++;
+      this.#raw += found + 1 - at;
       if (this.#held.length === 0) this.#line(bytes, at, found);
       else {
         this.#held.add(bytes, at, found);
@@ -50,9 +55,12 @@ export class LineReader {
       }
       at = found + 1;
     }
-    if (at < end && !this.#stopped) this.#held.add(bytes, at, end);
-    // What an event is made of is taken out of its lines, and counted as nothing that waits.
-    return this.#framing === "events" ? 0 : end - start - this.#idle;
+    if (at < end && !this.#stopped) {
+      this.#held.add(bytes, at, end);
+      this.#raw += end - at;
+      at = end;
+    }
+    return this.#framing === "events" ? at - start : end - start - this.#idle;
   }
 
   /** The last line need not end in a line feed. Events that did not end are none. */
@@ -120,6 +128,8 @@ export class LineReader {
     if (!hasData || flags === undefined) return;
     const kept = allocateBytes(length);
     kept.set(bytes.subarray(0, length));
+    this.eventBytes = this.#raw;
+    this.#raw = 0;
     if (!this.#sink.envelope(flags, kept, 0, length)) this.#stopped = true;
   }
 }

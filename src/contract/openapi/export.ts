@@ -106,7 +106,10 @@ function operation(bound: BoundPath, index: number, writer: SchemaWriter): JsonS
     ...(parameters.length > 0 && { parameters }),
     ...(body !== undefined && { requestBody: body }),
     responses: {
-      200: { description: "The answer.", content: answerOf(bound, writer) },
+      200: {
+        description: "The answer.", content: answerOf(bound, writer),
+        ...(bound.responseBody !== undefined && { "x-body-name": bound.responseBody }),
+      },
       default: {
         description: errors.length === 0 ? "What went wrong."
           : `What went wrong. Declared errors, by the reason of their google.rpc.ErrorInfo: ${errors.join(", ")}.`,

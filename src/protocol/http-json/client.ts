@@ -96,9 +96,20 @@ export function httpJsonCoders(method: MethodInfo, coders: MethodCoders): Method
   const request = kind === "client_stream" || kind === "bidi_stream" ? lineOf(coders.request)
     : requestOf(bound, coders.request);
   const { responseBody } = bound;
-  if (responseBody === undefined) return { ...coders, request };
+  if (responseBody === undefined) return { ...coders, request, response: orEmpty(coders.response, coders.response) };
   const field = memberNamed(bound.method.output.model as Model, responseBody) as FieldModel;
-  return { ...coders, request, response: wrapping(coders.response, jsonNameOf(field)) };
+  return { ...coders, request, response: orEmpty(coders.response, wrapping(coders.response, jsonNameOf(field))) };
+}
+
+const noFields = new TextEncoder().encode("{}");
+
+/** Reads a body of no bytes as a message without fields. */
+function orEmpty(whole: Coder, inner: Coder): Coder {
+  return {
+    ...inner,
+    decode: (bytes, start, end) => start === end ? whole.decode(noFields, 0, noFields.length)
+      : inner.decode(bytes, start, end),
+  };
 }
 
 function lineOf(inner: Coder): Coder {
@@ -161,7 +172,9 @@ function readResponse(head: Head, last: boolean, target: Target): ResponseHead {
   }
   const streams = target.method.kind === "server_stream" || target.method.kind === "bidi_stream";
   const framing = !streams ? "bare" : type === eventsType ? "events" : "marked-lines";
-  const isRead = streams ? type === eventsType || isLines(type) : isJson(type);
+  // Others answer what has nothing to say without a body, by 204 or with no type: a message without fields.
+  const isEmpty = status === 204 || status === 205 || (last && type === "");
+  const isRead = isEmpty || (streams ? type === eventsType || isLines(type) : isJson(type));
   if (!isRead) {
     const wanted = streams ? `${eventsType} or ${linesTypes[0]}` : "application/json";
     return {
