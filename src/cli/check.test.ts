@@ -81,7 +81,8 @@ describe("Thrift on the command line", () => {
     const old = contract("told", "z.uint32()");
     const written = join(folder, "a_v1.thrift");
     assert.deepEqual(await meridian("export", old, "--to", "thrift", "-o", written), { code: 0, out: "", err: "" });
-    assert.match(readFileSync(written, "utf8"), /string find\(1: string prefix, 2: i64 \(meridian\.scalar = "uint32"\) limit\)/);
+    assert.match(readFileSync(written, "utf8"),
+      /string find\(1: string prefix, 2: i64 \(meridian\.scalar = "uint32"\) limit\)/);
     const back = join(folder, "back.ts");
     assert.equal((await meridian("import", written, "-o", back, "--from", "../../../src/contract/index.ts")).code, 0);
     assert.equal((await meridian("check", back, "--against", old)).out, "nothing breaks\n");

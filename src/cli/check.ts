@@ -23,7 +23,8 @@ export function checkCommand(said: (code: number) => void): Command {
     .option("--json", "print the findings as JSON")
     .action(async (contract: string, flags: CheckFlags) => {
       if (flags.against === undefined && flags.write === undefined) {
-        throw new RpcError("invalid_argument", "name what to compare with (--against OLD), or a lock to write (--write LOCK)");
+        throw new RpcError("invalid_argument",
+          "name what to compare with (--against OLD), or a lock to write (--write LOCK)");
       }
       const now = await promisesOf(contract);
       if (flags.against !== undefined) {

@@ -162,7 +162,8 @@ const Everything = service("every.v1.Whole", {
   take: rpc({
     input: z.object({
       unsigned: z.uint64(), nulls: z.array(z.string().nullable()), maybe: z.string().nullable(), when: z.date(),
-      kind: z.enum(["in-progress", "class"]), preset: z.map(z.int32(), z.string()).default(() => new Map([[1, 'a"\n']])),
+      kind: z.enum(["in-progress", "class"]), preset: z.map(z.int32(), z.string()).default(() => new Map([[1,
+        'a"\n']])),
       small: z.number().default(1e-7), text: z.string().default("it's"), json: z.unknown(), tree: Tree,
     }),
     output: Tree, idempotent: "keyed", timeoutMs: 500, description: "Takes */ all.\nTwice.",
@@ -171,7 +172,8 @@ const Everything = service("every.v1.Whole", {
   shape: rpc({
     input: z.object({
       shape: z.discriminatedUnion("kind", [
-        z.object({ kind: z.literal("circle"), radius: z.number() }), z.object({ kind: z.literal("square"), side: z.number() }),
+        z.object({ kind: z.literal("circle"), radius: z.number() }), z.object({ kind: z.literal("square"),
+          side: z.number() }),
       ]),
     }),
     output: z.union([z.string(), z.int64()]),

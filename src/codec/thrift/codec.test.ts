@@ -186,7 +186,9 @@ test("integers of 8 and 16 bits and sets are what a contract says that they are"
       assert.throws(() => bytesOf(narrow, { ...value, small: -32_769 }), /expected i16 at "small"/);
     }
   }
-  assert.equal(hex(compile(thriftBinary, z.object({ a: i16, b: z.array(i16).meta({ thrift: "set" }) })), { a: 258, b: [-2] }),
+  assert.equal(hex(compile(thriftBinary, z.object({ a: i16, b: z.array(i16).meta({ thrift: "set" }) })), { a: 258,
+    b: [-2] }),
     "06000101020e00020600000001fffe00");
-  assert.throws(() => compile(thriftBinary, z.object({ a: z.string().meta({ thrift: "i16" }) })), /the metadata thrift/);
+  assert.throws(() => compile(thriftBinary, z.object({ a: z.string().meta({ thrift: "i16" }) })),
+    /the metadata thrift/);
 });

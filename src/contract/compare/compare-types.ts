@@ -41,7 +41,8 @@ export class TypeComparer {
       this.#variants(old.variants, now.variants, direction, place);
     } else if (old.kind === "named" && now.kind === "named") {
       this.#named(old.type, now.type, direction, place);
-    } else if (old.kind !== now.kind || (old.kind === "wellknown" && now.kind === "wellknown" && old.name !== now.name)) {
+    } else if (old.kind !== now.kind || (old.kind === "wellknown" && now.kind === "wellknown" &&
+      old.name !== now.name)) {
       this.#kinds(old, now, direction, place);
     }
   }
@@ -49,13 +50,15 @@ export class TypeComparer {
   #nullable(old: LockedType, now: LockedType, direction: Direction, place: string, isField: boolean): void {
     const [writer, reader] = direction === "request" ? [old, now] : [now, old];
     if (writer.kind === "nullable" && reader.kind !== "nullable") {
-      for (const wire of ["json", "avro"] as const) this.#say("null-unexpected", wire, place, "it may be null, and might not");
+      for (const wire of ["json", "avro"] as const) this.#say("null-unexpected", wire, place,
+        "it may be null, and might not");
     }
     if ((writer.kind === "nullable") !== (reader.kind === "nullable") && !isField) {
       // Where nothing can be absent, null takes a message of its own.
       for (const wire of ["protobuf", "thrift"] as const) this.#say("type-changed", wire, place, changed(old, now));
     }
-    this.compare(old.kind === "nullable" ? old.of : old, now.kind === "nullable" ? now.of : now, direction, place, isField);
+    this.compare(old.kind === "nullable" ? old.of : old, now.kind === "nullable" ? now.of : now, direction, place,
+      isField);
   }
 
   #scalars(
@@ -72,7 +75,8 @@ export class TypeComparer {
     const written = writer.kind === "named" ? this.#find(writer.type, direction === "request") : undefined;
     const isNumber = reader.kind === "scalar" && reader.scalar === "int32";
     const same: readonly string[] = written?.kind === "enum" && isNumber && reader.thrift === undefined
-      ? ["protobuf", "thrift"] : written?.kind === "enum" && reader.kind === "scalar" && reader.scalar === "string" ? ["json"] : [];
+      ? ["protobuf", "thrift"] : written?.kind === "enum" && reader.kind === "scalar" && reader.scalar === "string"
+        ? ["json"] : [];
     for (const wire of wires) if (!same.includes(wire)) this.#say("type-changed", wire, place, changed(old, now));
   }
 
@@ -102,7 +106,8 @@ export class TypeComparer {
       this.#enums(old, now, direction, place);
     } else if (old.kind === "union" && now.kind === "union") {
       if (old.discriminator !== now.discriminator) {
-        this.#say("type-changed", "json", place, `its discriminator was ${old.discriminator}, and is ${now.discriminator}`);
+        this.#say("type-changed", "json", place,
+          `its discriminator was ${old.discriminator}, and is ${now.discriminator}`);
       }
       this.#variants(old.variants, now.variants, direction, place);
     }
@@ -124,7 +129,8 @@ export class TypeComparer {
           this.#say("field-reused", wire, at, `${field.number} was its number, and is that of ${numbered.name}`);
         }
       } else if (named === undefined && numbered !== undefined && numbered.jsonName !== field.jsonName) {
-        this.#say("field-name", "json", at, `${field.number} was called ${field.jsonName}, and is ${numbered.jsonName}`);
+        this.#say("field-name", "json", at,
+          `${field.number} was called ${field.jsonName}, and is ${numbered.jsonName}`);
       } else if (named !== undefined && named.jsonName !== field.jsonName) {
         this.#say("field-name", "json", at, `it was called ${field.jsonName}, and is ${named.jsonName}`);
       }

@@ -18,11 +18,13 @@ const input = (type: z.ZodType): AnyContract => contract({ input: object({ x: ty
 const output = (type: z.ZodType): AnyContract => contract({ output: object({ x: type }, "Out") });
 const fields = (shape: Record<string, z.ZodType>): AnyContract => contract({ input: object(shape, "In") });
 const answers = (shape: Record<string, z.ZodType>): AnyContract => contract({ output: object(shape, "Out") });
-const wrong = (data: z.ZodType, more: object = {}): AnyContract => contract({ errors: { Wrong: { code: "aborted", data, ...more } } });
+const wrong = (data: z.ZodType, more: object = {}): AnyContract => contract({ errors: { Wrong: { code: "aborted",
+  data, ...more } } });
 const kinds = (names: readonly [string, ...string[]], numbers: Record<string, number>) =>
   z.enum(names).meta({ id: "K", numbers });
 const shape = (...tags: readonly [string, ...string[]]) => z.discriminatedUnion("is",
-  tags.map((tag, i) => field(i + 1, z.object({ is: z.literal(tag) }).meta({ id: `V${tag}` }))) as never).meta({ id: "U" });
+  tags.map((tag, i) => field(i + 1, z.object({ is: z.literal(tag) }).meta({ id: `V${tag}` }))) as never).meta({
+    id: "U" });
 const s = z.string();
 const old = contract();
 
@@ -38,13 +40,15 @@ const m = "a.S/m";
 const cases: readonly Case[] = [
   { rule: "service-removed", breaks: [old, service("a.Other", {})], on: ["all a.S"], holds: [service("a.S", {}), old] },
   { rule: "method-removed", breaks: [old, contract({}, "n")], on: [`all ${m}`], holds: [service("a.S", {}), old] },
-  { rule: "method-kind", breaks: [old, contract({ kind: "server_stream" })], on: [`all ${m}`], holds: [old, contract({ description: "x" })] },
+  { rule: "method-kind", breaks: [old, contract({ kind: "server_stream" })], on: [`all ${m}`], holds: [old,
+    contract({ description: "x" })] },
   {
     rule: "method-wire-name", breaks: [old, contract({ wireName: "Em" })], on: [`protobuf ${m}`],
     holds: [old, contract({ wireName: "M" })],
   },
   {
-    rule: "method-idempotency", breaks: [contract({ idempotent: true }), contract({ idempotent: "keyed" })], on: [`all ${m}`],
+    rule: "method-idempotency", breaks: [contract({ idempotent: true }), contract({ idempotent: "keyed" })],
+      on: [`all ${m}`],
     holds: [contract({ idempotent: "keyed" }), contract({ idempotent: true })],
   },
   {
@@ -90,7 +94,8 @@ const cases: readonly Case[] = [
     holds: [fields({}), fields({ x: s.default("a"), y: s.optional() })],
   },
   {
-    rule: "field-required", breaks: [answers({ x: s }), answers({})], on: [`json ${m}, output.x`, `avro ${m}, output.x`],
+    rule: "field-required", breaks: [answers({ x: s }), answers({})], on: [`json ${m}, output.x`,
+      `avro ${m}, output.x`],
     holds: [answers({}), answers({ x: s })],
   },
   {
@@ -103,22 +108,26 @@ const cases: readonly Case[] = [
   },
   {
     rule: "type-changed", breaks: [input(z.int32()), input(s)],
-    on: ["protobuf", "json", "thrift", "avro"].map((wire) => `${wire} ${m}, input.x`), holds: [input(z.int32()), input(z.int32())],
+    on: ["protobuf", "json", "thrift", "avro"].map((wire) => `${wire} ${m}, input.x`), holds: [input(z.int32()),
+      input(z.int32())],
   },
   {
-    rule: "type-changed", breaks: [input(z.int32()), input(z.int64())], on: [`json ${m}, input.x`, `thrift ${m}, input.x`],
+    rule: "type-changed", breaks: [input(z.int32()), input(z.int64())], on: [`json ${m}, input.x`,
+      `thrift ${m}, input.x`],
     holds: [input(s), input(s.min(1))],
   },
   {
     rule: "type-changed", breaks: [output(z.int32()), output(z.int64())],
-    on: ["protobuf", "json", "thrift", "avro"].map((wire) => `${wire} ${m}, output.x`), holds: [output(s), output(s.max(9))],
+    on: ["protobuf", "json", "thrift", "avro"].map((wire) => `${wire} ${m}, output.x`), holds: [output(s),
+      output(s.max(9))],
   },
   {
     rule: "type-changed", breaks: [input(z.int32()), input(scalar("sint32"))], on: [`protobuf ${m}, input.x`],
     holds: [input(z.int32()), input(z.int32().max(5))],
   },
   {
-    rule: "type-changed", breaks: [input(z.int32()), input(z.int32().meta({ thrift: "i16" }))], on: [`thrift ${m}, input.x`],
+    rule: "type-changed", breaks: [input(z.int32()), input(z.int32().meta({ thrift: "i16" }))],
+      on: [`thrift ${m}, input.x`],
     holds: [input(z.array(s)), input(z.array(s).max(3))],
   },
   {
@@ -192,7 +201,8 @@ test("a type that holds itself is compared to its end, each change once for each
 });
 
 test("a lock says what its contract says", () => {
-  const before = [contract({ input: object({ a: s, b: object({ c: kinds(["A"], { A: 3 }) }, "Inner") }, "In"), safe: true })];
+  const before = [contract({ input: object({ a: s, b: object({ c: kinds(["A"], { A: 3 }) }, "Inner") }, "In"),
+    safe: true })];
   const lock = readLock(JSON.stringify(lockContracts(before)), "x.lock");
   assert.deepEqual(compareLocks(lock, lockContracts(before)), []);
   assert.deepEqual(compareLocks(lock, lockContracts([old])), compareContracts(before, [old]));

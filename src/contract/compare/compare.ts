@@ -45,7 +45,8 @@ function compareMethods(old: LockedMethod, now: LockedMethod, place: string, typ
   if (old.wireName !== now.wireName) {
     say("method-wire-name", "protobuf", place, `it was called ${old.wireName}, and is ${now.wireName}`);
   }
-  const isWeaker = old.idempotent === true ? now.idempotent !== true : old.idempotent === "keyed" && now.idempotent === false;
+  const isWeaker = old.idempotent === true ? now.idempotent !== true : old.idempotent === "keyed" &&
+    now.idempotent === false;
   if (isWeaker) say("method-idempotency", "all", place, `idempotent was ${old.idempotent}, and is ${now.idempotent}`);
   if (old.safe && !now.safe) say("method-safe", "http", place, "it was safe, and is not");
   if (old.oneway !== now.oneway) {
@@ -73,6 +74,7 @@ function compareErrors(old: LockedMethod, now: LockedMethod, place: string, type
   }
   for (const name of Object.keys(now.errors)) {
     if (name in old.errors) continue;
-    for (const wire of ["thrift", "avro"] as const) say("error-added", wire, `${place}, errors.${name}`, "the error is new");
+    for (const wire of ["thrift", "avro"] as const) say("error-added", wire, `${place}, errors.${name}`,
+      "the error is new");
   }
 }

@@ -77,7 +77,8 @@ export function readLock(text: string, path: string): Lock {
   const lock = read as Partial<Lock> | null;
   const isLock = typeof lock === "object" && lock !== null && lock.meridianLock === 1 &&
     typeof lock.contracts === "object" && typeof lock.types === "object";
-  if (!isLock) throw new RpcError("invalid_argument", `${path} is no lock of this version; write it with meridian check --write`);
+  if (!isLock) throw new RpcError("invalid_argument",
+    `${path} is no lock of this version; write it with meridian check --write`);
   return lock as Lock;
 }
 
@@ -145,7 +146,8 @@ class Locker {
       return { kind: "union", name, discriminator: model.discriminator, variants };
     }
     const aliases = model.aliases === undefined ? {} : { aliases: model.aliases };
-    if (model.kind === "struct") return { kind: "struct", name, ...aliases, fields: model.fields.map((one) => this.#field(one)) };
+    if (model.kind === "struct") return { kind: "struct", name, ...aliases,
+      fields: model.fields.map((one) => this.#field(one)) };
     const values = model.values.map((value) => ({ name: value.name, number: value.number }));
     return {
       kind: "enum", name, ...aliases, open: model.open === true, values,
@@ -153,7 +155,8 @@ class Locker {
     };
   }
 
-  #field(field: Pick<FieldModel, "name" | "number" | "model" | "presence" | "jsonName" | "protoName" | "aliases">): LockedField {
+  #field(field: Pick<FieldModel,
+    "name" | "number" | "model" | "presence" | "jsonName" | "protoName" | "aliases">): LockedField {
     const { name, number, presence, aliases, protoName } = field;
     const usual = protoName === undefined ? name : lowerCamel(protoName);
     return {

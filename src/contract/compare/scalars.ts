@@ -42,7 +42,8 @@ function each(kinds: readonly ScalarKind[], readers: readonly ScalarKind[]): Rea
 }
 
 export function readsScalar(writer: Scalar, reader: Scalar): Reads {
-  const reads = (table: Readers): boolean => writer.scalar === reader.scalar || table[writer.scalar]?.includes(reader.scalar) === true;
+  const reads = (table: Readers): boolean => writer.scalar === reader.scalar ||
+    table[writer.scalar]?.includes(reader.scalar) === true;
   return {
     protobuf: reads(protobuf), json: reads(json), thrift: reads(thrift) && writer.thrift === reader.thrift,
     avro: reads(avro),

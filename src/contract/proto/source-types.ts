@@ -29,7 +29,7 @@ const wellKnownStructs: Readonly<Record<string, string>> = {
 export function printModel(model: Model, names: SourceNames): string {
   switch (model.kind) {
     case "scalar": return printScalar(model, names);
-    case "list": return `z.array(${printModel(model.of, names)})${model.thrift === undefined ? "" : printThrift(model.thrift)}`;
+    case "list": return `z.array(${printModel(model.of, names)})${printThrift(model.thrift)}`;
     case "map": {
       const factory = model.as === "Map" ? "z.map" : "z.record";
       return `${factory}(${printModel(model.key, names)}, ${printModel(model.value, names)})`;
@@ -52,14 +52,14 @@ export function printModel(model: Model, names: SourceNames): string {
 
 function printScalar({ scalar: kind, finite, thrift }: ScalarModel, names: SourceNames): string {
   const zod = zodScalars[kind];
-  if (zod !== undefined) return thrift === undefined ? zod : `${zod}${printThrift(thrift)}`;
+  if (zod !== undefined) return `${zod}${printThrift(thrift)}`;
   if (finite === true) return kind === "float" ? "z.float32()" : "z.number()";
   names.use(kind === "bytes" ? "bytes" : "scalar");
   return kind === "bytes" ? "bytes()" : `scalar("${kind}")`;
 }
 
-function printThrift(type: string): string {
-  return `.meta({ thrift: ${JSON.stringify(type)} })`;
+function printThrift(type: string | undefined): string {
+  return type === undefined ? "" : `.meta({ thrift: ${JSON.stringify(type)} })`;
 }
 
 function printWellKnown({ name, of }: WellKnownModel, names: SourceNames): string {
@@ -119,7 +119,8 @@ export function printUnion(model: UnionModel, names: SourceNames): string {
     previous = variant.number;
     return `  ${text},\n`;
   }).join("");
-  const kind = model.discriminator === undefined ? "union([" : `discriminatedUnion(${JSON.stringify(model.discriminator)}, [`;
+  const kind = model.discriminator === undefined ? "union(["
+    : `discriminatedUnion(${JSON.stringify(model.discriminator)}, [`;
   return `${head}z.${kind}\n${lines}]).meta({ id: ${JSON.stringify(model.name)} });`;
 }
 

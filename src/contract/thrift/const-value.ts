@@ -50,7 +50,8 @@ function numbered(node: ConstNode, model: EnumModel): unknown {
   if (node.kind !== "int") return mismatch(node, `a value of ${model.name}`);
   const number = Number(node.value);
   const found = model.values.find((value) => value.number === number)?.name;
-  if (found === undefined && model.open !== true) return refuseAt(node.position, `${model.name} has no value ${number}`);
+  if (found === undefined && model.open !== true) return refuseAt(node.position,
+    `${model.name} has no value ${number}`);
   return found ?? number;
 }
 
@@ -111,7 +112,8 @@ function structValue(node: ConstNode, model: StructModel, program: Program, name
   return value;
 }
 
-function caseOf(fields: readonly FieldModel[], name: string): { field: string; name: string; model: Model } | undefined {
+function caseOf(fields: readonly FieldModel[], name: string): {
+  field: string; name: string; model: Model } | undefined {
   for (const { name: field, model } of fields) {
     const found = model.kind === "oneof" ? model.variants.find((one) => one.name === name) : undefined;
     if (found !== undefined) return { field, name, model: found.model };

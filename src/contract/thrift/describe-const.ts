@@ -15,7 +15,8 @@ export function thriftConst(value: unknown, model: Model, path: string): string 
       return `[${value.map((item) => thriftConst(item, model.of, path)).join(", ")}]`;
     case "map": {
       if (typeof value !== "object" || value === null) return refuse(path, value);
-      const entries: readonly (readonly [unknown, unknown])[] = value instanceof Map ? [...value] : Object.entries(value)
+      const entries: readonly (readonly [unknown, unknown])[] = value instanceof Map ? [...value]
+        : Object.entries(value)
         .map(([key, part]) => [keyOf(key, model.key), part]);
       return `{${entries.map(([key, part]) =>
         `${thriftConst(key, model.key, path)}: ${thriftConst(part, model.value, path)}`).join(", ")}}`;
@@ -31,7 +32,8 @@ export function thriftConst(value: unknown, model: Model, path: string): string 
       return `{${entries.join(", ")}}`;
     }
     case "unknown": return quoted(JSON.stringify(value));
-    case "wellknown": return model.of === undefined ? quoted(JSON.stringify(value)) : scalarConst(value, model.of, path);
+    case "wellknown": return model.of === undefined ? quoted(JSON.stringify(value)) : scalarConst(value, model.of,
+      path);
     case "nullable": return value === null ? refuse(path, value) : thriftConst(value, model.of, path);
     case "union": case "oneof": return refuse(path, value);
     default: return model satisfies never;

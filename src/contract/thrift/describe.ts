@@ -45,7 +45,7 @@ export class ThriftWriter {
   /** Full names of services, which no type may have. */
   readonly #services: ReadonlySet<string>;
 
-  constructor(services: readonly string[]) {
+  constructor(services: Iterable<string>) {
     this.#services = new Set(services);
   }
 
@@ -72,15 +72,18 @@ export class ThriftWriter {
   #method(method: AnyMethod, home: string): string {
     const { name, kind, oneway, safe, idempotent, timeoutMs, criticality, description } = method;
     const where = (part: string): Place => ({ home, path: `${method.path}, ${part}` });
-    if (kind !== "unary") throw refuse(method.path, `it is ${kind}: Thrift has no streams; make it unary, or leave it out`);
-    if (thriftWords.has(name)) throw refuse(method.path, `${name} is a word of Thrift or of its languages; rename the method`);
+    if (kind !== "unary") throw refuse(method.path,
+      `it is ${kind}: Thrift has no streams; make it unary, or leave it out`);
+    if (thriftWords.has(name)) throw refuse(method.path,
+      `${name} is a word of Thrift or of its languages; rename the method`);
     const usual = method.service.slice(method.service.lastIndexOf(".") + 1);
     const prefix = pascalCase(usual) + pascalCase(name);
     const notes = new Map<string, string>();
     const args = this.#args(requireModel(method.input), `${prefix}Input`, where("input"), notes);
     const output = requireModel(method.output);
     const returns = this.#returns(output, `${prefix}Output`, where("output"), notes);
-    if (oneway === true && returns !== "void") throw refuse(method.path, "a one-way method has the output z.object({})");
+    if (oneway === true && returns !== "void") throw refuse(method.path,
+      "a one-way method has the output z.object({})");
     if (safe) notes.set("safe", "true");
     else if (idempotent !== false) notes.set("idempotent", String(idempotent));
     if (timeoutMs !== undefined) notes.set("timeoutMs", String(timeoutMs));
@@ -250,7 +253,8 @@ export class ThriftWriter {
     });
     const { name } = packageOf(model.name, place.home);
     return block(`union ${name}`, lines,
-      new Map([["union", "true"], ...(discriminator === undefined ? [] : [["discriminator", discriminator] as const])]));
+      new Map([["union", "true"], ...(discriminator === undefined ? [] : [["discriminator",
+        discriminator] as const])]));
   }
 
   /** A struct without the discriminator, for which its number in the union stands. */
@@ -262,12 +266,14 @@ export class ThriftWriter {
     return this.#define(name, { ...model, name }, "struct", place, (inside) => block(
       `struct ${packageOf(name, place.home).name}`,
       this.#fields(model.fields.filter((one) => one !== field), inside),
-      new Map([["literal", JSON.stringify([field.number, discriminator, tags])], ["name", packageOf(model.name, "").name]])));
+      new Map([["literal", JSON.stringify([field.number, discriminator, tags])], ["name", packageOf(model.name,
+        "").name]])));
   }
 }
 
 function block(head: string, lines: readonly string[], notes: ReadonlyMap<string, string>): string {
-  return lines.length === 0 ? `${head} {}${annotations(notes)}\n` : `${head} {\n${lines.join("")}}${annotations(notes)}\n`;
+  return lines.length === 0 ? `${head} {}${annotations(notes)}\n`
+    : `${head} {\n${lines.join("")}}${annotations(notes)}\n`;
 }
 
 function sayEnum(model: EnumModel, place: Place): string {
@@ -278,7 +284,8 @@ function sayEnum(model: EnumModel, place: Place): string {
     taken.add(identifier);
     return `  ${identifier} = ${number}${annotations(new Map(identifier === name ? [] : [["name", name]]))},\n`;
   });
-  return block(`enum ${packageOf(model.name, place.home).name}`, lines, new Map(model.open === true ? [["open", "true"]] : []));
+  return block(`enum ${packageOf(model.name, place.home).name}`, lines, new Map(model.open === true ? [["open",
+    "true"]] : []));
 }
 
 function scalarType({ scalar, finite, thrift }: ScalarModel, wrapped?: string): string {

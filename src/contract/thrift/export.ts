@@ -18,7 +18,8 @@ export interface ExportedThrift {
 
 /**
  * The `.thrift` files of contracts: one for each package, those included first. What Thrift has no word for (unsigned
- * integers, codes of errors, safety) is in annotations `meridian.…`, which its compiler passes over and an import reads.
+ * integers, codes of errors, safety) is in annotations `meridian.…`, which its compiler passes over and an import
+ * reads.
  *
  * Throws `invalid_argument` naming the method and the path of what cannot be said: streams, names that are words of
  * Thrift, field numbers above 32,767, packages that need each other.

@@ -14,8 +14,10 @@ function imported(text: string, others: Readonly<Record<string, string>> = {}): 
 }
 
 const refused: readonly (readonly [what: string, text: string, complaint: RegExp])[] = [
-  ["a field without a number", "struct A {\n  i32 a\n}", /^a\.thrift:2:3: a of A has no number; Thrift would count down from -1/],
-  ["a negative number", "struct A { -3: i32 a }", /^a\.thrift:1:12: a of A has the number -3; those of contracts go from 1/],
+  ["a field without a number", "struct A {\n  i32 a\n}",
+    /^a\.thrift:2:3: a of A has no number; Thrift would count down from -1/],
+  ["a negative number", "struct A { -3: i32 a }",
+    /^a\.thrift:1:12: a of A has the number -3; those of contracts go from 1/],
   ["the number 0", "struct A { 0: i32 a }", /number 0/],
   ["a number beyond 16 bits", "struct A { 40000: i32 a }", /^a\.thrift:1:12: 40000 is not from -32768 to 32767/],
   ["a number of Protobuf's", "struct A { 19000: i32 a }", /19000 to 19999 are Protobuf's own/],
@@ -27,7 +29,8 @@ const refused: readonly (readonly [what: string, text: string, complaint: RegExp
   ["keys that are structs", "struct K {} struct A { 1: map<K, i32> a }", /^a\.thrift:1:31: keys of maps are/],
   ["keys that are doubles", "struct A { 1: map<double, i32> a }", /keys of maps/],
   ["a type that is not there", "struct A { 1: B a }", /^a\.thrift:1:15: there is no type B/],
-  ["a type that is not there in an include", 'include "b.thrift"\nstruct A { 1: b.C a }', /^a\.thrift:2:15: there is no type b\.C/],
+  ["a type that is not there in an include", 'include "b.thrift"\nstruct A { 1: b.C a }',
+    /^a\.thrift:2:15: there is no type b\.C/],
   ["a typedef of itself", "typedef A B\ntypedef B A\nstruct C { 1: A a }", /the typedef \w is itself/],
   ["a constant of itself", "const i32 A = B\nconst i32 B = A", /the constant \w is itself/],
   ["a service that extends itself", "service A extends B {} service B extends A {}", /extends itself/],
@@ -41,13 +44,17 @@ const refused: readonly (readonly [what: string, text: string, complaint: RegExp
   ["a default that is no value", "enum E { A }\nstruct B { 1: E a = 7 }", /^a\.thrift:2:21: E has no value 7/],
   ["a default of an unknown field", "struct A { 1: i32 a } struct B { 1: A a = {'b': 1} }", /A has no field b/],
   ["an integer beyond 64 bits", "const i64 A = 9223372036854775808", /does not fit 64 bits/],
-  ["a one-way call with an answer", "service S { oneway i32 f() }", /^a\.thrift:1:24: f is one-way, and gives nothing back/],
-  ["a one-way call that throws", "exception E {} service S { oneway void f() throws (1: E e) }", /nobody would be told/],
-  ["what is thrown and no exception", "struct E {} service S { void f() throws (1: E e) }", /f throws what is no exception/],
+  ["a one-way call with an answer", "service S { oneway i32 f() }",
+    /^a\.thrift:1:24: f is one-way, and gives nothing back/],
+  ["a one-way call that throws", "exception E {} service S { oneway void f() throws (1: E e) }",
+    /nobody would be told/],
+  ["what is thrown and no exception", "struct E {} service S { void f() throws (1: E e) }",
+    /f throws what is no exception/],
   ["a method that every client has", "service S { void close() }", /^a\.thrift:1:18: a method cannot be named close/],
   ["methods that differ by case", "service S { void get() void Get() }", /differ only by case/],
   ["senum", 'senum S { "a" }', /senum is gone/],
-  ["no definition", "strukt A {}", /^a\.thrift:1:1: expected a definition \(struct, enum, service, …\), found "strukt"/],
+  ["no definition", "strukt A {}",
+    /^a\.thrift:1:1: expected a definition \(struct, enum, service, …\), found "strukt"/],
   ["a missing brace", "struct A { 1: i32 a", /^a\.thrift:1:20: expected a type, found the end of the file/],
   ["no word", "struct A { 1: i32 § }", /^a\.thrift:1:19: "§" is no word of Thrift/],
   ["a comment that does not end", "struct A {} /* a", /^a\.thrift:1:13: a comment or a text that has no end/],
@@ -94,7 +101,8 @@ service S { async void f(), }
 
   test("services of services of other files stand by themselves", () => {
     const { text } = imported('include "lib/b.thrift"\nnamespace * home\nservice S extends b.T { void s() }', {
-      "lib/b.thrift": 'include "c.thrift"\nnamespace * away\nservice T extends c.U { b.X t() }\nstruct X {}'.replace("b.X", "X"),
+      "lib/b.thrift": 'include "c.thrift"\nnamespace * away\nservice T extends c.U { b.X t() }\nstruct X {}'.replace(
+        "b.X", "X"),
       "c.thrift": "service U { void u() }",
     });
     assert.match(text, /export const UMethods = \{\n {2}u: /);
@@ -104,8 +112,10 @@ service S { async void f(), }
   });
 
   test("never end but in a module or a refusal, whatever stands in a file", () => {
-    const words = ["struct", "union", "enum", "service", "exception", "const", "typedef", "include", "A", "B", "{", "}", "(", ")",
-      "<", ">", ",", ":", "=", "1", "-2", '"x"', "i32", "map", "list", "set", "void", "oneway", "throws", "optional", "[", "]", "0x1", "1.5"];
+    const words = ["struct", "union", "enum", "service", "exception", "const", "typedef", "include", "A", "B", "{",
+      "}", "(", ")",
+      "<", ">", ",", ":", "=", "1", "-2", '"x"', "i32", "map", "list", "set", "void", "oneway", "throws", "optional",
+        "[", "]", "0x1", "1.5"];
     fc.assert(fc.property(fc.oneof(fc.string({ unit: "binary", maxLength: 200 }),
       fc.array(fc.constantFrom(...words), { maxLength: 60 }).map((parts) => parts.join(" "))), (text) => {
       try {

@@ -1,4 +1,6 @@
-/** `parseThrift` reads a `.thrift` file: the grammar of Thrift 0.25 and the older forms that its compiler still takes. */
+/**
+ * `parseThrift` reads a `.thrift` file: the grammar of Thrift 0.25 and the older forms that its compiler still takes.
+ */
 import type {
   Annotations, ConstNode, DefinitionNode, EnumNode, FieldNode, FunctionNode, ServiceNode, StructNode, ThriftFile,
   TypeNode,
@@ -17,12 +19,14 @@ export function parseThrift(source: string, path: string): ThriftFile {
   return new Parser(tokensOf(source, path), path).file();
 }
 
+type Tokens = readonly Token[];
+
 class Parser {
-  readonly #tokens: readonly Token[];
+  readonly #tokens: Tokens;
   readonly #path: string;
   #at = 0;
 
-  constructor(tokens: readonly Token[], path: string) {
+  constructor(tokens: Tokens, path: string) {
     this.#tokens = tokens;
     this.#path = path;
   }
@@ -70,7 +74,8 @@ class Parser {
         return { kind: "const", name: name.text, doc, position: name.position, type, value: this.#const(0) };
       }
       case "senum": return refuseAt(position, "senum is gone from Thrift; make it an enum");
-      default: return refuseAt(position, `expected a definition (struct, enum, service, …), found ${JSON.stringify(word)}`);
+      default: return refuseAt(position,
+        `expected a definition (struct, enum, service, …), found ${JSON.stringify(word)}`);
     }
   }
 
@@ -295,7 +300,8 @@ class Parser {
 
   #name(wanted: string): Token {
     const token = this.#take("name", wanted);
-    if (/[.-]/.test(token.text)) refuseAt(token.position, `${JSON.stringify(token.text)} is no name: letters, digits and _`);
+    if (/[.-]/.test(token.text)) refuseAt(token.position,
+      `${JSON.stringify(token.text)} is no name: letters, digits and _`);
     return token;
   }
 

@@ -93,7 +93,8 @@ export function readContracts(programs: readonly Program[]): ThriftContracts {
     if (node.doc !== undefined) comments.set(name, node.doc);
     if (node.kind !== "enum") continue;
     for (const value of node.values) {
-      if (value.doc !== undefined) comments.set(`${name}.${value.annotations.get("meridian.name") ?? value.name}`, value.doc);
+      if (value.doc !== undefined) comments.set(`${name}.${value.annotations.get("meridian.name") ?? value.name}`,
+        value.doc);
     }
   }
   return { services, types: [...models.keys()], consts, expressions, comments, notes };
@@ -156,8 +157,10 @@ class ServiceReader {
     const safe = annotations.get("meridian.safe") === "true";
     const idempotent = annotations.get("meridian.idempotent");
     const output = this.#output(node, program);
-    if (node.oneway && node.returns !== undefined) refuseAt(position, `${name} is one-way, and gives nothing back: void`);
-    if (node.oneway && node.throws.length > 0) refuseAt(position, `${name} is one-way: nobody would be told of what it throws`);
+    if (node.oneway && node.returns !== undefined) refuseAt(position,
+      `${name} is one-way, and gives nothing back: void`);
+    if (node.oneway && node.throws.length > 0) refuseAt(position,
+      `${name} is one-way: nobody would be told of what it throws`);
     for (const key of annotations.keys()) {
       if (key.startsWith("meridian.")) continue;
       const { path, line, column } = position;
@@ -177,16 +180,19 @@ class ServiceReader {
     const named = annotations.get("meridian.input");
     if (annotations.has("meridian.bare")) {
       const [only] = args;
-      if (only === undefined || args.length > 1) refuseAt(position, `${node.name} is bare, with ${args.length} arguments`);
+      if (only === undefined || args.length > 1) refuseAt(position,
+        `${node.name} is bare, with ${args.length} arguments`);
       const model = this.types.type(only.type, program);
-      return { input: only.annotations.has("meridian.nullable") ? { kind: "nullable", of: model } : model, inputName: undefined };
+      return { input: only.annotations.has("meridian.nullable") ? { kind: "nullable", of: model } : model,
+        inputName: undefined };
     }
     if (named !== undefined && lookUp(program, named) !== undefined) {
       return { input: this.types.type(nameNode(named, position), program), inputName: undefined };
     }
     const owner = { kind: "struct", name: `${service.name}.${node.name}`, annotations } as const;
     const fields = this.types.fields(args, program, owner);
-    const input: StructModel = { kind: "struct", name: pascalCase(service.name) + pascalCase(node.name) + "Input", fields };
+    const input: StructModel = { kind: "struct", name: pascalCase(service.name) + pascalCase(node.name) + "Input",
+      fields };
     return { input, inputName: named };
   }
 
@@ -210,7 +216,8 @@ class ServiceReader {
       }
       const reason = reasonOf(node, definition.name, names);
       const code = node.annotations.get("meridian.code");
-      if (code !== undefined && !codeNames.has(code)) refuseAt(node.position, `meridian.code is ${code}, which is no code`);
+      if (code !== undefined && !codeNames.has(code)) refuseAt(node.position,
+        `meridian.code is ${code}, which is no code`);
       const bare = definition.annotations.has("meridian.bare") ? definition.fields[0] : undefined;
       const model = bare === undefined ? this.types.struct(definition, found.program)
         : this.types.type(bare.type, found.program);
@@ -224,12 +231,14 @@ function reasonOf(node: FieldNode, exception: string, taken: Set<string>): strin
   const given = node.annotations.get("meridian.reason");
   const wanted = given ?? (/^[A-Za-z]/.test(exception) ? exception : pascalCase(node.name));
   const name = taken.has(wanted) ? pascalCase(node.name) : wanted;
-  if (taken.has(name) || !/^[A-Za-z]/.test(name)) refuseAt(node.position, `an error cannot be named ${name} here; rename it`);
+  if (taken.has(name) || !/^[A-Za-z]/.test(name)) refuseAt(node.position,
+    `an error cannot be named ${name} here; rename it`);
   taken.add(name);
   return name;
 }
 
-function nameNode(name: string, position: Position): { kind: "name"; name: string; annotations: Map<string, string>; position: Position } {
+function nameNode(name: string, position: Position): { kind: "name"; name: string; annotations: Map<string,
+  string>; position: Position } {
   return { kind: "name", name, annotations: new Map(), position };
 }
 

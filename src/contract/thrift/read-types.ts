@@ -96,7 +96,8 @@ export class TypeReader {
     const isKey = key.kind === "enum" ||
       key.kind === "scalar" && !["bytes", "float", "double", "timestamp"].includes(key.scalar);
     if (!isKey) {
-      return refuseAt(node.key.position, "keys of maps are strings, integers, booleans and enums here; use a list of structs");
+      return refuseAt(node.key.position,
+        "keys of maps are strings, integers, booleans and enums here; use a list of structs");
     }
     const isText = key.kind === "scalar" && key.scalar === "string";
     const as = node.annotations.get("meridian.as") ?? (isText ? "object" : "Map");
@@ -135,7 +136,8 @@ export class TypeReader {
     const { annotations } = node;
     this.#leaveOut(annotations, node.position);
     const of = annotations.get("meridian.variantOf");
-    if (of !== undefined) return this.type({ kind: "name", name: of, annotations: new Map(), position: node.position }, program);
+    if (of !== undefined) return this.type({ kind: "name", name: of, annotations: new Map(),
+      position: node.position }, program);
     if (annotations.has("meridian.nullable")) {
       const [only] = node.fields;
       if (only === undefined) refuseAt(node.position, `${node.name} is nullable of nothing`);
@@ -186,7 +188,8 @@ export class TypeReader {
         if (node.value !== undefined) refuseAt(node.position, `${name}: one of several has no default`);
         let variants = oneofs.get(oneof);
         if (variants === undefined) oneofs.set(oneof, variants = []);
-        if (variants.some((one) => one.name === name)) refuseAt(node.position, `${owner.name} has two fields named ${name}`);
+        if (variants.some((one) => one.name === name)) refuseAt(node.position,
+          `${owner.name} has two fields named ${name}`);
         variants.push({ name, number, model, description });
         continue;
       }

@@ -7,7 +7,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import fc from "fast-check";
 import * as z from "zod";
 import { Cities } from "../../../examples/main-job/contract.ts";
-import { type AnyContract, bytes, field, type Model, oneof, openEnum, rpc, scalar, service, wellKnown } from "../index.ts";
+import { type AnyContract, bytes, field, type Model, oneof, openEnum, rpc, scalar, service,
+  wellKnown } from "../index.ts";
 import { readModule } from "../proto/index.ts";
 import { sameModel } from "../proto/same-model.ts";
 import { exportThrift, importThrift } from "./index.ts";
@@ -39,10 +40,12 @@ function assertSame(one: AnyContract, other: AnyContract | undefined, text: stri
     const twin = other?.methods[name];
     const facts = ({ wireName, idempotent, safe, oneway, timeoutMs, criticality, errorIds, errorCodes, description }:
     AnyContract["methods"][string]) =>
-      ({ wireName, idempotent, safe, oneway, timeoutMs, criticality, errorIds: { ...errorIds }, errorCodes, description });
+      ({ wireName, idempotent, safe, oneway, timeoutMs, criticality, errorIds: { ...errorIds }, errorCodes,
+        description });
     assert.deepEqual(twin === undefined ? undefined : facts(twin), facts(method), text);
     const parts = [["input", method.input, twin?.input], ["output", method.output, twin?.output],
-      ...Object.keys(method.errors).map((error) => [error, method.errors[error], twin?.errors[error]] as const)] as const;
+      ...Object.keys(method.errors).map((error) => [error, method.errors[error],
+        twin?.errors[error]] as const)] as const;
     for (const [part, mine, theirs] of parts) {
       const [a, b] = [mine?.model as Model, theirs?.model as Model];
       assert.equal(show(b), show(a), `${name} ${part}\n${text}`);
@@ -92,12 +95,16 @@ const Everything = z.object({
   byNumber: z.map(z.int32(), z.string()), byKind: z.map(Kind, z.array(z.uint64())), maybe: z.string().optional(),
   nullable: z.string().nullable(), both: z.string().nullable().optional(), nulls: z.array(z.int32().nullable()),
   preset: z.int32().default(7), far: field(300, z.string()), class: z.string(), "odd name": z.string(),
-  words: z.array(z.string()).default(() => ["a", 'b"\n']), counts: z.record(z.string(), z.int64()).default(() => ({ a: 1n })),
+  words: z.array(z.string()).default(() => ["a", 'b"\n']), counts: z.record(z.string(),
+    z.int64()).default(() => ({ a: 1n })),
   table: z.map(z.int32(), z.string()).default(() => new Map([[1, "x"]])), yes: z.boolean().default(true),
-  half: z.number().default(0.5), tiny: z.number().default(1e-9), huge: z.number().default(1e300), none: z.number().default(-0),
-  late: z.date().default(() => new Date(5)), most: z.uint64().default(2n ** 64n - 1n), ascii: bytes().default(() => Uint8Array.of(65, 66)),
+  half: z.number().default(0.5), tiny: z.number().default(1e-9), huge: z.number().default(1e300),
+    none: z.number().default(-0),
+  late: z.date().default(() => new Date(5)), most: z.uint64().default(2n ** 64n - 1n),
+    ascii: bytes().default(() => Uint8Array.of(65, 66)),
   picked: Kind.default("class"), leaf: Tree.default(() => ({ value: 1, forest: [] })),
-  anything: z.unknown(), json: wellKnown.struct(), wrapped: wellKnown.wrapped(z.string()), lasting: wellKnown.duration(),
+  anything: z.unknown(), json: wellKnown.struct(), wrapped: wellKnown.wrapped(z.string()),
+    lasting: wellKnown.duration(),
   way: oneof({ card: field(400, z.string()), cash: field(401, z.int32()) }), tree: Tree,
 }).meta({ id: "Everything" });
 
@@ -147,11 +154,13 @@ describe("contracts to .thrift and back", () => {
     const only = (input: z.ZodType, output: z.ZodType = z.object({})) => service("a.B", { c: rpc({ input, output }) });
     const cases: readonly (readonly [AnyContract, RegExp])[] = [
       [Cities, /geo\.v1\.Cities\/\w+: it is \w+_stream: Thrift has no streams/],
-      [service("a.B", { delete: rpc({ input: z.object({}), output: z.object({}) }) }), /a\.B\/delete: delete is a word/],
+      [service("a.B", { delete: rpc({ input: z.object({}), output: z.object({}) }) }),
+        /a\.B\/delete: delete is a word/],
       [only(z.object({ far: field(40_000, z.string()) })), /a\.B\/c, input\.far: it has the number 40000; .* 32767/],
       [only(z.object({ a: z.number().default(Infinity) })), /a\.B\/c, input\.a: the default Infinity has no constant/],
       [only(z.object({ a: z.object({}).meta({ id: "class" }) })), /a type cannot be named class/],
-      [only(z.object({ a: z.object({ x: z.string() }).meta({ id: "T" }), b: z.object({ y: z.int32() }).meta({ id: "T" }) })),
+      [only(z.object({ a: z.object({ x: z.string() }).meta({ id: "T" }),
+        b: z.object({ y: z.int32() }).meta({ id: "T" }) })),
         /two different types named T/],
       [only(z.object({ a: z.object({}).meta({ id: "B" }) })), /the type B has the name of a service/],
       [service("a.B", { c: rpc({ input: z.object({}), output: z.string(), oneway: true }) }), /one-way/],
@@ -188,7 +197,8 @@ function shaped(type: z.ZodType, presence: number): z.ZodType {
 }
 
 function randomContracts(): fc.Arbitrary<AnyContract> {
-  return fc.array(fc.tuple(randomTypes(), randomTypes(), fc.option(randomTypes()), fc.boolean()), { minLength: 1, maxLength: 4 })
+  return fc.array(fc.tuple(randomTypes(), randomTypes(), fc.option(randomTypes()), fc.boolean()), { minLength: 1,
+    maxLength: 4 })
     .map((methods) => service("some.v2.Random", Object.fromEntries(methods.map(([input, output, error, safe], i) => [
       `do_${letters[i]}`, rpc({ input, output, safe, ...(error === null ? {} : { errors: { Wrong: error } }) }),
     ]))) as AnyContract);

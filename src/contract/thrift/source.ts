@@ -133,7 +133,8 @@ function printInput({ input, inputName }: ThriftMethod, names: Names): string {
   if (input.kind !== "struct" || names.constants.has(input)) return printModel(input, names);
   const named = inputName === undefined ? "" : `.meta({ id: ${JSON.stringify(inputName)} })`;
   const text = printObject(input, names);
-  const flat = text.replace(/^z\.object\(\{\n/, "z.object({ ").replace(/,\n\}\)$/, " })").replaceAll(/,\n {2}(?=\S)/g, ", ")
+  const flat = text.replace(/^z\.object\(\{\n/, "z.object({ ").replace(/,\n\}\)$/, " })").replaceAll(/,\n {2}(?=\S)/g,
+    ", ")
     .replaceAll(/\{ {3}/g, "{ ");
   return `${flat.includes("\n") || flat.length > 90 ? text : flat}${named}`;
 }

@@ -41,7 +41,8 @@ const escapes: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", '
 /** Splits a file into its words; the last is its end. Throws for what is no word of Thrift. */
 export function tokensOf(source: string, path: string): readonly Token[] {
   if (source.length > maxThriftChars) {
-    throw new RpcError("invalid_argument", `${path} has ${source.length} characters; at most ${maxThriftChars} are read`);
+    throw new RpcError("invalid_argument",
+      `${path} has ${source.length} characters; at most ${maxThriftChars} are read`);
   }
   const tokens: Token[] = [];
   let [at, line, lineStart] = [0, 1, 0];

@@ -48,6 +48,7 @@ export function asInThrift(model: Model, { thrift }: ZodMeta, place: Place): Mod
   }
   // Whoever wraps a type hands its metadata on: `.optional()` is no list itself.
   return model.kind === "list" || model.kind === "scalar"
-    ? refuse(place.path, `the metadata thrift: ${JSON.stringify(thrift)}`, 'use "set" of z.array(), "i8" or "i16" of z.int32()')
+    ? refuse(place.path, `the metadata thrift: ${JSON.stringify(thrift)}`,
+      'use "set" of z.array(), "i8" or "i16" of z.int32()')
     : model;
 }
