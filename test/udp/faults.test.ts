@@ -103,4 +103,25 @@ describe("UDP in all weathers", () => {
       assert.equal(told.size, 40);
     }
   });
+
+  test("one-way calls that are only sent wait for room, are sent again when lost, and all run", async () => {
+    const simulation = createSimulation({ seed: 1, link: { latencyMs: 5, lossRate: 0.1 } });
+    const told: number[] = [];
+    const server = createServerOn(simulation.host("server"), { udp: true }).implement(Notes, {
+      tell: ({ n }) => {
+        told.push(n);
+        return {};
+      },
+      ask: (input) => input, slow: () => ({}), large: () => ({ text: "" }), keyed: () => ({ key: "" }),
+    });
+    await simulation.runUntil((async () => {
+      const address = await server.listen({ host: "server", port: 7 });
+      const client = createClientOn(simulation.host("client"), Notes, { address, protocol: udp() });
+      for (let n = 0; n < 200; n++) await client.tell({ n });
+      assert.ok(told.length < 200, "the last were sent, and are not there yet");
+      client.$.close();
+    })(), 600_000);
+    await simulation.run(simulation.nowMs + 20_000);
+    assert.deepEqual(told.sort((a, b) => a - b), Array.from({ length: 200 }, (_, n) => n));
+  });
 });

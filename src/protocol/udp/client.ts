@@ -150,10 +150,6 @@ export class UdpConnection implements Connection, OpenCallOwner, ParcelOwner {
     const answer = call.wait();
     this.#queue.push(parcel);
     this.#pump();
-    if (parcel.isOneway && !this.#settings.acknowledgeOneway && parcel.state !== "over") {
-      parcel.isDetached = true;
-      call.succeed(undefined);
-    }
     return answer;
   }
 
@@ -189,6 +185,10 @@ export class UdpConnection implements Connection, OpenCallOwner, ParcelOwner {
     parcel.transmissions++;
     parcel.silent++;
     this.#send(writer);
+    // Over for its caller once it has left, and not before: who sends faster than the path bears has to wait.
+    if (!parcel.isOneway || this.#settings.acknowledgeOneway || parcel.isDetached) return;
+    parcel.isDetached = true;
+    call.succeed(undefined);
   }
 
   #begin(type: number): Writer {
