@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 import { readSnippets, root, runnable } from "./snippets.ts";
 
 const documents = [
-  "docs/simulator.md", "docs/avro.md", "docs/thrift.md", "docs/websocket.md", "docs/json-rpc.md", "docs/zeromq.md",
+  "docs/simulator.md", "docs/avro.md", "docs/thrift.md", "docs/websocket.md", "docs/json-rpc.md", "docs/udp.md", "docs/zeromq.md",
   "docs/http.md", "docs/overload.md", "docs/idempotency.md", "docs/caching.md", "docs/discovery.md",
   "docs/discovery-views.md", "docs/failure-detection.md", "docs/resilience.md",
   "docs/check.md", "docs/thrift-idl.md", "docs/leadership.md", "docs/distributed-calls.md",
@@ -16,7 +16,7 @@ const documents = [
 
 /** Where names come from that a fragment uses and does not import. */
 const known: ReadonlyMap<string, string> = new Map([
-  ...["connect", "createClient", "createServer", "grpc", "grpcWeb", "native", "tls"].map((name) =>
+  ...["connect", "createClient", "createServer", "grpc", "grpcWeb", "native", "tls", "udp"].map((name) =>
     [name, `import { ${name} } from "meridian-rpc";`] as const),
   ...["consul", "dns", "etcd", "kubernetes", "redis", "zookeeper"].map((engine) =>
     [`${engine}Discovery`, `import { ${engine}Discovery } from "meridian-rpc/discovery/${engine}";`] as const),
