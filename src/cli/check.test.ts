@@ -51,7 +51,7 @@ describe("meridian check", () => {
     for (const against of [lock, old]) {
       const { code, out, err } = await meridian("check", now, "--against", against);
       assert.deepEqual([code, err], [1, ""]);
-      assert.match(out, /^a\.v1\.Search\/find, input\.limit: its type was int32, and is string \[avro, type-changed\]\n {2}\S/m);
+      assert.match(out, /^a\.v1\.Search\/find, input\.limit: its type was int32, and is string \[avro, type-changed\]$/m);
     }
     const { code, out } = await meridian("check", now, "--against", lock, "--json");
     assert.equal(code, 1);
@@ -94,7 +94,7 @@ describe("Thrift on the command line", () => {
     writeFileSync(join(folder, "common/base.thrift"), "struct Base { 1: i32 id }\n");
     writeFileSync(join(folder, "main.thrift"), 'include "base.thrift"\nservice S { base.Base get(1: i32 id) }\n');
     const { out } = await meridian("import", join(folder, "main.thrift"), "-I", join(folder, "common"));
-    assert.match(out, /^export const S = service\("S", \{\n {2}get: rpc\(\{ input: z\.object\(\{ id: z\.int32\(\) \}\), output: Base \}\)/m);
+    assert.match(out, /^export const S = service\("S", \{\n {2}get: rpc\(\{ input: .*, output: Base \}\)/m);
     const { code, err } = await meridian("import", join(folder, "main.thrift"));
     assert.equal(code, 1);
     assert.match(err, /^meridian: .*main\.thrift:1:9: there is no file base\.thrift to include\n$/);

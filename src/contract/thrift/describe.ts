@@ -233,7 +233,8 @@ export class ThriftWriter {
     if (identifier !== name) notes.set("name", name);
     const value = presence === "default" && defaultValue !== undefined
       ? ` = ${thriftConst(defaultValue(), model, inside.path)}` : "";
-    return `${comment(description, "  ")}  ${number}: ${requiredness}${this.#type(model, inside)} ${identifier}${value}` +
+    const type = this.#type(model, inside);
+    return `${comment(description, "  ")}  ${number}: ${requiredness}${type} ${identifier}${value}` +
       `${annotations(notes)},\n`;
   }
 

@@ -159,7 +159,8 @@ export class TypeReader {
     const full = namespace === this.#home || namespace === "" ? own : `${namespace}.${own}`;
     const twin = this.#names.get(full);
     if (twin !== undefined) {
-      refuseAt(position, `${full} is defined at ${twin.path}:${twin.line}:${twin.column} too; give one another namespace`);
+      const { path, line, column } = twin;
+      refuseAt(position, `${full} is defined at ${path}:${line}:${column} too; give one another namespace`);
     }
     this.#names.set(full, position);
     return full;
@@ -226,11 +227,13 @@ export class TypeReader {
   /** Thrift's own numbers are 16 bits wide; contracts number from 1. */
   number({ id, name, position }: FieldNode, owner: string, taken: Map<number, string>): number {
     if (id === undefined) {
-      refuseAt(position, `${name} of ${owner} has no number; Thrift would count down from -1: write one, from 1 to 32767`);
+      refuseAt(position,
+        `${name} of ${owner} has no number; Thrift would count down from -1: write one, from 1 to 32767`);
     }
     if (id < 1) refuseAt(position, `${name} of ${owner} has the number ${id}; those of contracts go from 1 to 32767`);
     if (id >= 19_000 && id <= 19_999) {
-      refuseAt(position, `${name} of ${owner} has the number ${id}; 19000 to 19999 are Protobuf's own, and no contract's`);
+      refuseAt(position,
+        `${name} of ${owner} has the number ${id}; 19000 to 19999 are Protobuf's own, and no contract's`);
     }
     const twin = taken.get(id);
     if (twin !== undefined) refuseAt(position, `${name} of ${owner} has the number ${id} of ${twin}`);

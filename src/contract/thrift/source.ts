@@ -106,10 +106,11 @@ function printServices(own: ReadonlyMap<ThriftService, string>, taken: Set<strin
 
 function printMethod(method: ThriftMethod, names: Names): string {
   const { name, wireName, oneway, idempotent, safe, timeoutMs, criticality, errors, description } = method;
+  const isVoid = method.output.kind === "struct" && method.output.name === "";
   const members = [
     ...(wireName === undefined ? [] : [`wireName: ${JSON.stringify(wireName)}`]),
     `input: ${printInput(method, names)}`,
-    `output: ${method.output.kind === "struct" && method.output.name === "" ? "z.object({})" : printModel(method.output, names)}`,
+    `output: ${isVoid ? "z.object({})" : printModel(method.output, names)}`,
     ...(errors.length === 0 ? [] : [printErrors(errors, names)]),
     ...(oneway ? ["oneway: true"] : []),
     ...(safe ? ["safe: true"] : idempotent === false ? [] : [`idempotent: ${JSON.stringify(idempotent)}`]),
