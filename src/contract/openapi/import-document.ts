@@ -130,7 +130,7 @@ export class OpenApiText {
     for (; keys.length > 0; keys.pop()) {
       const path = keys.map((key) => (/^\d+$/.test(key) && !this.#yaml?.hasIn(keys) ? Number(key) : key));
       const node = this.#yaml.getIn(path, true);
-      if (isNode(node) && node.range != null) return this.#lines.linePos(node.range[0]).line;
+      if (isNode(node) && Array.isArray(node.range)) return this.#lines.linePos(node.range[0]).line;
     }
     return undefined;
   }

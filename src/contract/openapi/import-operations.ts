@@ -224,7 +224,7 @@ interface Answer {
 function answerOf(place: Place, operation: Json, type: string): Answer {
   const { text, pointer } = place;
   const responses = objectOf(operation["responses"]);
-  const codes = Object.keys(responses).filter((code) => /^2/.test(code)).toSorted();
+  const codes = Object.keys(responses).filter((code) => code.startsWith("2")).toSorted();
   const code = codes.find((one) => one !== "204") ?? codes[0] ?? (responses["default"] === undefined ? undefined
     : "default");
   const nothing: Answer = { model: struct(`${type}Output`, []), isStream: false, field: undefined };

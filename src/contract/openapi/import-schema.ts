@@ -83,7 +83,7 @@ export class SchemaReader {
     const values = Object.hasOwn(schema, "const") ? [schema["const"]] : listOf(schema["enum"]);
     const wanted = values.filter((value) => value !== null);
     if (wanted.length > 0 && wanted.every((value) => typeof value === "string")) {
-      return this.#enum(schema, wanted as string[], pointer, name);
+      return this.#enum(schema, wanted, pointer, name);
     }
     if (wanted.length > 0) this.#text.note(pointer, "lists values that are no texts: any of their type is taken");
     const [type, ...more] = types;

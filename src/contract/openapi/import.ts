@@ -104,7 +104,7 @@ function basePath(document: OpenApiText): string {
   const [first, ...more] = listOf(document.root["servers"]).map(objectOf);
   if (first === undefined) return "";
   const url = String(first["url"]).replaceAll(/\{([^{}]*)\}/g, (_whole, name: string) =>
-    String(objectOf(objectOf(first["variables"])[name])["default"] ?? ""));
+    textOf(objectOf(objectOf(first["variables"])[name])["default"]) ?? "");
   if (more.length > 0) document.note("#/servers", `are several: paths are those of the first, ${url}`);
   return url.replace(/^[a-z]+:\/\/[^/]*/i, "").replace(/\/+$/, "");
 }
