@@ -74,7 +74,7 @@ export function javaAvroPath(): string | undefined {
 /** Why a test that needs it cannot run: what `skip` takes. */
 export function lackingNewer(name: "pypi" | "goThrift" | "javaAvro"): string | false {
   const peer = { pypi, goThrift, javaAvro }[name];
-  return madeFolder(peer) === undefined && `not installed: ${peer.name} (node test/peers/newer.ts)`;
+  return madeFolder(peer) === undefined && `not installed: ${peer.name}`;
 }
 
 function madeFolder({ folder }: Peer): string | undefined {
