@@ -10,7 +10,7 @@ type Options = Omit<Parameters<typeof rpc>[0], "input" | "output"> & { input?: z
 
 function contract(options: Options = {}, name = "m"): AnyContract {
   const { input = z.object({}), output = z.object({}), ...rest } = options;
-  return service("a.S", { [name]: rpc({ input, output, ...rest } as Parameters<typeof rpc>[0]) });
+  return service("a.S", { [name]: rpc({ input, output, ...rest }) });
 }
 
 const object = (shape: Record<string, z.ZodType>, id = "T") => z.object(shape).meta({ id });

@@ -1,5 +1,5 @@
 /** `printContracts` writes the contracts of `.proto` files as the TypeScript module that a person would keep. */
-import type { EnumModel, Model, StructModel } from "../model.ts";
+import type { Model } from "../model.ts";
 import { pascalCase, uniqueName } from "../names.ts";
 import type { ProtoFacts } from "./facts.ts";
 import type { ProtoContracts, ProtoMethod, ProtoService } from "./read-contracts.ts";

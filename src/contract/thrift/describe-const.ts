@@ -76,8 +76,8 @@ function quoted(text: string): string {
 }
 
 function refuse(path: string, value: unknown): never {
-  const shown = typeof value === "object" ? JSON.stringify(value, (_, part: unknown) =>
-    (typeof part === "bigint" ? String(part) : part)) : String(value);
+  const shown: string | undefined = typeof value === "number" ? String(value)
+    : JSON.stringify(value, (_, part: unknown) => (typeof part === "bigint" ? String(part) : part));
   throw new RpcError("invalid_argument",
-    `${path}: the default ${String(shown).slice(0, 80)} has no constant in Thrift; make the field optional`);
+    `${path}: the default ${shown?.slice(0, 80) ?? "of this type"} has no constant in Thrift; make the field optional`);
 }
