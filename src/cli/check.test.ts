@@ -51,7 +51,7 @@ describe("meridian check", () => {
     for (const against of [lock, old]) {
       const { code, out, err } = await meridian("check", now, "--against", against);
       assert.deepEqual([code, err], [1, ""]);
-      assert.match(out, /^a\.v1\.Search\/find, input\.limit: its type was int32, and is string \[avro, type-changed\]$/m);
+      assert.match(out, /^a\.v1\.Search\/find, input\.limit: its type was int32, and .* \[avro, type-changed\]$/m);
     }
     const { code, out } = await meridian("check", now, "--against", lock, "--json");
     assert.equal(code, 1);
