@@ -6,7 +6,8 @@ export const publicSubpaths: readonly string[] = [
   ".", "./core", "./contract", "./server", "./client", "./gateway", "./codec",
   "./balance", "./region", "./health", "./resilience", "./overload", "./replay", "./cache",
   "./distributed", "./leadership", "./sim", "./discovery", "./registry", "./telemetry",
-  "./contract/proto", "./contract/avro", "./contract/thrift", "./contract/compare", "./http", "./protocol", "./web",
+  "./contract/proto", "./contract/avro", "./contract/thrift", "./contract/openapi", "./contract/compare",
+  "./http", "./protocol", "./web",
   "./runtime/node", "./runtime/sim", "./runtime/web", "./testing",
   ...["consul", "dns", "etcd", "kubernetes", "redis", "zookeeper"].map((engine) => `./discovery/${engine}`),
 ];
