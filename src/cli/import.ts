@@ -28,7 +28,7 @@ export function importCommand(): Command {
       const language = languageOf(first);
       const stranger = files.find((file) => languageOf(file) !== language);
       if (stranger !== undefined) {
-        throw new RpcError("invalid_argument", `${first} and ${stranger} are of different languages; import each alone`);
+        throw new RpcError("invalid_argument", `${first} and ${stranger} differ in language: import each alone`);
       }
       const folders = flags.protoPath.length > 0 ? flags.protoPath : [dirname(first)];
       const { text, notes } = await language.import(files, { folders, from: flags.from });

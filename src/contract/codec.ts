@@ -22,7 +22,7 @@ export interface Codec {
 }
 
 /**
- * What a value is to a call: its request, an answer to it, or the data of a declared error. Thrift's answers are structs
+ * What a value is to a call: its request, an answer to it, or a declared error's data. Thrift's answers are structs
  * around the value, and its requests structs of arguments.
  */
 export type CodecRole = "request" | "response" | "error";

@@ -85,7 +85,7 @@ for (const who of ["server", "callers", "all"] as const) {
           const outcome = await play({ seed, load, stallMs, who, deadlineMs: 60_000 });
           const said = JSON.stringify({ stallMs, seed, outcome });
           assert.equal(outcome.shed, 0, said);
-          // A server that is silent for five seconds loses its connection: what was on it is not turned away by anybody.
+          // A server that is silent for five seconds loses its connection: nobody turned away what was on it.
           if (stallMs < 5_000) assert.deepEqual(outcome.codes, {}, said);
           assert.equal(outcome.codes["resource_exhausted"], undefined, said);
         }
