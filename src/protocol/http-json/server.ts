@@ -105,8 +105,8 @@ function claims(request: Head, { table, leavesUnknown }: HttpJsonServerOptions):
   // Connect's clients name their protocol; others of a post in its types are told from them by what they would read.
   const isConnect = method === "POST" &&
     (type === "application/json" || type === "application/proto" || type === "application/msgpack");
-  return !isConnect || (fields["connect-protocol-version"] === undefined &&
-    names(fields["accept"], [...offers, ...streamOffers]));
+  if (!isConnect) return offers.includes(type) || type === linesTypes[0] || type === linesTypes[1];
+  return fields["connect-protocol-version"] === undefined && names(fields["accept"], [...offers, ...streamOffers]);
 }
 
 /** Whether a path begins as a declared one does: then it is this dialect that says that it is not there. */
