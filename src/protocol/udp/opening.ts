@@ -7,7 +7,7 @@ import { Writer } from "../../wire/writer.ts";
 import { cookieBytes } from "./cookie.ts";
 import { fetchKeys, type Granted } from "./keys.ts";
 import {
-  headBytes, idOf, leastHelloBytes, PacketNumbers, PacketType, readHead, tagBytes, writeHead,
+  headBytes, idOf, leastHelloBytes, PacketNumbers, PacketType, readHead, tagBytes, version, writeHead,
 } from "./packet.ts";
 import { Seal } from "./seal.ts";
 
@@ -124,7 +124,9 @@ export class Opening extends Alarm {
     if (this.#state === "over" || head === undefined || head.id !== this.#id) return;
     try {
       if (head.type === PacketType.versions) {
-        const [least, most] = bytes.subarray(headBytes);
+        const [least = 0, most = 0] = bytes.subarray(headBytes);
+        // It answers what we never said: a hello that was damaged on its way.
+        if (least <= version && version <= most) return;
         return this.#fail(expected("failed_precondition", `the server speaks versions ${least} to ${most} of ` +
           "Meridian's UDP, this side 1", { neverStarted: true, phase: "connect", retryable: false }));
       }
