@@ -57,6 +57,8 @@ export class Backup {
   async #run(): Promise<void> {
     const { runtime, settings } = this.#parts;
     const client = createClientOn(runtime, Replication, {
+      // A backup that was cut off is none until it follows again: no connection that hangs may keep it from the next.
+      connectTimeoutMs: 1_000, reconnectMaxMs: 500,
       // Whom to call is the election's affair, and so is what to do when it does not answer.
       ...settings.client, address: this.#leader.address, retry: false, outliers: false, slowStart: false,
     });

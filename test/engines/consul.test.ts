@@ -284,7 +284,7 @@ describe("Consul that fails", { skip }, () => {
   test("entries come back after a restart, and after a loss of all data, without a gap", { timeout }, async () => {
     const own = await startConsul();
     try {
-      await using known = discoveryAt(own.address, { settleMs: 10_000, ttlMs: 1_000 });
+      await using known = discoveryAt(own.address, { settleMs: 60_000, ttlMs: 1_000 });
       await using fresh = discoveryAt(own.address, { settleMs: 0 });
       const heard = new Heard(known, "wiped.v1.Web");
       await known.register("wiped.v1.Web", { address: "10.0.0.1:7001" }).registered;
