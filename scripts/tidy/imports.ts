@@ -4,7 +4,7 @@ import { type Finding, type Import, importsOf, isProduct, type SourceFile } from
 
 const policies = ["balance", "region", "health", "resilience", "overload", "replay", "cache"];
 const below = [
-  "core", "contract", "wire", "http", "codec", "protocol", "discovery", "telemetry",
+  "core", "contract", "wire", "http", "codec", "protocol", "discovery", "telemetry", "security",
   ...policies,
 ];
 
@@ -31,6 +31,11 @@ export const table: Readonly<Record<string, readonly string[] | "anything">> = {
   gateway: [...below, "client", "server"],
   // A service of Meridian's own, made of clients and servers; nothing below them may depend on it.
   registry: [...below, "client", "server", "gateway"],
+  // Who calls, and what it may: data and pure decisions; servers and gateways take them in.
+  security: ["core", "contract", "wire", "http"],
+  // What operators see and change, and the file that they write: over everything that they speak of.
+  admin: [...below, "client", "server", "gateway", "registry"],
+  config: [...below, "admin", "client", "server", "gateway", "registry"],
   // Calls over many servers are made of clients; who leads is decided in an engine.
   distributed: [...below, "client", "server"],
   leadership: [...below, "client", "server"],
@@ -45,7 +50,7 @@ export const table: Readonly<Record<string, readonly string[] | "anything">> = {
   testing: ["core", "contract", "wire", "http", "leadership", "replay", "cache", "runtime/sim"],
   cli: "anything",
   // The web page knows the framework only through the admin API.
-  dashboard: ["core"],
+  dashboard: ["core", "contract", "admin", "web"],
 };
 
 /** The package's own front doors fill in the default runtime; nothing else names it. */

@@ -6,6 +6,7 @@ export const publicSubpaths: readonly string[] = [
   ".", "./core", "./contract", "./server", "./client", "./gateway", "./codec",
   "./balance", "./region", "./health", "./resilience", "./overload", "./replay", "./cache",
   "./distributed", "./leadership", "./sim", "./discovery", "./registry", "./telemetry",
+  "./admin", "./config", "./security",
   "./contract/proto", "./contract/avro", "./contract/thrift", "./contract/openapi", "./contract/compare",
   "./http", "./protocol", "./web",
   "./runtime/node", "./runtime/sim", "./runtime/web", "./testing",
