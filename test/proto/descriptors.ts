@@ -25,6 +25,9 @@ function hasSystemProtoc(): boolean {
   }
 }
 
+/** What a machine's own protoc may lack: descriptor.proto, which annotations of google/api extend. */
+const include = join(dirname(program), "include");
+
 /** Writes files into a folder of their own, which `use` gets; those of google are among them. */
 export function inFolder<T>(files: ReadonlyMap<string, string>, use: (folder: string) => T): T {
   const folder = mkdtempSync(join(tmpdir(), "meridian-proto-"));
@@ -47,7 +50,8 @@ export function compiled(
   return inFolder(files, (folder) => {
     const [command = "", ...args] = compiler?.command ?? [];
     const out = join(folder, "set.binpb");
-    execFileSync(command, [...args, `--proto_path=${folder}`, `--descriptor_set_out=${out}`, path], { stdio: "pipe" });
+    const folders = [`--proto_path=${folder}`, `--proto_path=${include}`];
+    execFileSync(command, [...args, ...folders, `--descriptor_set_out=${out}`, path], { stdio: "pipe" });
     const { file: [file] } = fromBinary(FileDescriptorSetSchema, readFileSync(out));
     return normalized(file) as Record<string, unknown>;
   });
@@ -76,6 +80,8 @@ export function normalized(value: unknown): unknown {
   const plain: Record<string, unknown> = {};
   const { oneofDecl } = value as { oneofDecl?: { name: string }[] };
   for (const [key, member] of Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    // Extensions of options, such as google.api.http, are fields that protobuf-es keeps as bytes.
+    if (key === "$unknown") plain[key] = (member as UnknownField[]).map(({ no, data }) => [no, [...data]]);
     if (key.startsWith("$") || key === "sourceCodeInfo" || member === undefined) continue;
     const made = normalized(member);
     if (Array.isArray(made) && made.length === 0) continue;
@@ -88,6 +94,11 @@ export function normalized(value: unknown): unknown {
     }
   }
   return plain;
+}
+
+interface UnknownField {
+  readonly no: number;
+  readonly data: Uint8Array;
 }
 
 const sorted: ReadonlySet<string> = new Set([

@@ -21,12 +21,14 @@ import { compiledSet, normalized } from "./descriptors.ts";
 import { Editions } from "./corpus/editions.ts";
 import { Greeter } from "./corpus/helloworld.ts";
 import { Legacy } from "./corpus/legacy.ts";
+import { Shelf } from "./corpus/paths.ts";
 import { ServerReflection } from "./corpus/reflection.ts";
 import { Everything, Torture } from "./corpus/torture.ts";
 
 const cases: readonly (readonly [file: string, contract: AnyContract])[] = [
   ["helloworld.proto", Greeter], ["legacy.proto", Legacy], ["reflection.proto", ServerReflection],
   ["editions.proto", Editions], ["torture.proto", Torture],
+  ["paths.proto", Shelf],
 ];
 
 interface Kind<K extends DescMethod["methodKind"]> {
@@ -48,6 +50,8 @@ function assertSame(one: AnyContract, other: AnyContract): void {
   Object.values(one.methods).forEach((method, i) => {
     assert.ok(sameModel(method.input.model as Model, others[i]?.input.model as Model), `${method.path} input`);
     assert.ok(sameModel(method.output.model as Model, others[i]?.output.model as Model), `${method.path} output`);
+    assert.deepEqual(others[i]?.http, method.http);
+    assert.equal(others[i]?.safe, method.safe);
   });
 }
 

@@ -1,5 +1,6 @@
 /** The paths of a method, checked against its types: what servers route by and clients call. */
 import { RpcError } from "../../core/error.ts";
+import type { CallKind } from "../../core/method.ts";
 import type { AnyMethod } from "../method.ts";
 import type { Model } from "../model.ts";
 import { findField, type FoundField, memberNamed, membersOf } from "./fields.ts";
@@ -20,7 +21,8 @@ const made = new WeakMap<AnyMethod, readonly BoundPath[]>();
 /** The paths that a method declares. Throws `invalid_argument` naming the method, the template and the field. */
 export function declaredPaths(method: AnyMethod): readonly BoundPath[] {
   let found = made.get(method);
-  if (found === undefined) made.set(method, found = (method.http ?? []).map((binding) => bind(method, binding, true)));
+  if (found === undefined) made.set(method, found = (method.http ?? []).map((binding): BoundPath => (
+    { ...binding, method, fields: checkPath(method, binding), isDeclared: true })));
   return found;
 }
 
@@ -37,7 +39,18 @@ export function standardPaths(method: AnyMethod): readonly BoundPath[] {
   });
 }
 
-function bind(method: AnyMethod, binding: HttpBinding, isDeclared: boolean): BoundPath {
+/** What of a method its paths are checked against. */
+export interface PathOwner {
+  /** As errors name it. */
+  readonly path: string;
+  readonly kind: CallKind;
+  readonly safe?: boolean | undefined;
+  readonly input: { readonly model: Model | undefined; readonly modelError?: Error | undefined };
+  readonly output: { readonly model: Model | undefined };
+}
+
+/** The fields of a binding's variables. Throws `invalid_argument` naming the method, the template and the field. */
+export function checkPath(method: PathOwner, binding: HttpBinding): readonly FoundField[] {
   const { verb, path, template, body, responseBody } = binding;
   const refuse = (why: string): RpcError =>
     new RpcError("invalid_argument", `${method.path}: http ${verb} ${path}: ${why}`);
@@ -69,7 +82,7 @@ function bind(method: AnyMethod, binding: HttpBinding, isDeclared: boolean): Bou
       throw refuse(missing("responseBody", responseBody, output));
     }
   }
-  return { ...binding, method, fields, isDeclared };
+  return fields;
 }
 
 function variableField(input: Model, path: readonly string[], refuse: (why: string) => RpcError): FoundField {

@@ -1,5 +1,5 @@
 /** The fields of a request by the names that paths and queries have for them. */
-import { lowerCamel } from "../proto/names.ts";
+import { lowerCamel, protoFieldName } from "../proto/names.ts";
 import type { FieldModel, Model, OneofVariantModel } from "../model.ts";
 
 /** What a text in a path or a query becomes in JSON. */
@@ -34,7 +34,7 @@ export function membersOf(model: Model): readonly AnyField[] | undefined {
 export function memberNamed(model: Model, name: string): AnyField | undefined {
   const members = membersOf(model);
   return members?.find((one) => one.name === name) ??
-    members?.find((one) => one.protoName === name || jsonNameOf(one) === name);
+    members?.find((one) => jsonNameOf(one) === name || protoFieldName(one.name, one.protoName) === name);
 }
 
 /** Finds a field by its path; undefined if a part of it is not there. */

@@ -107,6 +107,11 @@ function variable(text: string, at: number, parsing: Parsing): number {
   return close + 1;
 }
 
+/** The template's text with other names for its fields. */
+export function renameFields(text: string, rename: (field: readonly string[]) => readonly string[]): string {
+  return text.replaceAll(/(?<=\{)[A-Za-z_][A-Za-z0-9_.]*/g, (field) => rename(field.split(".")).join("."));
+}
+
 function endOf(text: string, from: number): number {
   let at = from;
   while (at < text.length && text[at] !== "/" && text[at] !== ":" && text[at] !== "{") at++;

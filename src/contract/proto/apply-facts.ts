@@ -78,8 +78,13 @@ function applyToService(service: ServiceDescriptor, all: ProtoFacts): ServiceDes
   const facts = own(all.services, service.name);
   if (facts === undefined) return service;
   const method = (service.method ?? []).map((one) => (
-    { ...one, options: merged(one.options, own(facts.methods, one.name), "method") }));
+    { ...one, options: withoutUnknown(merged(one.options, own(facts.methods, one.name), "method")) }));
   return { ...service, method: some(method), options: merged(service.options, facts.options, "service") };
+}
+
+/** That nothing is known of repeats is what the absence of the option says. */
+function withoutUnknown(options: Options | undefined): Options | undefined {
+  return options?.["idempotencyLevel"] === 0 ? { ...options, idempotencyLevel: undefined } : options;
 }
 
 function factsFor(all: ProtoFacts, name: string, known: Set<string>): TypeFacts {

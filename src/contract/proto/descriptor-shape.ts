@@ -56,9 +56,19 @@ const message: Record<number, FieldShape> = {
   9: ["reservedRange", range, true], 10: ["reservedName", "text", true],
 };
 message[3] = ["nestedType", message, true];
+const httpRule: Record<number, FieldShape> = {
+  1: ["selector", "text"], 2: ["get", "text"], 3: ["put", "text"], 4: ["post", "text"], 5: ["delete", "text"],
+  6: ["patch", "text"], 7: ["body", "text"], 8: ["custom", { 1: ["kind", "text"], 2: ["path", "text"] }],
+  12: ["responseBody", "text"],
+};
+httpRule[11] = ["additionalBindings", httpRule, true];
+const methodOptions: Shape = {
+  33: ["deprecated", "bool"], 34: ["idempotencyLevel", "int"], 35: ["features", features],
+  // The extension of google/api/annotations.proto.
+  72_295_728: ["http", httpRule],
+};
 const method: Shape = {
-  1: ["name", "text"], 2: ["inputType", "text"], 3: ["outputType", "text"],
-  4: ["options", { 33: ["deprecated", "bool"], 34: ["idempotencyLevel", "int"], 35: ["features", features] }],
+  1: ["name", "text"], 2: ["inputType", "text"], 3: ["outputType", "text"], 4: ["options", methodOptions],
   5: ["clientStreaming", "bool"], 6: ["serverStreaming", "bool"],
 };
 const service: Shape = {
@@ -69,6 +79,8 @@ const location: Shape = {
   1: ["path", "int", true], 2: ["span", "int", true], 3: ["leadingComments", "text"], 4: ["trailingComments", "text"],
   6: ["leadingDetachedComments", "text", true],
 };
+/** Of a google.api.HttpRule. */
+export const httpRuleShape: Shape = httpRule;
 /** Of a FileDescriptorProto. */
 export const fileShape: Shape = {
   1: ["name", "text"], 2: ["package", "text"], 3: ["dependency", "text", true], 10: ["publicDependency", "int", true],

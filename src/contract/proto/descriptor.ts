@@ -12,8 +12,10 @@ import {
   type FileDescriptor, type MessageDescriptor, type MethodDescriptor, paths, type ServiceDescriptor,
   type SourceLocation,
 } from "./file.ts";
+import { httpOptionOf } from "./http-paths.ts";
 import { loadProto } from "./load.ts";
 import { snake } from "./names.ts";
+import { annotationsFile } from "./well-known-files.ts";
 
 export interface DescribeOptions {
   /** Paths of files by package. Default: see {@link protoPath}. */
@@ -22,6 +24,12 @@ export interface DescribeOptions {
   readonly errors?: boolean | undefined;
   /** Types to describe beside those of the methods, by the package whose own they are. */
   readonly types?: ReadonlyMap<string, readonly Model[]> | undefined;
+  /**
+   * Whether paths of plain HTTP are described too, as `google.api.http`. Its file extends descriptor.proto, of which
+   * {@link withDependencies} has no more than a stub: fit for compilers that have their own, not for reflection.
+   * Default false.
+   */
+  readonly http?: boolean | undefined;
 }
 
 /**
@@ -38,7 +46,7 @@ export function describeContracts(
   for (const { name } of contracts) types.package(packageOf(name)).taken.add(lastOf(name));
   for (const contract of contracts) {
     const home = types.package(packageOf(contract.name));
-    const described = describeService(contract, home, types);
+    const described = describeService(contract, home, types, options.http === true);
     const known = services.get(home);
     if (known === undefined) services.set(home, [described]);
     else known.push(described);
@@ -72,19 +80,25 @@ export function withDependencies(files: readonly FileDescriptor[]): readonly Fil
   return [...known, ...files];
 }
 
-function describeService(contract: AnyContract, home: ProtoPackage, types: ProtoTypes): ServiceDescriptor {
-  const method = Object.values(contract.methods).map((one) => describeMethod(one, home, types));
+function describeService(
+  contract: AnyContract, home: ProtoPackage, types: ProtoTypes, hasHttp: boolean,
+): ServiceDescriptor {
+  const method = Object.values(contract.methods).map((one) => describeMethod(one, home, types, hasHttp));
   return { name: lastOf(contract.name), method };
 }
 
-function describeMethod(method: AnyMethod, home: ProtoPackage, types: ProtoTypes): MethodDescriptor {
+function describeMethod(
+  method: AnyMethod, home: ProtoPackage, types: ProtoTypes, hasHttp: boolean,
+): MethodDescriptor {
+  const http = hasHttp ? httpOptionOf(method) : undefined;
+  if (http !== undefined) home.uses.add(annotationsFile);
+  // NO_SIDE_EFFECTS, which clients of Connect need to know before they call by GET, or IDEMPOTENT.
+  const idempotencyLevel = method.safe === true ? 1 : method.idempotent === true ? 2 : undefined;
   const described: MethodDescriptor = {
     name: method.wireName,
     inputType: types.message(method.input, home, method.path, "input"),
     outputType: types.message(method.output, home, method.path, "output"),
-    // NO_SIDE_EFFECTS, which clients of Connect need to know before they call by GET, or IDEMPOTENT.
-    options: method.safe === true ? { idempotencyLevel: 1 }
-      : method.idempotent === true ? { idempotencyLevel: 2 } : undefined,
+    options: idempotencyLevel === undefined && http === undefined ? undefined : { idempotencyLevel, http },
     clientStreaming: method.kind === "client_stream" || method.kind === "bidi_stream" ? true : undefined,
     serverStreaming: method.kind === "server_stream" || method.kind === "bidi_stream" ? true : undefined,
   };

@@ -50,7 +50,7 @@ export function exportDescriptors(
 ): readonly FileDescriptor[] {
   const facts = byPackage(options.facts ?? []);
   const path = options.path ?? ((name: string) => facts.get(name)?.path ?? protoPath(name, contracts));
-  return describeContracts(contracts, { path, types: options.types }).map((file) => {
+  return describeContracts(contracts, { path, types: options.types, http: true }).map((file) => {
     const own = facts.get(file.package ?? "");
     return own === undefined ? file : applyFacts(file, own);
   });

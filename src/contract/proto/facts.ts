@@ -3,9 +3,10 @@
  * writes them as the export `protoFile` of the contract's module, and an export puts them back.
  */
 import {
-  type DescriptorRange, type EnumDescriptor, type FieldDescriptor, type FileDescriptor, type MessageDescriptor,
-  type Options, type ServiceDescriptor,
+  type DescriptorRange, type EnumDescriptor, type FieldDescriptor, type FileDescriptor, type HttpOption,
+  type MessageDescriptor, type Options, type ServiceDescriptor,
 } from "./file.ts";
+import { hasGet } from "./http-paths.ts";
 import { type OptionPlace, optionValues } from "./link-options.ts";
 import { lowerCamel, snake } from "./names.ts";
 import { maxFieldNumber } from "./parse-cursor.ts";
@@ -111,9 +112,11 @@ function enumFacts(declared: EnumDescriptor): TypeFacts {
 
 function serviceFacts(service: ServiceDescriptor): ServiceFacts | undefined {
   const methods = (service.method ?? []).map((method) => {
-    // The contract says itself what bears a repeat.
-    const { idempotency_level: _, ...rest } = optionFacts(method.options, "method") ?? {};
-    return [method.name, compact<OptionFacts>(rest)];
+    const { idempotency_level: level = "IDEMPOTENCY_UNKNOWN", ...rest } = optionFacts(method.options, "method") ?? {};
+    // The contract says itself what bears a repeat, but that a GET does so follows from its path.
+    const http = method.options?.["http"] as HttpOption | undefined;
+    const isUnsaid = http !== undefined && hasGet(http) && level !== "NO_SIDE_EFFECTS";
+    return [method.name, compact<OptionFacts>(isUnsaid ? { idempotency_level: level, ...rest } : rest)];
   });
   return compact<ServiceFacts>({
     options: optionFacts(service.options, "service"),

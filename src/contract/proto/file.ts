@@ -104,8 +104,25 @@ export interface MethodDescriptor {
   readonly serverStreaming?: boolean | undefined;
 }
 
-/** Built-in options by their lowerCamelCase names; `features` is an object of numbers. Custom options are not here. */
+/**
+ * Built-in options by their lowerCamelCase names; `features` is an object of numbers. Of custom options only the `http`
+ * of methods is here: an {@link HttpOption}.
+ */
 export type Options = Readonly<Record<string, unknown>>;
+
+/** A `google.api.HttpRule`: what `option (google.api.http)` of a method says. */
+export interface HttpOption {
+  readonly selector?: string | undefined;
+  readonly get?: string | undefined;
+  readonly put?: string | undefined;
+  readonly post?: string | undefined;
+  readonly delete?: string | undefined;
+  readonly patch?: string | undefined;
+  readonly custom?: { readonly kind?: string | undefined; readonly path?: string | undefined } | undefined;
+  readonly body?: string | undefined;
+  readonly responseBody?: string | undefined;
+  readonly additionalBindings?: readonly HttpOption[] | undefined;
+}
 
 /** `FieldDescriptorProto.Type` by the name in `.proto`. */
 export const fieldTypes: Readonly<Record<string, number>> = Object.freeze({
@@ -126,4 +143,6 @@ export const paths = {
   message: { field: 2, nested: 3, enum: 4, extension: 6, oneof: 8 },
   enum: { value: 2 },
   service: { method: 2 },
+  /** `http` is the number of `google.api.http`; the others are those of google.api.HttpRule. */
+  method: { options: 4, http: 72_295_728, additional: 11 },
 } as const;

@@ -4,9 +4,9 @@ import type { CallKind } from "../../core/method.ts";
 import { RpcError } from "../../core/error.ts";
 import { type NoErrors, type Rpc, rpc } from "../rpc.ts";
 import { type AnyContract, type Contract, type RpcDeclarations, service } from "../service.ts";
-import type { FileDescriptor } from "./file.ts";
+import { type FileDescriptor, paths } from "./file.ts";
 import { isMethodName, type ProtoService, readOneService } from "./read-contracts.ts";
-import { readFileDescriptorSet } from "./set-bytes.ts";
+import { readFileDescriptorSet, readHttpRuleField } from "./set-bytes.ts";
 import { zodMaker } from "./zod-types.ts";
 
 /** A file of protobuf-es (`DescFile`): its descriptor, and the files that it imports. */
@@ -88,6 +88,11 @@ function own(value: unknown): unknown {
   for (const [key, member] of Object.entries(value)) {
     if (!key.startsWith("$") && member !== undefined) plain[key] = own(member);
   }
+  // Extensions, protobuf-es keeps as fields that it does not know: bytes behind their length.
+  const { $unknown = [] } = value as { readonly $unknown?: readonly { readonly no: number; readonly data: unknown }[] };
+  for (const { no, data } of $unknown) {
+    if (no === paths.method.http && data instanceof Uint8Array) plain["http"] = readHttpRuleField(data);
+  }
   return plain;
 }
 
@@ -117,6 +122,7 @@ export function contractOf({ name, methods }: ProtoService): AnyContract {
       kind: method.kind, wireName: method.wireName, input: make(method.input), output: make(method.output),
       idempotent: method.idempotent, safe: method.safe,
       ...(method.description === undefined ? {} : { description: method.description }),
+      ...(method.http === undefined ? {} : { http: method.http }),
     });
   }
   return service(name, declarations as RpcDeclarations);

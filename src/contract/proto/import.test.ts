@@ -28,6 +28,52 @@ const refused: readonly (readonly [what: string, text: string, complaint: RegExp
     /^a\.proto:2:13: the name p\.a\.B cannot be told from that of a package/],
 ];
 
+/** A method with this rule on its line 5, and fields for it. */
+function withRule(rule: string, streams = false): string {
+  return `syntax = "proto3"; package p;
+message A { string b = 1; B c = 2; repeated string d = 3; }
+message B { int32 e = 1; }
+service S {
+  rpc Get(${streams ? "stream " : ""}A) returns (A) { option (google.api.http) ${rule}; }
+}`;
+}
+
+const refusedRules: readonly (readonly [what: string, text: string, complaint: RegExp])[] = [
+  ["an HTTP method of its own", withRule('= { custom: { kind: "HEAD" path: "/v1/a" } }'),
+    /^a\.proto:5:\d+: the HTTP method "HEAD": paths of a contract have get, put, post, delete, patch$/],
+  ["an HTTP method of its own, part by part",
+    withRule('.custom.kind = "LINK"; option (google.api.http).custom.path = "/"'),
+    /^a\.proto:5:\d+: the HTTP method "LINK"/],
+  ["a body of DELETE", withRule('= { delete: "/v1/{b}" body: "*" }'),
+    /^a\.proto:5:\d+: http\.body is "\*", but DELETE has no body/],
+  ["a field that is not there", withRule('= { get: "/v1/{bb}" }'),
+    /^a\.proto:5:\d+: p\.S\/Get: http GET \/v1\/\{bb\}: the template names "bb", but the fields are b, c, d$/],
+  ["a list in a path", withRule('= { get: "/v1/{d}" }'), /^a\.proto:5:\d+: .*the field d is a list/],
+  ["a body that is no field", withRule('= { post: "/v1/a" body: "nope" }'), /^a\.proto:5:\d+: .*body names "nope"/],
+  ["a template that is always the same", withRule('= { get: "/v1/{b=a}" }'), /^a\.proto:5:\d+: .*always be the same/],
+  ["** before the end", withRule('= { get: "/v1/**/a" }'), /^a\.proto:5:\d+: .*a segment behind \*\*/],
+  ["a selector", withRule('= { selector: "p.S.Get" get: "/v1/a" }'), /^a\.proto:5:\d+: a selector is for/],
+  ["a rule without a path", withRule('= { body: "*" }'), /^a\.proto:5:\d+: a path without an HTTP method/],
+  ["paths inside of further paths",
+    withRule('= { get: "/a" additional_bindings { get: "/b" additional_bindings { get: "/c" } } }'),
+    /^a\.proto:5:\d+: additional_bindings inside of additional_bindings/],
+  ["what is wrong in a further path, where it stands",
+    withRule('= {\n get: "/a"\n additional_bindings {\n get: "/{x}" } }'),
+    /^a\.proto:8:2: p\.S\/Get: http GET \/\{x\}: the template names "x"/],
+  ["two HTTP methods of one path", withRule('= { get: "/a" put: "/a" }'),
+    /^a\.proto:5:\d+: the path has put beside get; further paths are additional_bindings$/],
+  ["a part that rules do not have", withRule('= { got: "/a" }'),
+    /^a\.proto:5:\d+: google\.api\.http has no got; it has /],
+  ["a value of another type", withRule("= { get: 5 }"),
+    /^a\.proto:5:\d+: get of google\.api\.http is a string in quotes$/],
+  ["a rule that is no message", withRule('= "/a"'),
+    /^a\.proto:5:\d+: \(google\.api\.http\) is a message in braces$/],
+  ["a rule twice", withRule('= { get: "/a" }; option (google.api.http) = { get: "/b" }'),
+    /^a\.proto:5:\d+: the option \(google\.api\.http\) is there twice; use additional_bindings$/],
+  ["fields in the path of a stream", withRule('= { post: "/v1/{b}" body: "*" }', true),
+    /^a\.proto:5:\d+: .*the requests of a stream are lines of the body/],
+];
+
 describe("imports of .proto", () => {
   test("never calls a method what another is called on the wire", () => {
     const methods = ["Foo", "foo", "FOO", "list_all", "listAll"].map((name) => `rpc ${name}(M) returns (M);`).join("");
@@ -39,7 +85,7 @@ describe("imports of .proto", () => {
     ]);
   });
 
-  for (const [what, text, complaint] of refused) {
+  for (const [what, text, complaint] of [...refused, ...refusedRules]) {
     test(`refuses ${what}`, () => {
       assert.throws(() => imported(text), (error: Error) => {
         assert.match(error.message, complaint);
@@ -54,11 +100,20 @@ import "google/protobuf/descriptor.proto";
 extend google.protobuf.FieldOptions { string hint = 50000; }
 message A { string b = 1 [(hint) = "x", deprecated = true]; }
 service S {
-  rpc Get(A) returns (A) { option (google.api.http) = { get: "/v1/{b=*}" additional_bindings { get: "/b" } }; }
+  rpc Get(A) returns (A) { option (google.api.method_signature) = "b"; }
 }`);
     assert.deepEqual(dropped.map(({ position: { line, column }, name }) => `${line}:${column} ${name}`),
-      ["4:27 (hint)", "6:35 (google.api.http)"]);
+      ["4:27 (hint)", "6:35 (google.api.method_signature)"]);
     assert.match(text, /fields: \{ b: \{ deprecated: true \} \}/);
+  });
+
+  test("leaves the paths of files that are only imported to themselves", () => {
+    const files = new Map([
+      ["a.proto", 'syntax = "proto3"; package p; import "b.proto"; message A { q.B b = 1; }'],
+      ["b.proto", `syntax = "proto3"; package q; import "google/api/annotations.proto"; message B {}
+service S { rpc Get(B) returns (B) { option (google.api.http) = { custom { kind: "HEAD" path: "/" } }; } }`],
+    ]);
+    assert.match(importProto(["a.proto"], (path) => files.get(path)).text, /export const A = /);
   });
 
   test("gives methods names that a client can have", () => {

@@ -7,6 +7,7 @@ import {
   type MessageDescriptor, type OneofDescriptor, paths, type ServiceDescriptor, type SourceLocation,
 } from "./file.ts";
 import { checkEnum, checkMessage } from "./link-checks.ts";
+import { isHttpOption, readHttpOption } from "./http-option.ts";
 import { type CustomOption, findOption, type OptionPlace, readOptions } from "./link-options.ts";
 import { SymbolTable } from "./link-scope.ts";
 import { lowerCamel, upperCamel } from "./names.ts";
@@ -202,17 +203,28 @@ class FileLinker {
     };
   }
 
+  /** The options of a method: the built-in ones, and its paths of plain HTTP. */
+  #methodOptions(nodes: readonly OptionNode[], path: Path): Record<string, unknown> | undefined {
+    const options = this.#options(nodes.filter((node) => !isHttpOption(node)), "method");
+    const at = [...path, paths.method.options, paths.method.http];
+    const http = readHttpOption(nodes.filter(isHttpOption), (part, { line, column }) => {
+      this.#locations.push({ path: [...at, ...part], span: [line - 1, column - 1, column] });
+    });
+    return http === undefined ? options : { ...options, http };
+  }
+
   #service(service: ServiceNode, scope: string, path: Path): ServiceDescriptor {
     this.#locate(path, service);
     const method = service.methods.map((node, i) => {
-      this.#locate([...path, paths.service.method, i], node);
+      const at = [...path, paths.service.method, i];
+      this.#locate(at, node);
       const [input, output] = [node.input, node.output].map(({ type, position }) => {
         const found = this.#symbols.resolve(type, `${scope}${scope === "" ? "" : "."}${service.name}`, position);
         if (found.kind !== "message") refuseAt(position, `${type} is an enum; a method takes and gives messages`);
         return `.${found.name}`;
       }) as [string, string];
       return {
-        name: node.name, inputType: input, outputType: output, options: this.#options(node.options, "method"),
+        name: node.name, inputType: input, outputType: output, options: this.#methodOptions(node.options, at),
         clientStreaming: node.input.isStream || undefined, serverStreaming: node.output.isStream || undefined,
       };
     });

@@ -20,8 +20,8 @@ export interface LoadedProto extends Linked {
 }
 
 /**
- * Reads `roots` and their imports. Files of `google/protobuf` and `google/rpc` that the resolver does not have are
- * known here. Throws `invalid_argument` with path, line and column.
+ * Reads `roots` and their imports. Files of `google/protobuf`, `google/rpc` and `google/api` (paths of HTTP)
+ * that the resolver does not have are known here. Throws `invalid_argument` with path, line and column.
  */
 export function loadProto(roots: readonly string[], resolve: ProtoResolver): LoadedProto {
   const files = new Map<string, FileNode>();

@@ -1,8 +1,10 @@
 /** `printProto` writes a proto3 descriptor as the text of a `.proto` file. */
 import {
-  type DescriptorRange, type EnumDescriptor, type FieldDescriptor, type FileDescriptor, fieldTypeNames, labels,
+  type DescriptorRange, type EnumDescriptor, type FieldDescriptor, type FileDescriptor, fieldTypeNames,
+  type HttpOption, labels,
   type MessageDescriptor, type Options, paths, type ServiceDescriptor, type SourceLocation,
 } from "./file.ts";
+import { printHttpOption } from "./http-option.ts";
 import { type OptionPlace, printOptions } from "./link-options.ts";
 import { lowerCamel } from "./names.ts";
 import { maxFieldNumber } from "./parse-cursor.ts";
@@ -61,11 +63,20 @@ class ProtoPrinter {
       const [input, output] = [method.inputType, method.outputType].map((type) => this.#type(type, []));
       const head = `  rpc ${method.name}(${method.clientStreaming === true ? "stream " : ""}${input}) returns (${
         method.serverStreaming === true ? "stream " : ""}${output})`;
-      const options = optionStatements(method.options, "method", "    ");
+      const options = [...optionStatements(method.options, "method", "    "), ...this.#http(method.options)];
       const body = options.length > 0 ? ` {\n${options.join("\n")}\n  }` : ";";
       lines.push(`${this.#comment([...path, paths.service.method, i], "  ")}${head}${body}`);
     });
     return `${this.#comment(path, "")}service ${service.name} ${braces(lines, "")}`;
+  }
+
+  /** Paths of plain HTTP. */
+  #http(options: Options | undefined): string[] {
+    const rule = options?.["http"] as HttpOption | undefined;
+    if (rule === undefined) return [];
+    // A package or a type of the file may be called google, too.
+    const dot = this.#topLevel.has("google") ? "." : "";
+    return [`    option (${dot}google.api.http) = {`, ...printHttpOption(rule, "      "), "    };"];
   }
 
   #message(message: MessageDescriptor, path: Path, indent: string, around: readonly MessageDescriptor[]): string {

@@ -93,9 +93,11 @@ export class ProtoIndex {
     return locations.get(path.join("."));
   }
 
-  /** Throws `invalid_argument`: `a.proto:3:7: message`. */
+  /** Throws `invalid_argument`: `a.proto:3:7: message`, with the place of what is around where its own is not known. */
   refuse(file: FileDescriptor, path: readonly number[], message: string): never {
-    const [line, column] = this.location(file, path)?.span ?? [];
+    let known = path;
+    while (known.length > 0 && this.location(file, known) === undefined) known = known.slice(0, -1);
+    const [line, column] = this.location(file, known)?.span ?? [];
     const place = line === undefined ? "" : `:${line + 1}:${(column ?? 0) + 1}`;
     throw new RpcError("invalid_argument", `${file.name}${place}: ${message}`);
   }

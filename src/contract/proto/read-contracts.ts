@@ -1,10 +1,12 @@
 /** `readContracts` finds in `.proto` files what a contract is made of: services, types, and the facts beside them. */
 import type { CallKind, Idempotency } from "../../core/method.ts";
 import { RpcError } from "../../core/error.ts";
+import type { HttpRule } from "../http/rule.ts";
 import type { EnumModel, Model, StructModel } from "../model.ts";
 import { camelCase, uniqueName } from "../names.ts";
 import { factsOf, type ProtoFacts } from "./facts.ts";
-import { type FileDescriptor, type MethodDescriptor, paths, type ServiceDescriptor } from "./file.ts";
+import { type FileDescriptor, type HttpOption, type MethodDescriptor, paths, type ServiceDescriptor } from "./file.ts";
+import { hasGet, httpRuleFrom, type RefusePart } from "./http-paths.ts";
 import { commentText, ProtoIndex } from "./proto-index.ts";
 import { TypeReader } from "./read-types.ts";
 
@@ -19,6 +21,8 @@ export interface ProtoMethod {
   readonly input: Model;
   readonly output: Model;
   readonly description: string | undefined;
+  /** Where plain HTTP finds it. */
+  readonly http: HttpRule | undefined;
 }
 
 export interface ProtoService {
@@ -59,7 +63,10 @@ export function readContracts(files: readonly FileDescriptor[], roots: readonly 
   return { services, types: [...reader.models.values()], comments, facts: asked.map(factsOf) };
 }
 
-/** The service of this full name and the types that it needs, whatever else is in the files. */
+/**
+ * The service of this full name and the types that it needs, whatever else is in the files. Its paths of plain HTTP
+ * that a contract cannot say are left out: whoever has descriptors has not written them.
+ */
 export function readOneService(files: readonly FileDescriptor[], fullName: string): ProtoService {
   for (const file of files) {
     const prefix = file.package === undefined ? "" : `${file.package}.`;
@@ -67,27 +74,45 @@ export function readOneService(files: readonly FileDescriptor[], fullName: strin
     const service = file.service?.[at];
     if (service === undefined) continue;
     const index = new ProtoIndex(files);
-    return readService(service, file, [paths.file.service, at], index, new TypeReader(index, file.package ?? ""));
+    const reader = new TypeReader(index, file.package ?? "");
+    return readService(service, file, [paths.file.service, at], index, reader, false);
   }
   throw new RpcError("invalid_argument", `the service ${fullName} is in none of the files`);
 }
 
 function readService(
   service: ServiceDescriptor, file: FileDescriptor, path: readonly number[], index: ProtoIndex, reader: TypeReader,
+  isStrict = true,
 ): ProtoService {
+  const name = file.package === undefined ? service.name : `${file.package}.${service.name}`;
   const names = methodNames((service.method ?? []).map((method) => method.name));
   const methods = (service.method ?? []).map((method, i): ProtoMethod => {
     const at = [...path, paths.service.method, i];
     const level = method.options?.["idempotencyLevel"];
+    const [input, output] = [reader.read(method.inputType), reader.read(method.outputType)];
+    const owner = { path: `${name}/${method.name}`, kind: kindOf(method), input, output };
+    const http = readHttp(method.options?.["http"] as HttpOption | undefined, owner, isStrict, (part, why) => (
+      index.refuse(file, [...at, paths.method.options, paths.method.http, ...part], why)));
+    // What may be fetched by a link changes nothing, whether or not the file says so to gRPC.
+    const safe = level === 1 || http?.isGet === true;
     return {
-      name: names.get(method.name) ?? method.name, wireName: method.name, kind: kindOf(method),
-      idempotent: level === 1 || level === 2, safe: level === 1,
-      input: reader.read(method.inputType), output: reader.read(method.outputType),
-      description: comment(index, file, at),
+      name: names.get(method.name) ?? method.name, wireName: method.name, kind: owner.kind,
+      idempotent: safe || level === 2, safe, input, output, description: comment(index, file, at), http: http?.rule,
     };
   });
-  const name = file.package === undefined ? service.name : `${file.package}.${service.name}`;
   return { name, methods, description: comment(index, file, path) };
+}
+
+function readHttp(
+  option: HttpOption | undefined, owner: Parameters<typeof httpRuleFrom>[1], isStrict: boolean, refuse: RefusePart,
+): { readonly rule: HttpRule; readonly isGet: boolean } | undefined {
+  if (option === undefined) return undefined;
+  try {
+    return { rule: httpRuleFrom(option, owner, refuse), isGet: hasGet(option) };
+  } catch (error) {
+    if (isStrict) throw error;
+    return undefined;
+  }
 }
 
 function kindOf({ clientStreaming, serverStreaming }: MethodDescriptor): CallKind {

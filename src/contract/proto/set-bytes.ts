@@ -1,7 +1,7 @@
 /** `readFileDescriptorSet` reads the bytes of a google.protobuf.FileDescriptorSet, as protoc and buf write them. */
 import { RpcError } from "../../core/error.ts";
-import { type FieldShape, fileSetShape, type Shape } from "./descriptor-shape.ts";
-import type { FileDescriptor } from "./file.ts";
+import { type FieldShape, fileSetShape, httpRuleShape, type Shape } from "./descriptor-shape.ts";
+import type { FileDescriptor, HttpOption } from "./file.ts";
 
 /** Deepest nesting of messages, and most of them in one set. */
 const limits = { depth: 100, messages: 1_000_000 } as const;
@@ -21,6 +21,11 @@ export function readFileDescriptorSet(bytes: Uint8Array): readonly FileDescripto
   return files;
 }
 
+/** A `google.api.HttpRule` behind its length. Throws `invalid_argument` for malformed bytes. */
+export function readHttpRuleField(bytes: Uint8Array): HttpOption {
+  return new SetReader(bytes).prefixed(httpRuleShape);
+}
+
 class SetReader {
   readonly #bytes: Uint8Array;
   #at = 0;
@@ -28,6 +33,11 @@ class SetReader {
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
+  }
+
+  /** A message behind its length. */
+  prefixed(shape: Shape): Record<string, unknown> {
+    return this.message(this.#length(this.#bytes.length), shape, 0);
   }
 
   message(end: number, shape: Shape, depth: number): Record<string, unknown> {

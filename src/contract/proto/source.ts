@@ -98,10 +98,11 @@ function printMethod(method: ProtoMethod, names: SourceNames): string {
     `input: ${printModel(method.input, names)}`,
     `output: ${printModel(method.output, names)}`,
     ...(safe ? ["safe: true"] : idempotent === true ? ["idempotent: true"] : []),
+    ...(method.http === undefined ? [] : [`http: ${printLiteral(method.http, "    ")}`]),
   ];
   const description = method.description === undefined ? [] : [printDescription(method.description)];
   const short = `  ${printKey(name)}: rpc({ ${members.join(", ")} }),\n`;
-  if (description.length === 0 && short.length <= 120) return short;
+  if (description.length === 0 && short.length <= 120 && !short.trimEnd().includes("\n")) return short;
   const lines = [...description, ...members].map((member) => `    ${member},\n`);
   return `  ${printKey(name)}: rpc({\n${lines.join("")}  }),\n`;
 }

@@ -1,6 +1,6 @@
 /**
- * The `.proto` files that everybody imports and nobody keeps: declarations of google/protobuf and google/rpc, without
- * their prose. Of descriptor.proto only the messages that custom options extend.
+ * The `.proto` files that everybody imports and nobody keeps: declarations of google/protobuf, google/rpc and of the
+ * paths of google/api, without their prose. Of descriptor.proto only the messages that custom options extend.
  */
 
 const head = (name: string, outer: string, rest: string): string => `syntax = "proto3";
@@ -95,6 +95,40 @@ message Help {
 }
 message LocalizedMessage { string locale = 1; string message = 2; }`;
 
+const apiHead = (name: string, rest: string): string => `syntax = "proto3";
+package google.api;
+option go_package = "google.golang.org/genproto/googleapis/api/annotations;annotations";
+option java_multiple_files = true;
+option java_outer_classname = "${name}Proto";
+option java_package = "com.google.api";
+option objc_class_prefix = "GAPI";
+${rest}`;
+
+const http = `option cc_enable_arenas = true;
+message Http { repeated HttpRule rules = 1; bool fully_decode_reserved_expansion = 2; }
+message HttpRule {
+  string selector = 1;
+  oneof pattern {
+    string get = 2;
+    string put = 3;
+    string post = 4;
+    string delete = 5;
+    string patch = 6;
+    CustomHttpPattern custom = 8;
+  }
+  string body = 7;
+  string response_body = 12;
+  repeated HttpRule additional_bindings = 11;
+}
+message CustomHttpPattern { string kind = 1; string path = 2; }`;
+
+const annotations = `import "google/api/http.proto";
+import "google/protobuf/descriptor.proto";
+extend google.protobuf.MethodOptions { HttpRule http = 72295728; }`;
+
+/** The file that declares `google.api.http`. */
+export const annotationsFile = "google/api/annotations.proto";
+
 /** Texts by path. */
 export const wellKnownFiles: ReadonlyMap<string, string> = new Map([
   ["google/protobuf/any.proto", head("anypb", "AnyProto", "message Any { string type_url = 1; bytes value = 2; }")],
@@ -115,6 +149,8 @@ ${optionMessages.map((name) => `message ${name}Options { extensions 1000 to max;
 option cc_enable_arenas = true;
 message Status { int32 code = 1; string message = 2; repeated google.protobuf.Any details = 3; }`)],
   ["google/rpc/error_details.proto", rpcHead("errdetails", "ErrorDetailsProto", details)],
+  ["google/api/http.proto", apiHead("Http", http)],
+  [annotationsFile, apiHead("Annotations", annotations)],
 ]);
 
 /** The file that declares a well-known type, by the type's full name. */
