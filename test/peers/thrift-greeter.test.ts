@@ -72,7 +72,8 @@ describe("the greeter, with Apache Thrift for Python", { skip: lacking("thrift",
     try {
       assert.deepEqual(await client.ping({}), {});
       assert.equal(await client.sayHello({ name: "Ada" }), "Hello Ada");
-      assert.deepEqual(await client.greet({ request: { name: "Ada", titles: [] } }), { message: "Hello Ada", times: 0n });
+      assert.deepEqual(await client.greet({ request: { name: "Ada", titles: [] } }),
+        { message: "Hello Ada", times: 0n });
       assert.deepEqual(await client.greet({ request: { name: "Ada", tongue: "FRENCH", titles: ["Dr."] } }),
         { message: "Bonjour Dr. Ada", times: 1n });
       const error = await codeOf(client.greet({ request: { name: "", titles: [] } }));
