@@ -4,9 +4,12 @@
  * Immutable but for cancellation; a layer that wants another value derives a child with {@link Context.with},
  * and the child is cancelled with its parent. `signal` is made only when somebody reads it.
  */
+import { CallTrace } from "./call-trace.ts";
 import { expected, type RpcError } from "./error.ts";
+import type { Identity } from "./identity.ts";
 import { createMetadata, emptyMetadata, type Metadata } from "./metadata.ts";
 import type { MethodInfo } from "./method.ts";
+import type { Peer } from "./peer.ts";
 
 /** Something that wants to hear, once and synchronously, that a call was cancelled. */
 export interface Cancellable {
@@ -107,6 +110,9 @@ export class Context {
   #picked: unknown = undefined;
   #attemptEnded = false;
   #contenders: Contenders | undefined = undefined;
+  #trace: CallTrace | undefined = undefined;
+  #peer: Peer | undefined = undefined;
+  #identity: Identity | undefined = undefined;
 
   constructor(method: MethodInfo, startedMs: number, deadline = Infinity, fields?: ContextFields, parent?: Context) {
     this.method = method;
@@ -165,8 +171,47 @@ export class Context {
       hops: this.hops, priorAttempts: this.priorAttempts, onMetadata: this.onMetadata,
       ...fields,
     });
+    const origin = this.#origin;
+    child.#peer = origin.#peer;
+    child.#identity = origin.#identity;
+    child.#trace = this.traced();
     this.onCancel({ cancelled: (reason) => child.cancel(reason) });
     return child;
+  }
+
+  /** On a server: who is at the other end of the connection that the call came by. Undefined for calls made here. */
+  get peer(): Peer | undefined {
+    return this.#origin.#peer;
+  }
+
+  set peer(peer: Peer | undefined) {
+    this.#origin.#peer = peer;
+  }
+
+  /** On a server with `auth`: who calls, `anonymous` for nobody known. Undefined before that has been found out. */
+  get identity(): Identity | undefined {
+    return this.#origin.#identity;
+  }
+
+  set identity(identity: Identity | undefined) {
+    this.#origin.#identity = identity;
+  }
+
+  /** What is noted of the call's way; undefined while there is nothing to note. Attempts of one call share it. */
+  get trace(): CallTrace | undefined {
+    return this.#origin.#trace;
+  }
+
+  /** The same, made if there is none. */
+  traced(): CallTrace {
+    const origin = this.#origin;
+    return origin.#trace ??= new CallTrace(origin.startedMs);
+  }
+
+  /** When the call began, however many attempts it has made since. */
+  get callStartedMs(): number {
+    const origin = this.#origin;
+    return origin.#trace?.startedMs ?? origin.startedMs;
   }
 
   /** The endpoint that the last attempt of this call went to; undefined while none has been picked. */

@@ -6,6 +6,7 @@
  * socket, which is why every policy runs unchanged, and replayably, under virtual time.
  */
 import type { Alarm, Timer } from "./alarm.ts";
+import type { PeerCertificate } from "./peer.ts";
 
 export interface Runtime {
   readonly clock: Clock;
@@ -21,6 +22,8 @@ export interface Sealing {
   random(count: number): Uint8Array;
   /** A keyed hash of 32 bytes (HMAC-SHA-256): who lacks the key can make none. */
   sign(key: Uint8Array, bytes: Uint8Array): Uint8Array;
+  /** A hash of 32 bytes that nobody can undo (SHA-256). */
+  digest(bytes: Uint8Array): Uint8Array;
   /**
    * Encrypts `text` and authenticates it and `head` (ChaCha20-Poly1305, RFC 8439): 16 bytes longer. The key has 32
    * bytes, the nonce 12, and never may one nonce serve twice under a key.
@@ -123,6 +126,11 @@ export interface ListenSecurity {
   readonly openingTimeoutMs: number;
   /** Hears of streams that were never accepted, and why. */
   refused(peer: string, error: Error): void;
+  /**
+   * Takes a secured stream whose peer's certificate is not accepted, to tell it why, and nothing else. Default: such
+   * streams are closed. `refused` has been told.
+   */
+  unwelcome?(stream: ByteStream, error: Error): ByteSink;
 }
 
 /** What is known of a secured stream. */
@@ -131,6 +139,8 @@ export interface SecureSession {
   readonly protocol: string | undefined;
   /** The subject of the peer's certificate, when it showed one that was verified, e.g. `CN=orders`. */
   readonly peerSubject: string | undefined;
+  /** The whole of that certificate; read when first asked for. */
+  readonly certificate?: PeerCertificate | undefined;
 }
 
 /** The half of a connection that we hold. */

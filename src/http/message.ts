@@ -4,6 +4,7 @@
  */
 import type { RpcError } from "../core/error.ts";
 import type { Metadata } from "../core/metadata.ts";
+import type { Peer } from "../core/peer.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Writer } from "../wire/writer.ts";
 
@@ -51,6 +52,8 @@ export type ResetReason = "cancel" | "refused" | "protocol" | "internal" | "calm
 export interface Carrier {
   /** The peer's address. */
   readonly peer: string;
+  /** Of a server's: who is at the other end. */
+  readonly from?: Peer | undefined;
   /** Clock time at which anything last came from the peer: when the exchange now told of something heard it. */
   readonly lastReceivedMs: number;
   /** What the protocol above keeps of the connection (limits over all its exchanges). */

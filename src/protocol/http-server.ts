@@ -69,6 +69,7 @@ export class HttpServing {
       return this.#refuse(reading, head, refusal ?? unserved, exchange, last);
     }
     const context = new Context(route.method, receivedMs, deadline, reading.fields);
+    context.peer = carrier.from;
     if (this.serving.gate !== undefined) context.atWork = endIsTold;
     if (route.gate?.isShut === true) {
       const shed = route.gate.refuse(context);

@@ -6,6 +6,7 @@ import { Alarm } from "../core/alarm.ts";
 import { Context, type ContextFields } from "../core/context.ts";
 import { expected, RpcError } from "../core/error.ts";
 import { endIsTold } from "../core/gate.ts";
+import type { Peer } from "../core/peer.ts";
 import { isPromise } from "../core/service.ts";
 import { unexpected } from "./http-reply.ts";
 import type { Route, Serving } from "./router.ts";
@@ -23,6 +24,8 @@ export type UnaryEnd = (error: RpcError | undefined, value: unknown, context: Co
 
 export interface UnaryCallsOptions {
   readonly peer: string;
+  /** Who is at the other end. */
+  readonly from: Peer | undefined;
   /** Handlers at work at once for this connection. */
   readonly maxConcurrentCalls: number;
   /** Called whenever the last call that somebody waits for has ended. */
@@ -62,6 +65,7 @@ export class UnaryCalls {
       return undefined;
     }
     const context = new Context(route.method, opening.receivedMs, opening.deadline, opening.fields);
+    context.peer = this.#options.from;
     if (route.gate?.isShut === true) {
       const shed = route.gate.refuse(context);
       if (shed !== undefined) {

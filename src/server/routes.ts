@@ -1,6 +1,8 @@
 /** Routes are what a server serves: handlers by `service/method`, each under the server's layers. */
 import { expected, RpcError } from "../core/error.ts";
 import { type CallGate, gateOf } from "../core/gate.ts";
+import type { Guard } from "../core/identity.ts";
+import type { MethodInfo } from "../core/method.ts";
 import { compose, type Service, type Stack } from "../core/service.ts";
 import { codersOf } from "../contract/coders.ts";
 import type { Codec } from "../contract/codec.ts";
@@ -23,6 +25,8 @@ export interface RoutesOptions {
   readonly codecs: readonly Codec[];
   /** The services that a server has beside its user's, who may implement them otherwise. */
   readonly standard?: Routes | undefined;
+  /** Decides who may call; its layer is in `stack`. */
+  readonly guard?: Guard | undefined;
   /** Finds a route where no handler is registered: what makes a server a gateway. */
   readonly fallback?: Router | undefined;
 }
@@ -106,13 +110,18 @@ export class Routes {
     try {
       const { codecs } = this.#options;
       const coders = codersOf(served.method, codecByName(codec, codecs), codecByName("proto", codecs));
-      const route: Route = { method: served.method, service: served.service, coders, gate: this.#gate };
+      const route: Route = { method: served.method, service: served.service, coders, gate: this.#gateOf(served.method) };
       served.byCodec.set(codec, route);
       return route;
     } catch (error) {
       return RpcError.from(error, "internal");
     }
   };
+
+  /** Its guard's, before which admission is asked, or admission's. */
+  #gateOf(method: MethodInfo): CallGate | undefined {
+    return this.#options.guard?.gate(method, this.#gate) ?? this.#gate;
+  }
 
   /** Whether a method is served here, by its name in the contract or on the wire. */
   has(path: string): boolean {
@@ -123,13 +132,13 @@ export class Routes {
     return this.#served.get(path) ?? this.#byWireName.get(path);
   }
 
-  /** What is forwarded loads this server too, whatever layers its handlers have otherwise. */
+  /** What is forwarded loads this server too, and not everybody may ask; its handlers' other layers are their own. */
   #underAdmission(found: Route | RpcError): Route | RpcError {
-    const layer = this.#options.stack["admission"];
-    if (layer === undefined || RpcError.is(found)) return found;
+    const { admission, auth } = this.#options.stack;
+    if ((admission === undefined && auth === undefined) || RpcError.is(found)) return found;
     let route = this.#admitted.get(found);
     if (route === undefined) {
-      route = { ...found, service: layer(found.service), gate: this.#gate };
+      route = { ...found, service: compose({ admission, auth }, found.service), gate: this.#gateOf(found.method) };
       this.#admitted.set(found, route);
     }
     return route;

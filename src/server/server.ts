@@ -18,6 +18,7 @@ import type { Wire } from "../protocol/wire.ts";
 import type { Compression } from "../wire/compression.ts";
 import { healthOf, type ServerHealth } from "./health.ts";
 import { type LatencyByLoad, latencyByLoad } from "./latency-by-load.ts";
+import { ByAddress } from "./by-address.ts";
 import { Arrival, type ReceptionOptions } from "./reception.ts";
 import { Routes } from "./routes.ts";
 import { serverStack, type ServerStackOptions } from "./stack.ts";
@@ -40,6 +41,11 @@ export interface ServerOptions extends ServerStackOptions {
   readonly maxInFlight?: number | undefined;
   /** Most connections; more are told so and closed. Default 10,000. */
   readonly maxConnections?: number | undefined;
+  /**
+   * Most connections from one address (of IPv6, one network of 64 bits); more are told so and closed. Default: no limit
+   * but `maxConnections`, since a gateway or a proxy is one address.
+   */
+  readonly maxConnectionsPerAddress?: number | undefined;
   readonly codecs?: readonly Codec[] | undefined;
   readonly observer?: Observer | undefined;
   /**
@@ -124,6 +130,7 @@ const sweepMs = 1_000;
 const defaultOpeningTimeoutMs = 5_000;
 /** Most refused connections that are still being told why; more are closed without a word. */
 const maxRefusals = 256;
+const maxRefusalsPerAddress = 16;
 
 class ListeningServer implements Server {
   readonly health: ServerHealth;
@@ -134,6 +141,8 @@ class ListeningServer implements Server {
   readonly #paths = new PathTable();
   readonly #admission: Admission;
   readonly #maxConnections: number;
+  readonly #maxPerAddress: number;
+  readonly #byAddress: ByAddress;
   readonly #reception: ReceptionOptions;
   readonly #connections = new Set<ServedConnection>();
   /** Accepted streams that are not closed: also those of connections that are over, whose peers still hold on. */
@@ -151,14 +160,18 @@ class ListeningServer implements Server {
     this.#options = options;
     this.#observer = options.observer ?? {};
     this.#maxConnections = limit("maxConnections", options.maxConnections);
+    this.#maxPerAddress = limit("maxConnectionsPerAddress", options.maxConnectionsPerAddress ?? Infinity);
+    this.#byAddress = new ByAddress(this.#maxPerAddress);
     const { reflection = false } = options;
+    const guard = options.auth?.(runtime, this.#observer);
     for (const contract of (options.http?.json || {}).contracts ?? []) {
       this.#paths.add(contract, this.#paths.plan(contract));
     }
-    const stack = serverStack(runtime, this.#observer, options, options.fallback !== undefined);
+    const stack = serverStack(runtime, this.#observer, { ...options, guard }, options.fallback !== undefined);
     this.health = healthOf({ services: () => this.services });
     this.#routes = new Routes({
-      stack, codecs: options.codecs ?? [], fallback: options.fallback, standard: standardRoutes({
+      stack, guard, codecs: options.codecs ?? [], fallback: options.fallback, standard: standardRoutes({
+        guard,
         health: options.health === false ? undefined : this.health,
         stack, reflection, contracts: () => this.#routes.contracts,
       }),
@@ -194,8 +207,9 @@ class ListeningServer implements Server {
         this.#connections.add(connection);
       },
       left: (arrival) => this.#ended(arrival, undefined),
-      gone: () => {
+      gone: ({ peer }) => {
         this.#streams--;
+        this.#byAddress.closed(peer);
       },
     };
   }
@@ -232,6 +246,8 @@ class ListeningServer implements Server {
       openingTimeoutMs: this.#reception.openingTimeoutMs,
       refused: (peer, error) =>
         this.#observer.event?.("server.connection.refused", { peer, why: error.message }),
+      unwelcome: (stream, error) => this.#accepted(stream,
+        expected("unauthenticated", error.message, { neverStarted: true, retryable: false })),
     });
     if (this.#closing !== undefined) {
       await listener.close();
@@ -264,14 +280,17 @@ class ListeningServer implements Server {
     return ["h2", "http/1.1", ...names.filter((name) => name !== "h2" && name !== "http/1.1")];
   }
 
-  #accepted(stream: ByteStream): ByteSink {
-    const refusal = this.#refusal();
-    if (refusal !== undefined && this.#streams >= this.#maxConnections + maxRefusals) {
+  #accepted(stream: ByteStream, unwelcome?: RpcError): ByteSink {
+    const refusal = unwelcome ?? this.#refusal(stream.peer);
+    const isFlood = this.#streams >= this.#maxConnections + maxRefusals ||
+      this.#byAddress.of(stream.peer) >= this.#maxPerAddress + maxRefusalsPerAddress;
+    if (refusal !== undefined && isFlood) {
       this.#observer.event?.("server.connection.refused", { peer: stream.peer, why: refusal.message });
       stream.destroy();
       return { received: () => undefined, closed: () => undefined };
     }
     this.#streams++;
+    this.#byAddress.opened(stream.peer);
     const arrival = new Arrival(this.#reception, stream, refusal);
     this.#connections.add(arrival);
     arrival.start();
@@ -279,10 +298,13 @@ class ListeningServer implements Server {
   }
 
   /** Why a connection cannot stay. */
-  #refusal(): RpcError | undefined {
+  #refusal(peer: string): RpcError | undefined {
     const most = this.#maxConnections;
+    const mostHere = this.#maxPerAddress;
     const why = this.#closing !== undefined ? "the server is closing"
-      : this.#streams >= most ? `${most} connections are open (maxConnections)` : undefined;
+      : this.#streams >= most ? `${most} connections are open (maxConnections)`
+      : this.#byAddress.of(peer) >= mostHere
+      ? `${mostHere} connections are open from this address (maxConnectionsPerAddress)` : undefined;
     return why === undefined ? undefined : expected("unavailable", why, { neverStarted: true });
   }
 

@@ -6,6 +6,7 @@
  */
 import type { Accept, Accepted, AcceptOwner, ServedConnection } from "../../core/connection.ts";
 import { expected, RpcError } from "../../core/error.ts";
+import { type Peer, peerOf } from "../../core/peer.ts";
 import type { ByteSink, ByteStream, Runtime } from "../../core/runtime.ts";
 import type { Timer } from "../../core/alarm.ts";
 import type { Writer } from "../../wire/writer.ts";
@@ -63,6 +64,7 @@ type Waiting = "first" | "idle" | "head" | "body" | "handler" | "reading";
 
 class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, Channel, Carrier {
   readonly peer: string;
+  readonly from: Peer;
   memo: unknown = undefined;
   lastReceivedMs: number;
   readonly #shared: Shared;
@@ -99,6 +101,7 @@ class Http1ServerConnection implements ServedConnection, ByteSink, ReaderOwner, 
     this.#shared = shared;
     this.#stream = stream;
     this.peer = stream.peer;
+    this.from = peerOf(stream);
     this.#scheme = stream.secure === undefined ? "http" : "https";
     this.#outlet = new Outlet(stream, shared.runtime.clock);
     this.#reader = new MessageReader(this, shared.settings, 400);

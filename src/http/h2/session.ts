@@ -4,6 +4,7 @@
  */
 import type { Timer } from "../../core/alarm.ts";
 import { expected, RpcError } from "../../core/error.ts";
+import { type Peer, peerOf } from "../../core/peer.ts";
 import type { ByteSink, ByteStream, Clock } from "../../core/runtime.ts";
 import type { Carrier } from "../message.ts";
 import { type Allowances, createAllowances } from "./allowance.ts";
@@ -72,6 +73,7 @@ export class Http2Session implements ByteSink, Carrier {
   readonly #openingTimer: Timer;
   #lingerTimer: Timer | undefined = undefined;
   memo: unknown = undefined;
+  readonly from: Peer;
   lastReceivedMs: number;
   /** How much of the client's preface has come; all of it on a client, which expects none. */
   #prefaceBytes: number;
@@ -105,6 +107,7 @@ export class Http2Session implements ByteSink, Carrier {
     this.side = role.side;
     this.#role = role;
     this.#stream = stream(this);
+    this.from = peerOf(this.#stream);
     this.outbox = new Http2Outbox(this.#stream, clock);
     this.encoder = new HpackEncoder(settings.encoderTableBytes);
     this.#frames = new Http2Frames(this, role);

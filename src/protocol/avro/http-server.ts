@@ -30,7 +30,7 @@ export function withAvro(serving: Serving, settings: Partial<AvroSettings> | und
     let own = calls.get(exchange.carrier);
     if (own === undefined) {
       const { maxConcurrentCalls } = answering.settings;
-      calls.set(exchange.carrier, own = new UnaryCalls(serving, { peer: exchange.peer, maxConcurrentCalls }));
+      calls.set(exchange.carrier, own = new UnaryCalls(serving, { peer: exchange.peer, from: exchange.carrier.from, maxConcurrentCalls }));
     }
     const call = new AvroExchange(serving, answering, own, head, exchange);
     if (last) call.data(nothing, 0, 0, true);

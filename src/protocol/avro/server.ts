@@ -1,6 +1,7 @@
 /** The server half of Avro's RPC on a byte stream: one accepted connection, framed or with serial numbers. */
 import type { AcceptOwner, ServedConnection } from "../../core/connection.ts";
 import { expected, RpcError } from "../../core/error.ts";
+import { peerOf } from "../../core/peer.ts";
 import type { ByteSink, ByteStream, Clock } from "../../core/runtime.ts";
 import type { Timer } from "../../core/alarm.ts";
 import type { Writer } from "../../wire/writer.ts";
@@ -44,7 +45,7 @@ export class AvroServerConnection implements ByteSink, ServedConnection {
     this.#owner = owner;
     this.#receivedMs = this.#stall.sinceMs = this.#clock.now();
     this.#calls = new UnaryCalls(serving, {
-      peer: stream.peer, maxConcurrentCalls: this.#settings.maxConcurrentCalls, emptied: () => this.#emptied(),
+      peer: stream.peer, from: peerOf(stream), maxConcurrentCalls: this.#settings.maxConcurrentCalls, emptied: () => this.#emptied(),
     });
   }
 

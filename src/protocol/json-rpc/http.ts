@@ -27,7 +27,7 @@ export function withJsonRpc(serving: Serving, settings: JsonRpcSettings, handler
     let shared = shares.get(exchange.carrier);
     if (shared === undefined) {
       shared = {
-        calls: new UnaryCalls(serving, { peer: exchange.peer, maxConcurrentCalls }),
+        calls: new UnaryCalls(serving, { peer: exchange.peer, from: exchange.carrier.from, maxConcurrentCalls }),
         budget: { unfinishedBytes: 0, maxUnfinishedBytes },
       };
       shares.set(exchange.carrier, shared);

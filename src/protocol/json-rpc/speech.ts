@@ -1,6 +1,7 @@
 /** JSON-RPC 2.0 over WebSocket: a message a text message, both ways, answers in whatever order they are there. */
 import type { Accepted, AcceptOwner, ServedConnection } from "../../core/connection.ts";
 import { expected, RpcError } from "../../core/error.ts";
+import { peerOf } from "../../core/peer.ts";
 import type { ByteSink, ByteStream } from "../../core/runtime.ts";
 import { CloseCode, FrameError, WebSocketConnection, type WebSocketEvents } from "../../http/websocket/index.ts";
 import { Gathering } from "../envelope.ts";
@@ -48,7 +49,7 @@ class JsonRpcSocket implements ServedConnection, WebSocketEvents {
     this.#stream = stream;
     this.#socket = new WebSocketConnection(serving.runtime.clock, stream, this, undefined);
     this.#calls = new UnaryCalls(serving, {
-      peer: stream.peer, maxConcurrentCalls: settings.maxConcurrentCalls,
+      peer: stream.peer, from: peerOf(stream), maxConcurrentCalls: settings.maxConcurrentCalls,
       emptied: () => {
         if (this.#draining) this.#socket.close(CloseCode.goingAway, "the server is shutting down");
       },

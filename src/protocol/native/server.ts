@@ -5,6 +5,7 @@ import { expected, RpcError } from "../../core/error.ts";
 import { endIsTold } from "../../core/gate.ts";
 import type { LoadReport } from "../../core/load.ts";
 import { emptyMetadata } from "../../core/metadata.ts";
+import { type Peer, peerOf } from "../../core/peer.ts";
 import type { ByteStream } from "../../core/runtime.ts";
 import { isPromise } from "../../core/service.ts";
 import type { Cursor } from "../../wire/cursor.ts";
@@ -45,6 +46,7 @@ export class NativeServerConnection implements Role, ServedConnection {
   readonly side = "server";
   readonly serving: Serving;
   readonly channel: Channel;
+  readonly #from: Peer;
   readonly #owner: AcceptOptions;
   readonly #bindings: Bound[] = [];
   /** Only calls that did not end within the turn they came in. */
@@ -67,6 +69,7 @@ export class NativeServerConnection implements Role, ServedConnection {
   ) {
     this.serving = serving;
     this.#owner = owner;
+    this.#from = peerOf(stream);
     this.channel = new Channel(serving.runtime.clock, settings, () => stream, this);
   }
 
@@ -156,6 +159,7 @@ export class NativeServerConnection implements Role, ServedConnection {
     }
     const route = bound.route as Route;
     const context = new Context(route.method, channel.receivedMs, deadline, fields);
+    context.peer = this.#from;
     if (route.gate?.isShut === true) {
       const shed = route.gate.refuse(context);
       if (shed !== undefined) {

@@ -36,7 +36,7 @@ export function withThrift(
     let own = calls.get(exchange.carrier);
     if (own === undefined) {
       const { maxConcurrentCalls } = settings;
-      calls.set(exchange.carrier, own = new UnaryCalls(serving, { peer: exchange.peer, maxConcurrentCalls }));
+      calls.set(exchange.carrier, own = new UnaryCalls(serving, { peer: exchange.peer, from: exchange.carrier.from, maxConcurrentCalls }));
     }
     const call = new ThriftExchange(serving, settings, own, head, exchange, type);
     if (last) call.data(nothing, 0, 0, true);

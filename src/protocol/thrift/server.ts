@@ -2,6 +2,7 @@
 import type { AcceptOwner, ServedConnection } from "../../core/connection.ts";
 import { Context, type ContextFields } from "../../core/context.ts";
 import { expected, RpcError } from "../../core/error.ts";
+import { type Peer, peerOf } from "../../core/peer.ts";
 import { endIsTold } from "../../core/gate.ts";
 import type { Metadata } from "../../core/metadata.ts";
 import type { ByteSink, ByteStream } from "../../core/runtime.ts";
@@ -61,6 +62,7 @@ export class ThriftServerConnection implements ByteSink, ServedConnection {
   readonly settings: ThriftSettings;
   readonly #owner: AcceptOwner;
   readonly #stream: ByteStream;
+  readonly #from: Peer;
   #opening: Uint8Array = new Uint8Array(0);
   #spoken: Spoken | undefined = undefined;
   #reader: MessageReader | undefined = undefined;
@@ -85,6 +87,7 @@ export class ThriftServerConnection implements ByteSink, ServedConnection {
     this.settings = settings;
     this.#owner = owner;
     this.#stream = stream;
+    this.#from = peerOf(stream);
     this.receivedMs = serving.runtime.clock.now();
   }
 
@@ -193,6 +196,7 @@ export class ThriftServerConnection implements ByteSink, ServedConnection {
     }
     const found = route as Route;
     const context = new Context(found.method, this.receivedMs, deadline, fields);
+    context.peer = this.#from;
     const shed = found.gate?.isShut === true ? found.gate.refuse(context) : undefined;
     if (shed !== undefined) {
       // Without an event: there may be thousands a second, and admission tells of them all together.

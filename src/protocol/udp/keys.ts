@@ -5,6 +5,7 @@
 import { Alarm } from "../../core/alarm.ts";
 import type { Accepted, ServedConnection } from "../../core/connection.ts";
 import { expected, RpcError } from "../../core/error.ts";
+import { type Peer, peerOf } from "../../core/peer.ts";
 import type { ByteStream, Clock, Runtime, Security } from "../../core/runtime.ts";
 import { securedRuntime } from "../protocol.ts";
 import { begins, type Wire } from "../wire.ts";
@@ -27,7 +28,7 @@ export interface Granted {
 }
 
 /** Gives out keys: makes a session, or says why not. `keys` are the server's half. */
-export type Granting = (peer: string) => { readonly id: bigint; readonly keys: Keys } | RpcError;
+export type Granting = (from: Peer) => { readonly id: bigint; readonly keys: Keys } | RpcError;
 
 /** The wire on which a server gives keys out. */
 export function keysWire(grant: Granting): Wire {
@@ -59,7 +60,7 @@ function accepted(
       asked += bytes.length;
       if (before >= question.length || asked < question.length) return;
       const granted = stream.secure === undefined
-        ? expected("failed_precondition", "keys of datagrams are given out over TLS alone") : grant(stream.peer);
+        ? expected("failed_precondition", "keys of datagrams are given out over TLS alone") : grant(peerOf(stream));
       stream.write(RpcError.is(granted) ? refusedBytes(granted) : grantedBytes(granted));
       stream.end();
     },

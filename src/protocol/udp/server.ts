@@ -1,4 +1,5 @@
 /** The UDP port of a server: takes each datagram to its session, and lets nobody in who has not proven its address. */
+import type { Peer } from "../../core/peer.ts";
 import type { AcceptOwner, ServedConnection } from "../../core/connection.ts";
 import { expected, RpcError } from "../../core/error.ts";
 import { badOption } from "../../core/option.ts";
@@ -48,7 +49,7 @@ export class UdpPort implements SessionOwner {
     this.serving = serving;
     this.settings = resolveUdpServer(options.options, options.isSecured, options.mayBeClear);
     this.memory = { bytes: 0, maxBytes: this.settings.maxRememberedBytes };
-    this.wire = options.isSecured ? keysWire(() => this.#granted()) : undefined;
+    this.wire = options.isSecured ? keysWire((from) => this.#granted(from)) : undefined;
     this.#options = options;
     this.#sealing = sealing;
     this.#cookies = new Cookies(serving.runtime.clock, sealing);
@@ -175,17 +176,17 @@ export class UdpPort implements SessionOwner {
   }
 
   /** Somebody asks for keys over TLS. */
-  #granted(): { readonly id: bigint; readonly keys: Keys } | RpcError {
+  #granted(from: Peer): { readonly id: bigint; readonly keys: Keys } | RpcError {
     const refusal = this.#refusal();
     if (refusal !== undefined) return refusal;
     const keys = { sending: this.#sealing.random(keyBytes), receiving: this.#sealing.random(keyBytes) };
-    return { id: this.#begin(new Seal(this.#sealing, keys), undefined).id, keys };
+    return { id: this.#begin(new Seal(this.#sealing, keys), undefined, from).id, keys };
   }
 
-  #begin(seal: Seal | undefined, helloKey: string | undefined): Session {
+  #begin(seal: Seal | undefined, helloKey: string | undefined, from?: Peer): Session {
     let id: bigint;
     do id = idOf(this.#sealing.random(8)); while (this.#sessions.has(id));
-    const session = new Session(this, id, seal, helloKey);
+    const session = new Session(this, id, seal, { helloKey, certificate: from?.certificate });
     this.#sessions.set(id, session);
     this.#options.begun(session);
     return session;

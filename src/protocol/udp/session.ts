@@ -4,6 +4,7 @@ import type { ServedConnection } from "../../core/connection.ts";
 import type { ContextFields } from "../../core/context.ts";
 import { expected, RpcError } from "../../core/error.ts";
 import type { LoadReport } from "../../core/load.ts";
+import type { PeerCertificate } from "../../core/peer.ts";
 import type { DatagramSocket } from "../../core/runtime.ts";
 import { Cursor } from "../../wire/cursor.ts";
 import { Writer } from "../../wire/writer.ts";
@@ -37,6 +38,14 @@ const answerHeadBytes = 16;
 /** Calls that one acknowledgement names at most. */
 const maxAcks = 64;
 
+/** What is known of a session when it begins. */
+export interface SessionBegun {
+  /** What its hello was known by, in the clear. */
+  readonly helloKey: string | undefined;
+  /** The certificate that was shown where keys are given. */
+  readonly certificate: PeerCertificate | undefined;
+}
+
 export class Session implements ServedConnection {
   readonly id: bigint;
   /** Where it is, once it has proven that; changed by proving another one. */
@@ -61,7 +70,7 @@ export class Session implements ServedConnection {
   #drainingMs = Infinity;
   #isOver = false;
 
-  constructor(owner: SessionOwner, id: bigint, seal: Seal | undefined, helloKey: string | undefined) {
+  constructor(owner: SessionOwner, id: bigint, seal: Seal | undefined, { helloKey, certificate }: SessionBegun) {
     this.#owner = owner;
     this.id = id;
     this.seal = seal;
@@ -71,6 +80,13 @@ export class Session implements ServedConnection {
     this.#calls = new UnaryCalls(serving, {
       get peer() {
         return address();
+      },
+      // By the certificate that the keys were given for: who else could seal with them?
+      from: {
+        get address() {
+          return address();
+        },
+        isSecured: seal !== undefined, certificate, memo: undefined,
       },
       maxConcurrentCalls: settings.maxConcurrentCalls, emptied: () => this.#endIfIdle(),
     });

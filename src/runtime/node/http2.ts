@@ -9,6 +9,7 @@ import {
 } from "node:http2";
 import type { Accept, ServedConnection } from "../../core/connection.ts";
 import { expected, RpcError } from "../../core/error.ts";
+import { type Peer, peerOf } from "../../core/peer.ts";
 import type { ByteStream, Runtime, Security } from "../../core/runtime.ts";
 import type { Timer } from "../../core/alarm.ts";
 import { checkHead, resolveHttp2Settings } from "../../http/h2/index.ts";
@@ -258,6 +259,7 @@ class NodeClientConnection extends NodeConnection implements HttpConnection {
 
 class NodeServerConnection extends NodeConnection implements ServedConnection {
   readonly peer: string;
+  readonly from: Peer;
   readonly duplex: StreamDuplex;
   readonly #owner: Http2AcceptOptions;
   readonly #session: ServerHttp2Session;
@@ -270,6 +272,7 @@ class NodeServerConnection extends NodeConnection implements ServedConnection {
   constructor(runtime: Runtime, settings: Http2Settings, stream: ByteStream, owner: Http2AcceptOptions) {
     super(runtime, settings);
     this.peer = stream.peer;
+    this.from = peerOf(stream);
     this.#owner = owner;
     this.#stream = stream;
     this.#acceptedMs = this.lastReceivedMs;

@@ -102,7 +102,11 @@ async function listen(
     const stream = new SocketStream(socket, peerOf(socket), true, settings.highWaterBytes);
     stream.sink = accept(stream);
   };
-  const open = security === undefined ? accepted : opening(security, peerOf, accepted);
+  const unwelcome = security?.unwelcome === undefined ? undefined : (socket: Socket, error: Error): void => {
+    const stream = new SocketStream(socket, peerOf(socket), true, settings.highWaterBytes);
+    stream.sink = security.unwelcome?.(stream, error);
+  };
+  const open = security === undefined ? accepted : opening(security, peerOf, { accepted, unwelcome });
   const server = createServer(socketOptions(settings), open);
   try {
     await bind(server, target, settings.backlog).catch(async (error: unknown) => {

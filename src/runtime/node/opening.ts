@@ -16,12 +16,22 @@ const insecureAnswer = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; ch
 /** How long the answer has to arrive, in milliseconds: closing at once could overtake it. */
 const insecureAnswerMs = 1_000;
 
-/** Returns what to give accepted sockets to; those that open in order go on to `accepted`. */
+/** Where sockets go on to. */
+export interface Opened {
+  /** Those that opened in order. */
+  readonly accepted: (socket: Socket) => void;
+  /** Secured ones whose certificate is not accepted. Default: they are closed. */
+  readonly unwelcome: ((socket: Socket, error: Error) => void) | undefined;
+}
+
+/** Returns what to give accepted sockets to. */
 export function opening(
-  listen: ListenSecurity, peerOf: (socket: Socket) => string, accepted: (socket: Socket) => void,
+  listen: ListenSecurity, peerOf: (socket: Socket) => string, { accepted, unwelcome }: Opened,
 ): (socket: Socket) => void {
   const handshakes = new WeakMap<Material, Server>();
   const security = nodeSecurity(listen.security);
+  /** Who failed is asked for when the connection is gone, and Node no longer knows. */
+  const addresses = new WeakMap<object, string>();
 
   const handshakesOf = (material: Material): Server => {
     let server = handshakes.get(material);
@@ -41,11 +51,13 @@ export function opening(
         accepted(socket);
       } else {
         listen.refused(peerOf(socket), refusal);
-        socket.destroy();
+        if (unwelcome === undefined) socket.destroy();
+        else unwelcome(socket, refusal);
       }
     });
     server.on("tlsClientError", (error, socket) => {
-      listen.refused(peerOf(socket), new Error(`TLS: ${error.message.trim()}`, { cause: error }));
+      listen.refused(addresses.get(beneath(socket)) ?? peerOf(socket),
+        new Error(`TLS: ${handshakeReason(error)}`, { cause: error }));
       socket.destroy();
     });
     return server;
@@ -67,6 +79,7 @@ export function opening(
       socket.pause();
       socket.unshift(bytes);
       if (bytes[0] === handshakeRecord) {
+        addresses.set(socket, peer);
         handshakesOf(security.material).emit("connection", socket);
       } else if (listen.plaintext) {
         socket.off("error", ignored);
@@ -80,6 +93,21 @@ export function opening(
       }
     });
   };
+}
+
+/** The socket that a secured one stands on. */
+function beneath(socket: TLSSocket): object {
+  return (socket as { readonly _parent?: object })._parent ?? socket;
+}
+
+/** OpenSSL names a place in its source; what the peer's alert or our reader says of it is between its last colons. */
+function handshakeReason(error: Error): string {
+  const { code, reason } = error as { readonly code?: unknown; readonly reason?: unknown };
+  if (code === "ECONNRESET") return "the peer ended the connection before the handshake was done";
+  if (typeof reason === "string" && reason !== "") {
+    return /alert .*certificate|unknown ca/.test(reason) ? `the peer does not accept our certificate (${reason})` : reason;
+  }
+  return error.message.trim();
 }
 
 /** Why a peer whose handshake is done is refused nevertheless. */

@@ -1,5 +1,5 @@
 /** Sealing on Node: the system's generator, HMAC-SHA-256 and ChaCha20-Poly1305 of `node:crypto`. */
-import { createCipheriv, createDecipheriv, createHmac, randomFillSync } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, hash, randomFillSync } from "node:crypto";
 import type { Sealing } from "../../core/runtime.ts";
 
 const algorithm = "chacha20-poly1305";
@@ -9,6 +9,7 @@ const withTag = { authTagLength: tagBytes } as const;
 export const sealing: Sealing = {
   random: (count) => randomFillSync(new Uint8Array(count)),
   sign: (key, bytes) => createHmac("sha256", key).update(bytes).digest(),
+  digest: (bytes) => hash("sha256", bytes, "buffer"),
   seal(key, nonce, head, text) {
     const cipher = createCipheriv(algorithm, key, nonce, withTag);
     cipher.setAAD(head, { plaintextLength: text.length });

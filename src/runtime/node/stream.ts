@@ -9,6 +9,7 @@ import { TLSSocket } from "node:tls";
 import { RpcError } from "../../core/error.ts";
 import type { ByteSink, ByteStream, SecureSession } from "../../core/runtime.ts";
 import { connectionError } from "./error.ts";
+import { NodeSession } from "./session.ts";
 
 const owner = Symbol("meridian.stream");
 
@@ -34,7 +35,7 @@ export class SocketStream implements ByteStream {
     this.#highWaterBytes = highWaterBytes;
     (socket as OwnedSocket)[owner] = this;
     if (!isOpen) socket.on(socket instanceof TLSSocket ? "secureConnect" : "connect", connected);
-    else if (socket instanceof TLSSocket) this.secure = sessionOf(socket);
+    else if (socket instanceof TLSSocket) this.secure = new NodeSession(socket);
     socket.on("data", received);
     socket.on("end", endedByPeer);
     socket.on("drain", drained);
@@ -86,17 +87,8 @@ export class SocketStream implements ByteStream {
 function connected(this: Socket): void {
   const stream = (this as OwnedSocket)[owner];
   stream.isOpen = true;
-  if (this instanceof TLSSocket) stream.secure = sessionOf(this);
+  if (this instanceof TLSSocket) stream.secure = new NodeSession(this);
   stream.sink?.opened?.();
-}
-
-function sessionOf(socket: TLSSocket): SecureSession {
-  const subject = socket.authorized ? socket.getPeerCertificate().subject : undefined;
-  return {
-    protocol: typeof socket.alpnProtocol === "string" && socket.alpnProtocol !== "" ? socket.alpnProtocol : undefined,
-    peerSubject: subject === undefined ? undefined
-      : Object.entries(subject).map(([name, value]) => `${name}=${String(value)}`).join(","),
-  };
 }
 
 function received(this: Socket, bytes: Uint8Array): void {

@@ -16,6 +16,7 @@ export function createSealing(random: Random): Sealing {
       return bytes;
     },
     sign: (key, bytes) => digest(2 * tagBytes, [key, bytes]),
+    digest: (bytes) => digest(2 * tagBytes, [bytes]),
     seal(key, nonce, head, text) {
       const sealed = new Uint8Array(text.length + tagBytes);
       sealed.set(mixed(key, nonce, text));
