@@ -29,5 +29,5 @@ export function avoidTried(inner: Picker): Picker {
     }
     return picked;
   };
-  return Object.assign(pick, { seesAll: inner.seesAll ?? false });
+  return Object.assign(pick, { seesAll: inner.seesAll ?? false, explain: inner.explain });
 }

@@ -17,7 +17,7 @@
  * Compared are two drawn by weight, the power of two choices, and the few that answered last, whose figures are
  * freshest ("the power of two choices with memory", Mitzenmacher, Prabhakar, Shah, FOCS 2002). No probes are sent.
  */
-import { type Candidate, type Context, numberOption, type Picker, type Random } from "../core/index.ts";
+import { type Candidate, type Context, numberOption, type Picker, type PickExplanation, type Random } from "../core/index.ts";
 import { type AliasTable, aliasTable, draw, drawOther } from "./alias.ts";
 import { derived } from "./derived.ts";
 
@@ -54,8 +54,13 @@ export function leastDelay(random: Random, options: LeastDelayOptions = {}): Pic
     decayMs: numberOption("decayMs", options.decayMs ?? 10_000, { least: 1, most: 3_600_000, unit: "milliseconds" }),
   };
   const choices = derived((candidates) => new Choice(candidates, random, settings));
-  return <C extends Candidate>(candidates: readonly C[], context: Context): C | undefined =>
-    candidates.length < 2 ? candidates[0] : choices(candidates).pick(context) as C | undefined;
+  let last: readonly Candidate[] = [];
+  const pick = <C extends Candidate>(candidates: readonly C[], context: Context): C | undefined =>
+    candidates.length < 2 ? candidates[0] : choices(last = candidates).pick(context) as C | undefined;
+  return Object.assign(pick, {
+    explain: ({ startedMs }: Context): PickExplanation =>
+      ({ score: (candidate) => (last.includes(candidate) ? choices(last).scoreOf(candidate, startedMs) : undefined) }),
+  });
 }
 
 interface Settings {
@@ -161,6 +166,10 @@ class Choice {
       fresh[this.#oldest] = candidate;
       this.#oldest = (this.#oldest + 1) % fresh.length;
     }
+  }
+
+  scoreOf(candidate: Candidate, nowMs: number): number {
+    return this.#score(candidate, nowMs);
   }
 
   /** What is expected of an endpoint; only relations between scores mean something. */

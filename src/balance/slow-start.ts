@@ -41,7 +41,7 @@ export function slowStart(
       }
       return picked;
     };
-    return Object.assign(pick, { seesAll: inner.seesAll ?? false });
+    return Object.assign(pick, { seesAll: inner.seesAll ?? false, explain: inner.explain });
   };
 }
 

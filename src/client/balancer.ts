@@ -133,7 +133,9 @@ export class Balancer implements EndpointOwner, Watcher {
     const { name } = this.#options;
     if (this.#closed) throw closedError();
     if (!this.#known) {
-      const known = this.#waiters.wait(context);
+      const sinceMs = this.#runtime.clock.now();
+      const known = this.#waiters.wait(context).then(() =>
+        context.traced().phase("resolve", sinceMs, this.#runtime.clock.now()));
       const { kind } = context.method;
       const streams = kind === "server_stream" || kind === "bidi_stream";
       if (streams) return this.#streamLater(known, service, request, context);

@@ -1,5 +1,6 @@
 /** Putting a client together: discovery, endpoints, picker and stack, from options that all have defaults. */
-import { endpointAddress, type EndpointFields } from "../core/endpoint.ts";
+import type { Context } from "../core/context.ts";
+import { type Candidate, endpointAddress, type EndpointFields } from "../core/endpoint.ts";
 import type { Discovery } from "../core/discovery.ts";
 import { RpcError } from "../core/error.ts";
 import type { Connect } from "../core/connection.ts";
@@ -223,16 +224,17 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
     ...options.probes, probe: probeOf(runtime, options.probes.probe ?? "ping", own),
   };
   const balancer: Balancer = new Balancer(runtime, {
-    ...options, picker: tuning.guarded(picker), observer: tuning.observer, discovery: view, connect, probes,
+    ...options, picker: chosen(picker), observer: tuning.observer, discovery: view, connect, probes,
   });
   const defaults = defaultStack(runtime, {
     observer, cache: options.cache, collapse: options.collapse,
     hedges: (budget) => tuning.hedges(budget, () => balancer.size < 2),
     retry: options.retry === false ? false : { attemptMs: (method) => tuning.attemptMs(method), ...options.retry },
+  const chosen = (by: Picker): Picker => told(tuning.guarded(by), observer);
   });
   const stack = options.stack?.(defaults) ?? defaults;
   const over = (service: Service) => servicesOver(stack, defaults["idempotency"], service);
-  const servicesBy = (other: Picker): Services => over(balancer.serviceBy(tuning.guarded(other)));
+  const servicesBy = (other: Picker): Services => over(balancer.serviceBy(chosen(other)));
   return {
     ...over(balancer.service),
     servicesBy, serviceBy: (other) => servicesBy(other).service,
@@ -254,6 +256,18 @@ function servicesOver(stack: Stack, keys: Layer | undefined, service: Service): 
     const whole = compose(stack, service);
     return { service: whole, keyless: whole };
   }
+/** Tells an observer that wants to know of each choice; nobody pays where none does. */
+function told(picker: Picker, observer: Observer): Picker {
+  if (observer.picked === undefined) return picker;
+  const hear = observer.picked.bind(observer);
+  const pick = <C extends Candidate>(candidates: readonly C[], context: Context): C | undefined => {
+    const endpoint = picker(candidates, context);
+    hear(context, candidates, endpoint, picker);
+    return endpoint;
+  };
+  return Object.assign(pick, { seesAll: picker.seesAll ?? false, explain: picker.explain });
+}
+
   const keyless = compose(Object.fromEntries(others), service);
   return { service: compose(Object.fromEntries([first]), keyless), keyless };
 }

@@ -6,7 +6,8 @@ import {
 import { type EndpointStatus, expected, type Observer, RpcError } from "../core/index.ts";
 import { phiAccrual } from "../health/index.ts";
 import { createSimulation, type Simulation } from "../runtime/sim/index.ts";
-import { ClientEndpoint, type EndpointOptions, type EndpointOwner, speaksAgainstEndpoint } from "./endpoint.ts";
+import { ClientEndpoint, type EndpointOptions, type EndpointOwner } from "./endpoint.ts";
+import { speaksAgainstEndpoint } from "./failures.ts";
 
 function setUp(options: EndpointOptions = {}, begun?: (connection: ScriptedConnection) => void) {
   const simulation = createSimulation({ seed: 1 });

@@ -13,8 +13,10 @@ import type { Timer } from "../core/alarm.ts";
 import {
   type Detector, detector, type Evidence, type LoadMark, type LoadMember, type LoopGuard, type OutlierMember,
 } from "../health/index.ts";
+import { isShed, speaksAgainstEndpoint } from "./failures.ts";
 import { Heart, type HeartOptions, type HeartOwner } from "./heart.ts";
 import { Leg, type LegOwner } from "./leg.ts";
+import { tellSpent } from "./spent.ts";
 import { Waiters } from "./waiters.ts";
 
 export interface EndpointOptions extends HeartOptions {
@@ -144,7 +146,9 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
   }
 
   #afterWaiting(request: unknown, context: Context): unknown {
+    const sinceMs = this.#runtime.clock.now();
     const ready = this.#waiters.wait(context).then(() => {
+      context.traced().phase("connect", sinceMs, this.#runtime.clock.now());
       const connection = this.#open;
       if (connection === undefined) {
         throw expected("unavailable", "the connection closed again at once", { neverStarted: true, phase: "connect" });
@@ -188,7 +192,10 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
     } else {
       load.ended++;
     }
-    if (error !== undefined) this.#label(error);
+    if (error !== undefined) {
+      if (error.code === "deadline_exceeded") tellSpent(error, context, { startedMs, endedMs }, this);
+      this.#label(error);
+    }
     // Who sheds is well and knows what it can do: kept out, it would leave the others with its share as well. And of
     // silence the heart judges: what it cuts off fails at once, which says nothing beside peers.
     if (error?.code === "cancelled" && !error.remote) {
@@ -314,6 +321,11 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
 
   doubted(): void {
     this.#owner.doubted?.(this);
+  }
+
+  /** How late this process's event loop ran when it was last looked at, in milliseconds. */
+  get loopLagMs(): number {
+    return this.#owner.loopGuard.lagMs();
   }
 
   /** When anything last came from it; -Infinity while it is not connected. */
@@ -475,24 +487,4 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
 function removed(): RpcError {
   return expected("unavailable", "the endpoint is closed: discovery no longer names it, or its client was closed",
     { neverStarted: true, phase: "connect" });
-}
-
-/** Whether the server had no room for the call, or no time: it says so itself, and did nothing of it. */
-function isShed({ code, neverStarted }: RpcError): boolean {
-  return neverStarted && (code === "resource_exhausted" || code === "deadline_exceeded");
-}
-
-/** Whether a failure says something about the endpoint, rather than about the request or its caller. */
-export function speaksAgainstEndpoint(error: RpcError): boolean {
-  switch (error.code) {
-    case "unavailable":
-    case "deadline_exceeded":
-    case "resource_exhausted":
-    case "internal":
-    case "unknown":
-    case "data_loss":
-      return true;
-    default:
-      return false;
-  }
 }

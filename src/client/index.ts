@@ -11,7 +11,8 @@ export { type ProbeKind, type ProbeSettings } from "./probes.ts";
 export {
   type GrpcHealthOptions, grpcHealthProbe, httpProbe, type HttpProbeOptions, pingProbe, type ProbeTarget, tcpProbe,
 } from "./probes-kinds.ts";
-export { type ClientEndpoint, type EndpointChange, type EndpointOptions, speaksAgainstEndpoint } from "./endpoint.ts";
+export { type ClientEndpoint, type EndpointChange, type EndpointOptions } from "./endpoint.ts";
+export { speaksAgainstEndpoint } from "./failures.ts";
 export type { HeartOptions } from "./heart.ts";
 export { defaultStack, idempotencyKeys, type StackOptions, telemetry } from "./stack.ts";
 

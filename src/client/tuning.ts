@@ -161,7 +161,7 @@ function guarded(
     }
     return picked;
   };
-  return Object.assign(pick, { seesAll: inner.seesAll ?? false });
+  return Object.assign(pick, { seesAll: inner.seesAll ?? false, explain: inner.explain });
 }
 
 /** A hedge goes where the call has not been, and not farther than from where it could still be first. */

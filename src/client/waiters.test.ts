@@ -30,7 +30,9 @@ test("each waits no longer than its own deadline, and is told for what it waited
   const late = outcomeOf(waiters.wait(callContext(clock, 900)));
   await simulation.run(500);
   assert.equal(soon.error?.code, "deadline_exceeded");
-  assert.equal(soon.error?.message, "the deadline passed after 200 ms of waiting for a connection");
+  assert.equal(soon.error?.message, "the deadline passed after 200 ms of waiting for a connection; " +
+    "200.0 ms went into connect 200.0 ms; the event loop was 0.0 ms late");
+  assert.deepEqual(soon.error?.spent, { totalMs: 200, ms: { connect: 200 }, loopLagMs: 0 });
   assert.equal(soon.error?.neverStarted, true);
   assert.equal(soon.error?.retryable, false);
   assert.deepEqual(late, {});

@@ -3,6 +3,7 @@ import { Alarm } from "../core/alarm.ts";
 import type { Cancellable, Context } from "../core/context.ts";
 import { expected, type RpcError } from "../core/error.ts";
 import type { Clock } from "../core/runtime.ts";
+import { spentText } from "./spent.ts";
 
 /** Most calls that wait at once; more are refused, since whatever they wait for is not coming soon. */
 const maxWaiting = 10_000;
@@ -97,10 +98,20 @@ class Waiter extends Alarm implements Cancellable {
   }
 
   ring(): void {
-    const waitedMs = Math.round(this.#clock.now() - this.#sinceMs);
-    this.settle(expected("deadline_exceeded",
-      `the deadline passed after ${waitedMs} ms of waiting for ${this.#awaited.describe()}`,
-      { neverStarted: true, retryable: false, phase: this.#awaited.phase }));
+    const nowMs = this.#clock.now();
+    const { phase } = this.#awaited;
+    const waitedMs = nowMs - this.#sinceMs;
+    const totalMs = nowMs - this.#context.callStartedMs;
+    const beforeMs = totalMs - waitedMs;
+    const spent = {
+      totalMs, ms: beforeMs > 0 ? { before: beforeMs, [phase]: waitedMs } : { [phase]: waitedMs },
+      loopLagMs: Math.max(0, nowMs - this.#context.deadline),
+    };
+    const error = expected("deadline_exceeded",
+      `the deadline passed after ${Math.round(waitedMs)} ms of waiting for ${this.#awaited.describe()}; ` +
+      spentText(spent), { neverStarted: true, retryable: false, phase });
+    error.spent = spent;
+    this.settle(error);
   }
 
   cancelled(reason: RpcError): void {

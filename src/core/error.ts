@@ -43,6 +43,15 @@ export interface ErrorDetail {
   readonly value: Uint8Array;
 }
 
+/** Where the time of a call went whose deadline passed, in milliseconds: resolve, pick, connect, queue, network, server. */
+export interface Spent {
+  readonly totalMs: number;
+  /** By what it went into, in the order of a call's way. */
+  readonly ms: Readonly<Record<string, number>>;
+  /** How late this process's event loop ran. */
+  readonly loopLagMs: number;
+}
+
 const brand = Symbol.for("meridian.RpcError");
 
 export class RpcError extends Error {
@@ -59,6 +68,7 @@ export class RpcError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly metadata: Readonly<Record<string, string>> | undefined;
   #candidate: unknown = undefined;
+  #spent: Spent | undefined = undefined;
 
   /** The endpoint object of the attempt, for layers that must avoid it next time. Local, and never printed. */
   get candidate(): unknown {
@@ -67,6 +77,15 @@ export class RpcError extends Error {
 
   set candidate(endpoint: unknown) {
     this.#candidate = endpoint;
+  }
+
+  /** Of a deadline that passed: where the time went, as this process saw it. Local; the message says it to people. */
+  get spent(): Spent | undefined {
+    return this.#spent;
+  }
+
+  set spent(spent: Spent | undefined) {
+    this.#spent = spent;
   }
 
   constructor(code: Code, message: string, options: RpcErrorOptions = {}) {
@@ -144,6 +163,7 @@ function altered(
     cause: error, ...fields,
   });
   copy.candidate = candidate;
+  copy.spent = error.spent;
   return copy;
 }
 

@@ -5,14 +5,22 @@
  * themselves; these are the events that people ask about.
  */
 import type { Context } from "./context.ts";
-import type { EndpointAddress, EndpointStatus } from "./endpoint.ts";
+import type { Candidate, EndpointAddress, EndpointStatus } from "./endpoint.ts";
 import type { RpcError } from "./error.ts";
+import type { Picker } from "./picker.ts";
 
 export interface Observer {
   /** A call ended, as its user sees it. `latencyMs` spans all attempts. */
   callEnded?(context: Context, latencyMs: number, error: RpcError | undefined): void;
   /** One attempt ended at `endpoint`. */
   attemptEnded?(context: Context, endpoint: EndpointAddress, latencyMs: number, error: RpcError | undefined): void;
+  /**
+   * An attempt was given to `picked`, or to nobody. What the picker thought may be had of `picker.explain`, here and now.
+   * Who hears of picks also hears of the rule that decided, by `context.trace`.
+   */
+  picked?(
+    context: Context, candidates: readonly Candidate[], picked: Candidate | undefined, picker: Picker,
+  ): void;
   /** A server finished handling a call. `latencyMs` runs from its arrival. */
   handled?(context: Context, latencyMs: number, error: RpcError | undefined): void;
   /** An endpoint changed its status, and why. */
@@ -32,6 +40,7 @@ export function observeAll(...observers: readonly (Observer | undefined)[]): Obs
   const all: Observer = {};
   tell(membersOf(each, "callEnded"), callEndedToAll, (member) => (all.callEnded = member));
   tell(membersOf(each, "attemptEnded"), attemptEndedToAll, (member) => (all.attemptEnded = member));
+  tell(membersOf(each, "picked"), toAll, (member) => (all.picked = member));
   tell(membersOf(each, "handled"), handledToAll, (member) => (all.handled = member));
   tell(membersOf(each, "endpointChanged"), toAll, (member) => (all.endpointChanged = member));
   tell(membersOf(each, "event"), toAll, (member) => (all.event = member));

@@ -1,5 +1,7 @@
 /** Pickers that obey rules: a picker over pickers, one for each rule, since pickers keep what they derive. */
-import { type Candidate, type Context, expected, type Picker, type RpcError } from "../core/index.ts";
+import {
+  type Candidate, type Context, expected, type Picker, type PickExplanation, type RpcError,
+} from "../core/index.ts";
 import { derived } from "../balance/derived.ts";
 import { hasAttributes } from "./regional-discovery.ts";
 import type { RoutingRule, Rules, RuleTarget } from "./rules.ts";
@@ -14,14 +16,24 @@ import type { RoutingRule, Rules, RuleTarget } from "./rules.ts";
 export function byRules(rules: Rules, makePicker: () => Picker): Picker & { readonly seesAll: true } {
   const usual = seeingAll(makePicker());
   const pickers = new WeakMap<RoutingRule, Picker>();
+  let last: { readonly rule: RoutingRule | undefined; readonly picker: Picker } = { rule: undefined, picker: usual };
+  const unruled = last;
   const pick = <C extends Candidate>(candidates: readonly C[], context: Context): C | undefined => {
     const rule = rules.match(context);
-    if (rule === undefined) return usual(candidates, context);
+    if (rule === undefined) {
+      last = unruled;
+      return usual(candidates, context);
+    }
     let picker = pickers.get(rule);
     if (picker === undefined) pickers.set(rule, picker = rulePicker(rule, usual, makePicker));
+    last = { rule, picker };
     return picker(candidates, context);
   };
-  return Object.assign(pick, { seesAll: true as const });
+  return Object.assign(pick, {
+    seesAll: true as const,
+    explain: (context: Context): PickExplanation =>
+      ({ ...last.picker.explain?.(context), ...(last.rule === undefined ? undefined : { rule: last.rule.name }) }),
+  });
 }
 
 /** The picker of the calls of one rule; `usual` is that of calls without a rule. */
@@ -35,7 +47,7 @@ export function rulePicker(rule: RoutingRule, usual: Picker, makePicker: () => P
   if (target.regions === undefined && target.attributes === undefined) return usual;
   const inner = seeingAll(makePicker());
   const targetsAmong = derived((candidates) => findTargets(target, candidates));
-  return <C extends Candidate>(candidates: readonly C[], context: Context): C | undefined => {
+  const pick = <C extends Candidate>(candidates: readonly C[], context: Context): C | undefined => {
     // Nobody is known yet, or nobody at all: that is not the rule's doing.
     if (candidates.length === 0) return undefined;
     const { list, isReady } = targetsAmong(candidates);
@@ -45,6 +57,17 @@ export function rulePicker(rule: RoutingRule, usual: Picker, makePicker: () => P
     if (target.fallback === true) return usual(candidates, context);
     throw nobody(rule, list.length, candidates.length);
   };
+  return Object.assign(pick, {
+    explain: (context: Context): PickExplanation => {
+      const within = inner.explain?.(context);
+      return {
+        ...within, rule: rule.name,
+        rejects: (candidate) => (isTarget(target, candidate)
+          ? within?.rejects?.(candidate)
+          : `rule "${rule.name}" sends elsewhere: to ${describeTarget(target)}`),
+      };
+    },
+  });
 }
 
 /** The error of a call that a rule rejects: certain not to have started, and never retried. */
@@ -78,10 +101,13 @@ interface Targets {
 }
 
 function findTargets(target: RuleTarget, candidates: readonly Candidate[]): Targets {
-  const list = candidates.filter(({ address }) =>
-    (target.regions === undefined || target.regions.includes(address.region)) &&
-    (target.attributes === undefined || hasAttributes(address, target.attributes)));
+  const list = candidates.filter((candidate) => isTarget(target, candidate));
   return { list, isReady: list.some(({ status }) => status === "ready" || status === "idle" || status === "busy") };
+}
+
+function isTarget(target: RuleTarget, { address }: Candidate): boolean {
+  return (target.regions === undefined || target.regions.includes(address.region)) &&
+    (target.attributes === undefined || hasAttributes(address, target.attributes));
 }
 
 /** A picker that expects only those that may be called, under one that is given all. */
@@ -95,6 +121,7 @@ function seeingAll(picker: Picker): Picker {
     const connecting = candidates.filter(({ status }) => status === "connecting");
     return connecting.length > 0 ? connecting : candidates.filter(({ status }) => status !== "closed");
   });
-  return <C extends Candidate>(candidates: readonly C[], context: Context): C | undefined =>
+  const pick = <C extends Candidate>(candidates: readonly C[], context: Context): C | undefined =>
     picker(open(candidates) as readonly Candidate[] as readonly C[], context);
+  return Object.assign(pick, { explain: picker.explain });
 }

@@ -15,7 +15,9 @@ export interface Forwarding {
 }
 
 /** Forwards the calls of one method. What is not configured is not looked at while calls go by. */
-export function forward(method: MethodInfo, { upstreams, rules, timedBy }: Forwarding): Service {
+  /** Whether somebody keeps records of decisions, and wants to know of the rule. */
+  readonly isTraced?: boolean | undefined;
+export function forward(method: MethodInfo, { upstreams, rules, methods, timedBy, isTraced = false }: Forwarding): Service {
   const name = method.service;
   let upstream = upstreams.get(name);
   /** One that nobody served may have been closed to make room. */
@@ -28,6 +30,7 @@ export function forward(method: MethodInfo, { upstreams, rules, timedBy }: Forwa
     const other = rule.target.service;
     const target = other === undefined ? open() : upstreams.get(other);
     const metadata = rule.isDrawn(context) ? withRule(context, rule) : undefined;
+    if (isTraced) context.traced().rule = rule.name;
     return target.serviceOf(rule)(request, onward(context, metadata));
   };
   return timedBy === undefined ? routed : timed(timedBy, routed);

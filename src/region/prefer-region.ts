@@ -5,7 +5,7 @@
  * spill over by load, fall at once and return by a ramp. Unlike other pickers it must be given all candidates,
  * ready or not: health is the ready weight of the known weight, and panic uses the ejected.
  */
-import type { Candidate, Clock, Context, Picker, Runtime } from "../core/index.ts";
+import type { Candidate, Clock, Context, Picker, PickExplanation, Runtime } from "../core/index.ts";
 import {
   type RegionPicker, type RegionPreferenceOptions, type RegionSettings, regionSettings, type RegionView,
 } from "./options.ts";
@@ -36,6 +36,7 @@ export function preferRegion(
       seesAll: true as const,
       regionShares: () => preference.shares(),
       regions: () => preference.view(),
+      explain: (context: Context): PickExplanation => ({ ...inner.explain?.(context), ...preference.explain() }),
     });
   };
 }
@@ -47,6 +48,8 @@ class RegionPreference {
   readonly #map: RegionMap;
   #candidates: readonly Candidate[] | undefined;
   #plan: Plan | undefined;
+  /** That of the last pick, for those who ask why. */
+  #lastPlan: Plan | undefined;
   readonly #restricted = new Map<number, Plan>();
   readonly #stale = new Map<number, Plan>();
   /** Of the own region's groups, where zones matter. */
@@ -76,10 +79,31 @@ class RegionPreference {
     const restricted = residency !== undefined || context.avoid.length > 0 || context.hops >= confineAfterHops ||
       (home !== undefined && context.routeKey !== undefined) || context.deadline - now < this.#tightMs;
     const plan = restricted ? this.#restrictedPlan(context, this.#clock.now()) : (this.#plan as Plan);
+    this.#lastPlan = plan;
     const index = plan.shares.next();
     if (index < 0) return undefined;
     const picked = this.#pickIn(plan, index, context);
     return picked ?? this.#pickElsewhere(plan, index, context);
+  }
+
+  /** Of the last choice: its plan, and why a region has no part in it. */
+  explain(): PickExplanation {
+    const plan = this.#lastPlan ?? this.#plan;
+    if (plan === undefined) return {};
+    const { regions } = this.#map;
+    const parts = plan.order.map((index) =>
+      `${(regions[index] as RegionState).name || "(no region)"} ${percent(plan.shares.shares[index] ?? 0)}`);
+    return {
+      route: parts.join(", "),
+      rejects: ({ address }) => {
+        const index = this.#map.indexOf(address.region);
+        const region = regions[index];
+        if (region === undefined) return "its region is not known";
+        if (region.isDrained) return "its region is drained";
+        if (!plan.order.includes(index)) return "its region is out of this call's reach";
+        return (plan.shares.shares[index] ?? 0) > 0 ? undefined : "nearer regions have room for all";
+      },
+    };
   }
 
   shares(): Record<string, number> {
@@ -233,6 +257,10 @@ class RegionPreference {
       });
     });
   }
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
 }
 
 interface ZonesOf {
