@@ -5,10 +5,12 @@ import { maxDepth } from "../protobuf/plan.ts";
 
 /**
  * Throws `invalid_argument` for JSON in `bytes[start, end)` whose parsed form is nested too deep or has lost a key to
- * another of the same name: two readers of such a text may see two different values.
+ * another of the same name: two readers of such a text may see two different values. `levels` is how deep it may be.
  */
-export function inspect(parsed: unknown, bytes: Uint8Array, start: number, end: number): void {
-  if (countKeys(parsed, maxDepth) === countColons(bytes, start, end)) return;
+export function inspect(
+  parsed: unknown, bytes: Uint8Array, start: number, end: number, levels = maxDepth,
+): void {
+  if (countKeys(parsed, levels) === countColons(bytes, start, end)) return;
   throw malformed(`has the key ${doubled(readText(bytes, start, end))} twice`);
 }
 

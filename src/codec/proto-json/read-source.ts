@@ -62,7 +62,7 @@ function readPlain(source: Source, { field, index, takesNull, read, absent }: Re
     : `f${index} = ${value} ? x : ${none} ? ${otherwise} : ${call};`);
 }
 
-function absentText(source: Source, field: FieldPlan, absent: () => unknown): string {
+export function absentText(source: Source, field: FieldPlan, absent: () => unknown): string {
   if (field.absent === "null") return "null";
   const { shape } = field;
   if (field.absent === "zero" && shape.type === "list") return "[]";

@@ -64,7 +64,7 @@ export class Readers {
         const wanted = checkFree(plan.form, json);
         return wanted === undefined ? json : fail(wanted, json, trail);
       };
-      case "union": return readUnion(plan, plan.variants.map((variant) => this.#value(variant.value)),
+      case "union": return readUnion(plan, plan.variants.map((variant) => this.value(variant.value)),
         this.#options.refusesUnknown);
       case "wrapper": return this.#wrapper(plan);
       case "struct": return this.#struct(plan);
@@ -100,7 +100,7 @@ export class Readers {
   #wrapper(plan: WrapperPlan): Read {
     const { fields } = plan;
     const [field] = fields;
-    if (plan.of === "wellknown") return this.#value((field.shape as { value: ValuePlan }).value);
+    if (plan.of === "wellknown") return this.value((field.shape as { value: ValuePlan }).value);
     const readAll = this.#members(fields, this.#slots(fields), undefined);
     const bare = this.#shape(field);
     return (json, trail) => {
@@ -117,7 +117,7 @@ export class Readers {
       const { json, also } = slot.case ?? slot.field;
       return {
         ...slot, names: { json, also: also.filter((name) => !taken.has(name)) }, takesNull: isNullValue(slot),
-        read: slot.case === undefined ? this.#shape(slot.field) : this.#value(slot.case.value),
+        read: slot.case === undefined ? this.#shape(slot.field) : this.value(slot.case.value),
         absent: () => absent(slot.field, undefined),
       };
     });
@@ -158,13 +158,13 @@ export class Readers {
       case "list": return this.#list(shape.of);
       case "map": return this.#map(shape);
       case "oneof": throw new TypeError("a oneof is read case by case");
-      case "single": return this.#value(shape.value);
+      case "single": return this.value(shape.value);
       default: return shape satisfies never;
     }
   }
 
   #list(of: ValuePlan): Read {
-    const read = this.#value(of);
+    const read = this.value(of);
     return (json, trail) => {
       if (!Array.isArray(json)) return fail("a list", json, trail);
       const list: unknown[] = [];
@@ -178,7 +178,7 @@ export class Readers {
   }
 
   #map({ key, value: of, as }: MapPlan): Read {
-    const read = this.#value(of);
+    const read = this.value(of);
     const names = key.type === "enum" ? new Set(key.model.values.map(({ name }) => name)) : undefined;
     const wanted = `a key of type ${key.type === "enum" ? key.model.name : key.scalar}`;
     return (json, trail) => {
@@ -198,7 +198,7 @@ export class Readers {
     };
   }
 
-  #value(plan: ValuePlan): Read {
+  value(plan: ValuePlan): Read {
     if (plan.type === "json") return readJson;
     if (isMessage(plan)) return this.message(plan);
     if (plan.type === "enum") return enumReader(plan);

@@ -15,7 +15,6 @@ import { dateText, durationText, fieldMaskText, timestampText } from "./formats.
 import { checkFree } from "./free.ts";
 import { enter, nesting } from "./nesting.ts";
 import { quote, scalarText } from "./scalars.ts";
-import { generateWriter } from "./write-source.ts";
 
 const utf8 = new TextEncoder();
 
@@ -31,18 +30,13 @@ const texts: Readonly<Record<string, Special>> = {
   "google.protobuf.FieldMask": { text: fieldMaskText, what: "a FieldMask: { paths } in snake_case" },
 };
 
-/**
- * Makes the writers of all messages that a type reaches, each once. `any` writes google.protobuf.Any; `generates` says
- * whether code may be generated.
- */
+/** Makes the writers of all messages that a type reaches, each once. `any` writes google.protobuf.Any. */
 export class Writers {
   readonly #any: Write;
-  readonly #generates: boolean;
   readonly #known = new Map<MessagePlan, Write>();
 
-  constructor(any: Write, generates: boolean) {
+  constructor(any: Write) {
     this.#any = any;
-    this.#generates = generates;
   }
 
   message(plan: MessagePlan): Write {
@@ -77,9 +71,7 @@ export class Writers {
       };
     }
     const members = slotsOf(plan.fields).map((slot) => ({ ...slot, ...this.#member(slot), name: slot.field.name }));
-    let generated: ((value: unknown) => string) | undefined;
     return (value, trail) => {
-      if (trail === undefined && this.#generates) return (generated ??= generateWriter(plan, members))(value);
       if (!isRecord(value)) return fail(plan.name, value, trail);
       enter(value, trail);
       let text = "";
@@ -97,7 +89,7 @@ export class Writers {
 
   #wrapper(plan: WrapperPlan): Write {
     const [field] = plan.fields;
-    if (plan.of === "wellknown") return this.#value((field.shape as { value: ValuePlan }).value);
+    if (plan.of === "wellknown") return this.value((field.shape as { value: ValuePlan }).value);
     const { key, write } = this.#member(slotsOf(plan.fields)[0] as Slot);
     return (value, trail) => {
       enter(value, trail);
@@ -108,7 +100,7 @@ export class Writers {
   }
 
   #union(plan: UnionPlan): Write {
-    const writers = plan.variants.map(({ json, value }) => ({ key: `${quote(json)}:`, write: this.#value(value) }));
+    const writers = plan.variants.map(({ json, value }) => ({ key: `${quote(json)}:`, write: this.value(value) }));
     const names = plan.variants.map(({ name, tag }) => (tag === undefined ? name : JSON.stringify(tag))).join(", ");
     return (value, trail) => {
       const index = plan.variants.findIndex((variant) => isVariant(variant, plan.discriminator, value));
@@ -136,7 +128,7 @@ export class Writers {
   }
 
   #case(field: FieldPlan, one: NonNullable<Slot["case"]>): Write {
-    const write = this.#value(one.value);
+    const write = this.value(one.value);
     const { cases } = field.shape as OneofPlan;
     const wanted = `a case of ${cases.map(({ name }) => JSON.stringify(name)).join(", ")}`;
     return (value, trail) => {
@@ -154,7 +146,7 @@ export class Writers {
       case "oneof": throw new TypeError("a oneof is written case by case");
       case "single": {
         const { value: plan } = shape;
-        const write = this.#value(plan);
+        const write = this.value(plan);
         if (presence === "explicit") return write;
         return (value, trail) => {
           const text = write(value, trail);
@@ -166,7 +158,7 @@ export class Writers {
   }
 
   #list(of: ValuePlan): Write {
-    const write = this.#value(of);
+    const write = this.value(of);
     return (value, trail) => {
       if (!Array.isArray(value)) return fail("an array", value, trail);
       if (value.length === 0) return "";
@@ -183,7 +175,7 @@ export class Writers {
   }
 
   #map({ key, value: of, as }: MapPlan): Write {
-    const write = this.#value(of);
+    const write = this.value(of);
     const names = key.type === "enum" ? new Set(key.model.values.map(({ name }) => name)) : undefined;
     const fitsKey = (one: unknown) =>
       (key.type === "enum" ? names?.has(one as string) === true : fitsScalar(key.scalar, one));
@@ -212,7 +204,7 @@ export class Writers {
     };
   }
 
-  #value(plan: ValuePlan): Write {
+  value(plan: ValuePlan): Write {
     if (plan.type === "json") return writeJson;
     if (plan.type === "enum") {
       const { model } = plan;

@@ -24,7 +24,7 @@ import { timestampMs } from "./timestamp.ts";
 export const origin = { position: 0 };
 
 /** Makes room; the caller goes on with the writer's array and position, both of which may be others. */
-function grow(writer: Writer, position: number, count: number): Uint8Array {
+export function grow(writer: Writer, position: number, count: number): Uint8Array {
   writer.position = position;
   writer.ensure(count);
   origin.position += writer.position - position;
