@@ -101,6 +101,11 @@ export interface ServerDialect {
     bodyBytes: number | undefined,
   ): Head;
   /**
+   * Instead of the head of a bare body, which is not sent yet: one that says more of it, or that the caller has it
+   * already (304), and it is not sent.
+   */
+  conditional?(request: RequestHead, head: Head, bytes: Uint8Array, length: number): Head;
+  /**
    * The end of an enveloped response that began; of one in lines, its last. Throws `invalid_argument` for metadata that
    * it cannot say.
    */

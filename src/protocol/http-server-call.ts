@@ -21,6 +21,8 @@ import type { Route } from "./router.ts";
 
 /** A reply up to so long leaves with its end at once; the end of a longer one waits until the caller has taken it. */
 const tailAboveBytes = 16_384;
+/** The caller has the body already. */
+const notModifiedStatus = 304;
 /** Less of a message within `stallTimeoutMs` is no progress: a caller could dribble for ever. */
 const progressBytes = 1_024;
 
@@ -322,12 +324,15 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
       const { bytes, length, compressed } =
         encodeMessage(coder, answer, framing, compression, settings.compressAboveBytes);
       const name = compressed ? compression?.name : undefined;
-      const head = bareHead(this.#reading, name, reply?.header, trailer, length);
+      const plain = bareHead(this.#reading, name, reply?.header, trailer, length);
+      const { dialect } = this.#reading;
+      const head = dialect.conditional === undefined ? plain
+        : dialect.conditional(this.#request, plain, bytes, length);
       if (length > tailAboveBytes) state.checkTail(length);
-      const isHead = this.#head.method === "HEAD";
-      this.#sendHead(head, isHead);
+      const hasBody = this.#head.method !== "HEAD" && head.status !== notModifiedStatus;
+      this.#sendHead(head, !hasBody);
       this.#leave();
-      if (!isHead) sendPiece(this.#exchange, framing, bytes, length, true);
+      if (hasBody) sendPiece(this.#exchange, framing, bytes, length, true);
       return;
     }
     const head = successHead(this.#reading, this.#context.reply);

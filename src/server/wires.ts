@@ -78,6 +78,11 @@ export interface HttpOptions {
 export interface HttpJsonOptions {
   /** How often an event stream that is silent shows that it lives, in milliseconds. Default 15,000. */
   readonly heartbeatMs?: number | undefined;
+  /**
+   * Whether replies to GET have an `ETag`, a weak one of their bytes unless the handler sets its own, and are not sent
+   * (304) to a caller whose `If-None-Match` has it. Default true.
+   */
+  readonly etag?: boolean | undefined;
   /** Contracts whose paths are served though their handlers are elsewhere; a gateway adds its own. Default none. */
   readonly contracts?: readonly AnyContract[] | undefined;
   /**
@@ -92,6 +97,11 @@ export interface HttpJsonOptions {
   readonly docs?: boolean | undefined;
 }
 
+function flag(name: string, value: unknown, usual: boolean): boolean {
+  if (value !== undefined && typeof value !== "boolean") throw badOption(name, value, "expected true or false");
+  return value ?? usual;
+}
+
 /** Every server's wires beside native and HTTP. */
 const standardWires: readonly Wire[] = [thriftWire(), avroWire()];
 
@@ -102,13 +112,14 @@ export function createWires(serving: Serving, options: WireOptions): readonly Se
   const json = http.json === false ? [] : [httpJsonServer({
     table: options.paths, codec: (name) => codecByName(name, options.codecs),
     leavesUnknown: http.fallback !== undefined, heartbeatMs: http.json?.heartbeatMs,
+    etag: flag("http.json.etag", http.json?.etag, true),
   })];
   const calls = serveHttp(serving, {
     dialects: [grpcServer(), ...json, connectServer(http.connect), grpcWebServer()],
     settings: http.calls, compressions, fallback: http.fallback,
   });
-  const { openApi = false, docs = false } = http.json || {};
-  if (typeof docs !== "boolean") throw badOption("http.json.docs", docs, "expected true or false");
+  const { openApi = false } = http.json || {};
+  const docs = flag("http.json.docs", http.json === false ? undefined : http.json?.docs, false);
   const contracts = () => options.paths.contracts;
   const document = typeof openApi === "boolean" ? {} : openApi;
   const shown = docs ? withDocs(runtime, { contracts, document }, calls) : calls;

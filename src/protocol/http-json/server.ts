@@ -21,6 +21,7 @@ import { bodyTypes, eventsType, linesTypes, names, negotiate } from "./media.ts"
 import { errorTypesOf, statusJson, statusXml } from "./status.ts";
 import { eventCoder, eventsEnd, heartbeat, lastEventNumber, lastId, lineCoder, linesEnd } from "./streams.ts";
 import type { Found, PathTable } from "./table.ts";
+import { tagged } from "./unchanged.ts";
 
 export interface HttpJsonServerOptions {
   /** The paths that are served. */
@@ -29,6 +30,8 @@ export interface HttpJsonServerOptions {
   readonly codec: (name: string) => Codec;
   /** How often an event stream that is silent shows that it lives, in milliseconds. Default 15,000. */
   readonly heartbeatMs?: number | undefined;
+  /** Whether replies to GET have an `etag`, and are not sent to who has them already. Default true. */
+  readonly etag?: boolean | undefined;
   /** Whether paths that are not there are left to another handler. */
   readonly leavesUnknown: boolean;
 }
@@ -38,6 +41,9 @@ interface HttpJsonRequest extends RequestHead {
   /** The media type of the reply. */
   readonly replyType: string;
   readonly isHead: boolean;
+  /** Whether the reply has a tag, by which it need not be sent again. */
+  readonly isTagged: boolean;
+  readonly ifNoneMatch: string | undefined;
 }
 
 /** Before the names of trailing metadata, which plain HTTP has no other place for. */
@@ -67,6 +73,10 @@ export function httpJsonServer(options: HttpJsonServerOptions): ServerDialect {
     },
     head: (request, compression, reply, bodyBytes) =>
       replyHead(request as HttpJsonRequest, compression, reply, bodyBytes),
+    conditional(request, head, bytes, length) {
+      const { isTagged, ifNoneMatch } = request as HttpJsonRequest;
+      return isTagged ? tagged(head, ifNoneMatch, bytes, length) : head;
+    },
     end(request, error, trailer) {
       const { bound, replyType } = request as HttpJsonRequest;
       const status = error === undefined ? undefined
@@ -163,6 +173,7 @@ function readRequest(
   const replyCodec = streamsOut ? "json" : bodyTypes[replyType] as string;
   return {
     ...readCallHeaders(fields), bound, replyType, isHead: request.method === "HEAD",
+    isTagged: options.etag !== false && bound.verb === "GET" && !streamsOut, ifNoneMatch: fields["if-none-match"],
     path: method.path, codec: isDirect ? codec : "json", framing: streamsIn ? "lines" : "bare", kind: method.kind,
     timeoutMs: readTimeout(fields), compression: named(fields["content-encoding"]),
     accepts: streamsOut ? [] : listedNames(fields["accept-encoding"]), message: undefined,
