@@ -4,7 +4,7 @@ import type { AnyMethod } from "../contract/method.ts";
 import { RpcError } from "../core/error.ts";
 import { avroCodec } from "./avro/index.ts";
 import { json } from "./json.ts";
-import { msgpack } from "./msgpack.ts";
+import { msgpack } from "./msgpack/index.ts";
 import { protobuf } from "./protobuf/index.ts";
 import { thriftBinary, thriftCompact, thriftJson } from "./thrift/index.ts";
 import { xml } from "./xml/index.ts";

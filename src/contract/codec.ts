@@ -40,4 +40,9 @@ export interface Coder {
    * Throws `invalid_argument` where nothing that it writes could be read.
    */
   readonly reading?: ((writer: unknown) => Coder) | undefined;
+  /**
+   * Of codecs that are not structural: whether what `decode` returned last is known to have the structure of the model
+   * all the same, so that what a structural codec's value is spared need not be checked of it.
+   */
+  readonly wasStructural?: (() => boolean) | undefined;
 }

@@ -90,7 +90,16 @@ function detailCoder(declared: Schema, service: string, codec: Codec): DetailCod
 function checked(schema: Schema, codec: Codec, role: CodecRole): Coder {
   const check = codec.structural ? schema.refine : schema.validate;
   const coder = codec.compile(schema, role);
-  return check === undefined ? coder : withCheck(coder, check);
+  if (check === undefined) return coder;
+  const { wasStructural } = coder;
+  if (wasStructural === undefined || schema.refine !== undefined) return withCheck(coder, check);
+  return {
+    encode: (value, writer) => coder.encode(value, writer),
+    decode(bytes, start, end) {
+      const value = coder.decode(bytes, start, end);
+      return wasStructural() ? value : check(value);
+    },
+  };
 }
 
 function withCheck(coder: Coder, check: (value: unknown) => unknown): Coder {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import * as z from "zod";
 import { json } from "../codec/json.ts";
-import { msgpack } from "../codec/msgpack.ts";
+import { msgpack } from "../codec/msgpack/index.ts";
 import { protobuf } from "../codec/protobuf/index.ts";
 import { codersOf, type MethodCoders, rawCoders } from "../contract/coders.ts";
 import { rpc, service, Writer } from "../contract/index.ts";

@@ -10,7 +10,7 @@ import type { Coder } from "../contract/codec.ts";
 import type { AnyMethod } from "../contract/method.ts";
 import { codecFor } from "../codec/choose.ts";
 import { taggedJson } from "../codec/json-tagged.ts";
-import { msgpack } from "../codec/msgpack.ts";
+import { msgpack } from "../codec/msgpack/index.ts";
 import { Cursor } from "../wire/cursor.ts";
 import { Writer } from "../wire/writer.ts";
 

@@ -5,9 +5,9 @@
  * malformed UTF-8, nests without bound, makes room for an array of four thousand million at its word, and
  * hands out views of its input. So the structure is walked first; errors name the offset.
  */
-import { RpcError } from "../core/error.ts";
-import { readText } from "../wire/text.ts";
-import { maxBigintBits, maxDepth } from "./rewrite.ts";
+import { RpcError } from "../../../src/core/error.ts";
+import { readText } from "../../../src/wire/text.ts";
+import { maxBigintBits, maxDepth } from "../../../src/codec/rewrite.ts";
 
 /** The extension types of this codec; the standard's own timestamp is -1. */
 export const extensions = { timestamp: -1, map: 1, set: 2, undefined: 3, negativeZero: 4, bigint: 5, text: 6 } as const;

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode as oracleDecode, encode as oracleEncode } from "@msgpack/msgpack";
 import * as fc from "fast-check";
-import type { Schema } from "../contract/schema.ts";
-import { RpcError } from "../core/error.ts";
-import { codecCases } from "../testing/codec.ts";
-import { Writer } from "../wire/writer.ts";
-import { msgpack } from "./msgpack.ts";
+import type { Schema } from "../../contract/schema.ts";
+import { RpcError } from "../../core/error.ts";
+import { codecCases } from "../../testing/codec.ts";
+import { Writer } from "../../wire/writer.ts";
+import { msgpack } from "./index.ts";
 
 const anything: Schema = { model: undefined, refine: undefined, validate: (value) => value };
 const coder = msgpack.compile(anything);
@@ -86,8 +86,9 @@ test("a key that would change prototypes is refused whatever its header", () => 
   assert.equal(read([0xa9, ...key]), "__proto__");
 });
 
-test("long text that would lose its byte order mark is refused, and never written so", () => {
-  assert.match(refusal([0xd9, 203, 0xef, 0xbb, 0xbf, ...repeat(200, 0x61)]), /byte order mark/);
+test("a byte order mark that begins a text is read, and never written as text: some readers lose it", () => {
+  assert.equal(read([0xd9, 203, 0xef, 0xbb, 0xbf, ...repeat(200, 0x61)]), `\ufeff${"a".repeat(200)}`);
+  assert.deepEqual([...bytesOf("\ufeffa")], [0xd6, 6, 0xfe, 0xff, 0, 0x61]);
   assert.equal(read([0xa4, 0xef, 0xbb, 0xbf, 0x61]), "\ufeffa");
 });
 

@@ -1,16 +1,13 @@
 /**
- * The MessagePack codec: values that describe themselves, so that it works for every schema.
- *
- * The bytes are those of the `@msgpack/msgpack` library. Around it stand a check of what is received
- * (msgpack-scan.ts) and extension types for what MessagePack has no word for; docs/encoding-json-msgpack.md
- * has the table.
+ * An oracle of the MessagePack codec, made independently of it: the library `@msgpack/msgpack` with the extension types
+ * of the documentation around it, for values that describe themselves.
  */
 import { Decoder, decodeTimestampToTimeSpec, Encoder, ExtData, ExtensionCodec } from "@msgpack/msgpack";
-import type { Codec, Coder } from "../contract/codec.ts";
-import { RpcError } from "../core/error.ts";
-import type { Writer } from "../wire/writer.ts";
-import { extensions, longTextBytes, malformed, scan } from "./msgpack-scan.ts";
-import { isPlainObject, maxDepth, rewrite, type Rewriting } from "./rewrite.ts";
+import type { Codec, Coder } from "../../../src/contract/codec.ts";
+import { RpcError } from "../../../src/core/error.ts";
+import type { Writer } from "../../../src/wire/writer.ts";
+import { extensions, longTextBytes, malformed, scan } from "./scan.ts";
+import { isPlainObject, maxDepth, rewrite, type Rewriting } from "../../../src/codec/rewrite.ts";
 
 const coder: Coder = {
   encode(value, writer) {
@@ -30,8 +27,8 @@ const coder: Coder = {
   },
 };
 
-/** Values as MessagePack. Its content type is `application/msgpack`. */
-export const msgpack: Codec = { name: "msgpack", structural: false, compile: () => coder };
+/** Values as MessagePack, whatever the schema. */
+export const libraryMsgpack: Codec = { name: "msgpack", structural: false, compile: () => coder };
 
 /** An encoder whose buffer grew beyond this is not kept. */
 const maxKeptBytes = 1 << 20;
