@@ -9,6 +9,7 @@ import type { AnyContract } from "../contract/service.ts";
 import type { CallOptions, Client } from "../contract/types.ts";
 import { inherited } from "../overload/priority.ts";
 import { follow, forget } from "./cancellation.ts";
+import type { MethodPolicies } from "./method-policy.ts";
 
 /** How calls leave: a stack over a balancer, ready to be given requests. */
 export interface Caller {
@@ -18,6 +19,8 @@ export interface Caller {
   readonly keyless?: Service | undefined;
   /** Timeout of unary calls that say nothing, in milliseconds. */
   readonly timeoutMs: number;
+  /** What methods have of their own: asked once a method, and read at each of its calls. */
+  readonly methods?: MethodPolicies | undefined;
   /** What a call made for another (`{ context }`) leaves of that one's time, in milliseconds. Default by itself. */
   readonly deadlineReserveMs?: number | undefined;
 }
@@ -39,10 +42,12 @@ type Call<Answer> = (request: unknown, options?: CallOptions) => Answer;
 
 function promised(method: MethodInfo, caller: Caller): Call<Promise<unknown>> {
   const { clock, service } = caller;
-  const timeoutMs = method.timeoutMs ?? (method.kind === "unary" ? caller.timeoutMs : Infinity);
+  const usualMs = method.timeoutMs ?? (method.kind === "unary" ? caller.timeoutMs : Infinity);
   const plain = method.routeKey === undefined;
+  const own = caller.methods?.(method);
   return (request, options) => {
     try {
+      const timeoutMs = own === undefined ? usualMs : own.timeoutMs ?? usualMs;
       if (options === undefined && plain) {
         const nowMs = clock.now();
         const answer = service(request, new Context(method, nowMs, nowMs + timeoutMs));
@@ -60,9 +65,10 @@ function promised(method: MethodInfo, caller: Caller): Call<Promise<unknown>> {
 
 function streamed(method: MethodInfo, caller: Caller): Call<AsyncIterable<unknown>> {
   const { service } = caller;
-  const timeoutMs = method.timeoutMs ?? Infinity;
+  const own = caller.methods?.(method);
   return (request, options) => {
     try {
+      const timeoutMs = own?.timeoutMs ?? method.timeoutMs ?? Infinity;
       const context = contextOf(method, caller, timeoutMs, request, options);
       const unlink = link(context, options);
       const answer = service(request, context);

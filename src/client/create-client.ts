@@ -24,12 +24,13 @@ import { byAttribute, type ConnectorOptions, type Protocol } from "../protocol/p
 import type { Compression } from "../wire/compression.ts";
 import { preferRegion, type RegionPreferenceOptions } from "../region/index.ts";
 import type { LoadThresholds, OutlierOptions } from "../health/index.ts";
-import type { AdaptiveThrottleOptions, RetryOptions } from "../resilience/index.ts";
+import type { AdaptiveThrottleOptions, Faults, RetryOptions } from "../resilience/index.ts";
 import { Balancer } from "./balancer.ts";
 import { callMethods } from "./client.ts";
 import { connectProbe } from "./connect-probe.ts";
 import type { ClientEndpoint, EndpointOptions } from "./endpoint.ts";
 import type { FailoverOptions } from "./failover.ts";
+import { type MethodPolicies, retryOf } from "./method-policy.ts";
 import { pooled } from "./pool.ts";
 import { probeOf, type ProbeSettings } from "./probes.ts";
 import type { SentinelOptions } from "./sentinels.ts";
@@ -72,12 +73,19 @@ export interface ClientOptions extends EndpointOptions, SentinelOptions {
   readonly hedge?: ClientHedgeOptions | false | undefined;
   /** How calls are turned away here while servers turn many away. Default: from twice as many as they accept on. */
   readonly throttle?: AdaptiveThrottleOptions | false | undefined;
+  /**
+   * What single methods have of their own: timeout, retry, hedge. Asked for each method when it is made or first
+   * called; what it returns is read at each use, so that whoever changes it changes the calls to come.
+   */
+  readonly methods?: MethodPolicies | undefined;
   /** What is kept of the time that attempts take, by which delays are set. `false` for nothing: delays are fixed. */
   readonly tuning?: TuningOptions | false | undefined;
   /** Lets identical calls that are under way share one attempt: `collapse(...)`. Default none. */
   readonly collapse?: LayerMaker | undefined;
   /** Answers calls from what was answered before: `responseCache(...)` of `meridian-rpc/cache`. Default none. */
   readonly cache?: LayerMaker | undefined;
+  /** Faults that are injected to rehearse them: `faults(...)` of `meridian-rpc/resilience`. Default none. */
+  readonly faults?: Faults | undefined;
   /** Passive outlier detection. `false` for none. */
   readonly outliers?: OutlierOptions | false | undefined;
   /** How those let back after an ejection warm up. Default: from 2 % of their share to all of it within 10 s. */
@@ -150,6 +158,7 @@ export function createClientOn<S extends AnyContract>(
   const calling = createCaller(runtime, { ...options, name: options.name ?? contract.name });
   const caller = {
     clock: runtime.clock, timeoutMs: options.timeoutMs ?? 15_000, deadlineReserveMs: reserveOf(options),
+    methods: options.methods,
   };
   const methodsOver = (services: Services) => callMethods(contract, { ...caller, ...services });
   const methods = methodsOver(calling);
@@ -214,7 +223,8 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
   };
   const picker = options.routing?.(makePicker) ?? makePicker();
   const tuning = createTuning(runtime, observer, options);
-  const connect = options.connect ?? connectorFor(options);
+  const sound = options.connect ?? connectorFor(options);
+  const connect = options.faults?.over(sound) ?? sound;
   // Whoever is connected and well is asked by its connection; a new one is made to those who are not.
   const probe: Probe = connectProbe(runtime, connect.alone);
   const view = viewOf(runtime, options, (endpoint, timeoutMs) =>
@@ -223,14 +233,17 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
   const probes = options.probes && {
     ...options.probes, probe: probeOf(runtime, options.probes.probe ?? "ping", own),
   };
+  const chosen = (by: Picker): Picker => told(tuning.guarded(by), observer);
   const balancer: Balancer = new Balancer(runtime, {
     ...options, picker: chosen(picker), observer: tuning.observer, discovery: view, connect, probes,
   });
   const defaults = defaultStack(runtime, {
     observer, cache: options.cache, collapse: options.collapse,
     hedges: (budget) => tuning.hedges(budget, () => balancer.size < 2),
-    retry: options.retry === false ? false : { attemptMs: (method) => tuning.attemptMs(method), ...options.retry },
-  const chosen = (by: Picker): Picker => told(tuning.guarded(by), observer);
+    retry: options.retry === false ? false : {
+      attemptMs: (method) => tuning.attemptMs(method), byMethod: options.methods && retryOf(options.methods),
+      ...options.retry,
+    },
   });
   const stack = options.stack?.(defaults) ?? defaults;
   const over = (service: Service) => servicesOver(stack, defaults["idempotency"], service);
@@ -246,16 +259,6 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
   };
 }
 
-/**
- * Where our layer of keys is the outermost, what is beneath it serves methods without keys. Layers of the user's above
- * it may keep something, and are made once: then all calls go through all.
- */
-function servicesOver(stack: Stack, keys: Layer | undefined, service: Service): Services {
-  const [first, ...others] = Object.entries(stack).filter(([, layer]) => layer !== undefined);
-  if (first === undefined || first[1] !== keys) {
-    const whole = compose(stack, service);
-    return { service: whole, keyless: whole };
-  }
 /** Tells an observer that wants to know of each choice; nobody pays where none does. */
 function told(picker: Picker, observer: Observer): Picker {
   if (observer.picked === undefined) return picker;
@@ -268,6 +271,16 @@ function told(picker: Picker, observer: Observer): Picker {
   return Object.assign(pick, { seesAll: picker.seesAll ?? false, explain: picker.explain });
 }
 
+/**
+ * Where our layer of keys is the outermost, what is beneath it serves methods without keys. Layers of the user's above
+ * it may keep something, and are made once: then all calls go through all.
+ */
+function servicesOver(stack: Stack, keys: Layer | undefined, service: Service): Services {
+  const [first, ...others] = Object.entries(stack).filter(([, layer]) => layer !== undefined);
+  if (first === undefined || first[1] !== keys) {
+    const whole = compose(stack, service);
+    return { service: whole, keyless: whole };
+  }
   const keyless = compose(Object.fromEntries(others), service);
   return { service: compose(Object.fromEntries([first]), keyless), keyless };
 }

@@ -14,6 +14,7 @@ export {
 export { type ClientEndpoint, type EndpointChange, type EndpointOptions } from "./endpoint.ts";
 export { speaksAgainstEndpoint } from "./failures.ts";
 export type { HeartOptions } from "./heart.ts";
+export type { MethodPolicies, MethodPolicy } from "./method-policy.ts";
 export { defaultStack, idempotencyKeys, type StackOptions, telemetry } from "./stack.ts";
 
 /** Beside a client's options: whether it counts into the process's metrics (`processMetrics`). Default true. */

@@ -14,6 +14,7 @@ import { badOption } from "../core/option.ts";
 import type { Picker } from "../core/picker.ts";
 import type { Runtime } from "../core/runtime.ts";
 import { userOrder } from "../overload/priority.ts";
+import { hedgeOf, type MethodPolicies } from "./method-policy.ts";
 import {
   adaptiveThrottle, type AdaptiveThrottle, type AdaptiveThrottleOptions, bearsHedges, hedge, type HedgeLayer,
   type HedgeOptions, type LiveLatency, liveLatency, type LiveLatencyOptions, type RetryBudget,
@@ -36,6 +37,7 @@ export interface TuningSettings {
   readonly tuning?: TuningOptions | false | undefined;
   readonly hedge?: ClientHedgeOptions | false | undefined;
   readonly throttle?: AdaptiveThrottleOptions | false | undefined;
+  readonly methods?: MethodPolicies | undefined;
 }
 
 export interface Tuning {
@@ -78,7 +80,8 @@ export function createTuning(runtime: Runtime, observer: Observer, settings: Tun
     hedges(budget, isAlone) {
       if (hedging === undefined) return undefined;
       const endsAreTold = budget !== undefined;
-      return layer = hedge(runtime, { ...hedging, latency, budget, endsAreTold, isAlone, observer });
+      const byMethod = settings.methods && hedgeOf(settings.methods);
+      return layer = hedge(runtime, { byMethod, ...hedging, latency, budget, endsAreTold, isAlone, observer });
     },
     guarded: (picker) => guarded(picker, clock, throttle, latency),
   };

@@ -2,6 +2,7 @@
 import {
   type Clock, type Context, createMetadata, isPromise, type Metadata, type MethodInfo, type Service,
 } from "../core/index.ts";
+import type { MethodPolicies, MethodPolicy } from "../client/method-policy.ts";
 import { rejection } from "./by-rules.ts";
 import { type RoutingRule, ruleMetadata, type Rules } from "./rules.ts";
 import { upstreamTrailer } from "./times.ts";
@@ -10,35 +11,40 @@ import type { Upstream, Upstreams } from "./upstreams.ts";
 export interface Forwarding {
   readonly upstreams: Upstreams;
   readonly rules: Rules | undefined;
+  /** Set where single methods have time limits of their own. */
+  readonly methods: MethodPolicies | undefined;
   /** Set where replies say how long the server took. */
   readonly timedBy: Clock | undefined;
+  /** Whether somebody keeps records of decisions, and wants to know of the rule. */
+  readonly isTraced?: boolean | undefined;
 }
 
 /** Forwards the calls of one method. What is not configured is not looked at while calls go by. */
-  /** Whether somebody keeps records of decisions, and wants to know of the rule. */
-  readonly isTraced?: boolean | undefined;
-export function forward(method: MethodInfo, { upstreams, rules, methods, timedBy, isTraced = false }: Forwarding): Service {
+export function forward(method: MethodInfo, forwarding: Forwarding): Service {
+  const { upstreams, rules, methods, timedBy, isTraced = false } = forwarding;
   const name = method.service;
   let upstream = upstreams.get(name);
   /** One that nobody served may have been closed to make room. */
   const open = (): Upstream => (upstream.isClosed ? upstream = upstreams.get(name) : upstream);
-  const plain: Service = (request, context) => open().calling.service(request, onward(context));
+  const own = methods?.(method);
+  const plain: Service = (request, context) => open().calling.service(request, onward(context, context.metadata, own));
   const routed = rules === undefined ? plain : (request: unknown, context: Context): unknown => {
     const rule = rules.match(context);
     if (rule === undefined) return plain(request, context);
+    if (isTraced) context.traced().rule = rule.name;
     if (rule.reject !== undefined) throw rejection(rule);
     const other = rule.target.service;
     const target = other === undefined ? open() : upstreams.get(other);
-    const metadata = rule.isDrawn(context) ? withRule(context, rule) : undefined;
-    if (isTraced) context.traced().rule = rule.name;
-    return target.serviceOf(rule)(request, onward(context, metadata));
+    const metadata = rule.isDrawn(context) ? withRule(context, rule) : context.metadata;
+    return target.serviceOf(rule)(request, onward(context, metadata, own));
   };
   return timedBy === undefined ? routed : timed(timedBy, routed);
 }
 
-function onward(context: Context, metadata: Metadata = context.metadata): Context {
+function onward(context: Context, metadata: Metadata, own: MethodPolicy | undefined): Context {
+  const limit = own?.timeoutMs === undefined ? Infinity : context.startedMs + own.timeoutMs;
   return context.with({
-    deadline: onwardDeadline(context), hops: context.hops + 1, metadata,
+    deadline: Math.min(limit, onwardDeadline(context)), hops: context.hops + 1, metadata,
     // Ours are counted from 0, so that the first repeat goes elsewhere at once; what went before counts beside them.
     attempt: 0, priorAttempts: context.priorAttempts + context.attempt,
     onMetadata: (kind, reply) => passOn(context, kind, reply),

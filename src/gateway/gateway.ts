@@ -33,6 +33,11 @@ export interface GatewayOptions extends Omit<ServerOptions, "fallback" | "regist
    */
   readonly client?:
     Omit<ClientOptions, "discovery" | "address" | "name" | "region" | "zone" | "codec" | "routing"> | undefined;
+  /**
+   * How calls of one service go on, in the place of `client`, whose `protocol`, `settings`, `tls`, `compressions` and
+   * `view` count all the same. Asked at the first call of a service, and again after `renew`. Default: `client`.
+   */
+  readonly clientFor?: ((service: string) => GatewayOptions["client"]) | undefined;
   /** The name under which gateways find each other. Default `meridian.gateway`. */
   readonly gatewayName?: string | undefined;
   /**
@@ -57,6 +62,11 @@ export interface GatewayOptions extends Omit<ServerOptions, "fallback" | "regist
 export interface Gateway extends Server {
   /** The endpoints that calls of `service` are forwarded to; empty before its first call. */
   endpoints(service: string): readonly ClientEndpoint[];
+  /**
+   * Asks `clientFor` again, of one service or of all that have been called: calls to come go by what it says now, over
+   * the same connections; those in flight end as they began.
+   */
+  renew(service?: string): void;
   /** Believes discovery now, of one service or of all: servers kept although it no longer lists them are dropped. */
   confirm(service?: string): void;
 }
@@ -79,14 +89,17 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
   const known = view === false ? undefined : discoveryView(runtime, options.discovery, { ...view, subset: undefined },
     { observer, probe: connectProbe(runtime, connect.alone) });
   const discovery = regionalDiscovery(known ?? options.discovery, { region: options.region, gatewayName });
-  const upstreams = new Upstreams((name) => createCaller(runtime, {
-    ...options.client, name, discovery, connect, region: options.region, zone: options.zone, observer,
+  const clientFor = (name: string): GatewayOptions["client"] =>
+    (options.clientFor === undefined ? options.client : { ...options.client, ...options.clientFor(name) });
+  const upstreams = new Upstreams(runtime.clock, (name) => createCaller(runtime, {
+    ...clientFor(name), name, discovery, connect, region: options.region, zone: options.zone, observer,
     // Of what is left: servers and gateways together.
     view: view !== false && view.subset !== undefined && { subset: view.subset, coalesceMs: 0, guard: false },
-    regions: { confineAfterHops: 2, control: options.control, ...options.client?.regions },
+    regions: { confineAfterHops: 2, control: options.control, ...clientFor(name)?.regions },
   }));
   const forwarding: Forwarding = {
     upstreams, rules: rulesOf(options.rules), timedBy: options.timing === true ? runtime.clock : undefined,
+    methods: options.client?.methods,
   };
   const routes = new Map<string, Route>();
   const passage = passages({ ...options, upstreamBinds: [...new Set(protocols.map((one) => one.codec))] });
@@ -114,6 +127,7 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
   return Object.assign(server, {
     endpoints: (service: string) => upstreams.endpoints(service),
     confirm: (service?: string) => known?.confirm(service),
+    renew: (service?: string) => upstreams.renew(service),
     close: (graceMs?: number) => close(graceMs).finally(() => upstreams.close()),
   });
 }

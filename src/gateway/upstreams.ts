@@ -1,7 +1,8 @@
 /** Upstreams are a gateway's clients: one for each name that servers register under, made at its first call. */
-import { isPromise, RpcError, type Service } from "../core/index.ts";
+import { type Clock, isPromise, RpcError, type Service } from "../core/index.ts";
 import type { Calling } from "../client/create-client.ts";
 import type { ClientEndpoint } from "../client/endpoint.ts";
+import { retire } from "../client/retire.ts";
 import { describeTarget, rulePicker } from "./by-rules.ts";
 import type { RoutingRule } from "./rules.ts";
 
@@ -9,11 +10,13 @@ import type { RoutingRule } from "./rules.ts";
 const maxServices = 10_000;
 
 export class Upstreams {
+  readonly #clock: Clock;
   readonly #make: (name: string) => Calling;
   readonly #byName = new Map<string, Upstream>();
   #closed = false;
 
-  constructor(make: (name: string) => Calling) {
+  constructor(clock: Clock, make: (name: string) => Calling) {
+    this.#clock = clock;
     this.#make = make;
   }
 
@@ -25,6 +28,16 @@ export class Upstreams {
     upstream = new Upstream(this.#make(name));
     this.#byName.set(name, upstream);
     return upstream;
+  }
+
+  /** Makes those of a name, or all, anew; the old ones go when their calls have ended. */
+  renew(name?: string): void {
+    for (const [known, upstream] of [...this.#byName]) {
+      if (name !== undefined && name !== known) continue;
+      // Made before the old one goes, so that neither connections nor watches are let go of.
+      this.#byName.set(known, new Upstream(this.#make(known)));
+      upstream.retire(this.#clock);
+    }
   }
 
   endpoints(name: string): readonly ClientEndpoint[] {
@@ -74,6 +87,11 @@ export class Upstream {
   close(): void {
     this.isClosed = true;
     this.calling.close(0);
+  }
+
+  retire(clock: Clock): void {
+    this.isClosed = true;
+    retire(clock, this.calling);
   }
 }
 

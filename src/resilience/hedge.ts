@@ -51,6 +51,8 @@ export interface HedgeOptions {
   readonly holdMs?: number | undefined;
   /** Names of the methods that are hedged. Default: all that bear a repeat. */
   readonly methods?: readonly string[] | undefined;
+  /** What single methods have of their own: `false` for no hedges. Asked when a method is first called. */
+  readonly byMethod?: ((method: MethodInfo) => MethodHedge | false | undefined) | undefined;
   /** Calls looked after at once, of one method; those beyond are not hedged. Default 16,384. */
   readonly maxPending?: number | undefined;
   /** The statistics that the delay is read from. Default: the layer's own, of the calls that it sees. */
@@ -66,6 +68,12 @@ export interface HedgeOptions {
   readonly isAlone?: (() => boolean) | undefined;
   /** Hears `hedge.sent`, `hedge.delay`, `hedge.held` and `hedge.resumed`. */
   readonly observer?: Observer | undefined;
+}
+
+/** What hedges of one method differ in. */
+export interface MethodHedge {
+  /** A fixed delay, in milliseconds. Default the layer's. */
+  readonly delayMs?: number | undefined;
 }
 
 /** Where latencies hardly vary: the share that is answered by then, and how much later a hedge leaves. */
@@ -223,14 +231,16 @@ class Hedging extends Alarm {
   /** Reads the delay off the statistics anew. */
   #refresh(line: HedgeLine, nowMs: number): void {
     const { delayMs, quantile, leastDelayMs, mostDelayMs, minSamples, latency, observer } = this.#settings;
-    const { hangsAfter, leastHangMs, isLive } = this.#settings;
+    const { hangsAfter, leastHangMs, isLive, byMethod } = this.#settings;
     line.refreshedAtMs = nowMs;
     const known = latency.of(line.method);
     const enough = known !== undefined && known.samples >= minSamples;
     line.medianMs = enough ? known.p50Ms : 0;
     line.hangMs = enough ? Math.max(leastHangMs, known.p99Ms * hangsAfter) : Infinity;
-    if (delayMs !== undefined) {
-      line.delayMs = delayMs;
+    const own = byMethod?.(line.method);
+    const fixedMs = own ? own.delayMs ?? delayMs : delayMs;
+    if (fixedMs !== undefined) {
+      line.delayMs = fixedMs;
       return;
     }
     if (!enough) {
@@ -423,7 +433,9 @@ function resolve(runtime: Pick<Runtime, "clock">, options: HedgeOptions) {
     leastHangMs: numberOption("leastHangMs", options.leastHangMs ?? 50, ms),
     nonFatalCodes: options.nonFatalCodes ?? [],
     isHedged: (method: MethodInfo) =>
-      bearsHedges(method) && (options.methods === undefined || options.methods.includes(method.name)),
+      bearsHedges(method) && (options.methods === undefined || options.methods.includes(method.name)) &&
+      options.byMethod?.(method) !== false,
+    byMethod: options.byMethod,
     maxLoad: numberOption("maxLoad", options.maxLoad ?? 0.8, { least: 0, most: 1_000 }),
     holdMs: numberOption("holdMs", options.holdMs ?? 1_000, ms),
     maxPending: numberOption("maxPending", options.maxPending ?? 16_384,

@@ -10,7 +10,8 @@ export {
 } from "./circuit-breaker.ts";
 export { collapse, type Collapse, collapseLayer, type CollapseOptions } from "./collapse.ts";
 export { fallback, type FallbackOptions } from "./fallback.ts";
-export { bearsHedges, hedge, type HedgeLayer, type HedgeOptions } from "./hedge.ts";
+export { type Fault, faultLimits, type FaultOptions, faults, type Faults, type FaultSettings } from "./fault.ts";
+export { bearsHedges, hedge, type HedgeLayer, type HedgeOptions, type MethodHedge } from "./hedge.ts";
 export { keyedBreakers, type KeyedBreakers, type KeyedBreakersOptions } from "./keyed-breakers.ts";
 export { type LiveLatency, liveLatency, type LiveLatencyOptions, type MethodLatency } from "./live-latency.ts";
 export { pause } from "./pause.ts";
@@ -22,7 +23,7 @@ export {
 export {
   type RedisRateLimitClient, type RedisRateLimitOptions, redisRateLimitStore,
 } from "./redis-rate-limit.ts";
-export { retry, type RetryLayer, type RetryOptions } from "./retry.ts";
+export { type MethodRetry, retry, type RetryLayer, type RetryOptions } from "./retry.ts";
 export { retryBudget, type RetryBudget, type RetryBudgetOptions } from "./retry-budget.ts";
 export { retryThrottling, type RetryThrottlingOptions } from "./retry-throttling.ts";
 export { tokenBucket, type TokenBucket, type TokenBucketOptions } from "./token-bucket.ts";

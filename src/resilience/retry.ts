@@ -28,6 +28,8 @@ export interface RetryOptions {
   readonly minAttemptMs?: number;
   /** The same by method, for a client that knows how long an attempt takes. Default: `minAttemptMs` for all. */
   readonly attemptMs?: ((method: MethodInfo) => number) | undefined;
+  /** What single methods have of their own: asked when an attempt has failed, so that it may change meanwhile. */
+  readonly byMethod?: ((method: MethodInfo) => MethodRetry | undefined) | undefined;
   /** Settings of the layer's own budget, or a budget shared with other layers. */
   readonly budget?: RetryBudgetOptions | RetryBudget;
   /** Whose budget a failure draws on. Default: the region of the endpoint that failed. */
@@ -37,6 +39,16 @@ export interface RetryOptions {
    * one place that waits for the end of a call anyway.
    */
   readonly observer?: Observer | undefined;
+}
+
+/** What repeats of one method differ in. */
+export interface MethodRetry {
+  /** Attempts in all, from 1 to 5. Default the layer's. */
+  readonly maxAttempts?: number | undefined;
+  /** In place of the layer's codes. */
+  readonly codes?: readonly Code[] | undefined;
+  /** False: what may have run is not repeated, whatever the contract says. */
+  readonly repeats?: boolean | undefined;
 }
 
 /** The layer, and the budget it keeps, whose counters say how much calls were amplified. */
@@ -59,6 +71,7 @@ interface Policy {
   readonly budget: RetryBudget;
   readonly budgetKey: (error: RpcError) => string;
   readonly observer: Observer | undefined;
+  readonly byMethod: RetryOptions["byMethod"];
   ended: Ended | undefined;
 }
 
@@ -75,6 +88,7 @@ export function retry(runtime: Pick<Runtime, "clock" | "random">, options: Retry
     budget: isBudget(options.budget) ? options.budget : retryBudget(runtime.clock, options.budget),
     budgetKey: options.budgetKey ?? ((error) => error.region ?? ""),
     observer: options.observer,
+    byMethod: options.byMethod,
     ended: reporting(runtime.clock, options.observer),
   };
   const { budget } = policy;
@@ -196,8 +210,9 @@ function nextAttempt(
   policy: Policy, context: Context, error: unknown, key: string,
 ): Next | Promise<Next> {
   if (!RpcError.is(error)) return undefined;
-  if (isRepeatable(policy, error)) policy.budget.attemptFailed?.(key);
-  if (!mayRepeat(policy, context, error)) return undefined;
+  const own = policy.byMethod?.(context.method);
+  if (isRepeatable(policy, error, own)) policy.budget.attemptFailed?.(key);
+  if (!mayRepeat(policy, context, error, own)) return undefined;
   const { clock } = policy.runtime;
   const retryNumber = context.attempt + 1;
   const waitMs = error.retryAfterMs ?? (retryNumber === 1 ? 0 : policy.waitMs(retryNumber - 1));
@@ -227,18 +242,20 @@ function isTransparent(error: RpcError, retryNumber: number): boolean {
 }
 
 /** Whether the error is of a kind that is repeated, whatever the call. */
-function isRepeatable(policy: Policy, error: RpcError): boolean {
-  return error.retryable || error.neverStarted || policy.codes.includes(error.code);
+function isRepeatable(policy: Policy, error: RpcError, own: MethodRetry | undefined): boolean {
+  return error.retryable || error.neverStarted || (own?.codes ?? policy.codes).includes(error.code);
 }
 
-function mayRepeat(policy: Policy, context: Context, error: RpcError): boolean {
+function mayRepeat(policy: Policy, context: Context, error: RpcError, own: MethodRetry | undefined): boolean {
   const attempts = context.priorAttempts + context.attempt + 1;
-  if (attempts >= policy.maxAttempts || context.cancelReason !== undefined) return false;
+  const most = own?.maxAttempts === undefined ? policy.maxAttempts : Math.min(attemptLimit, own.maxAttempts);
+  if (attempts >= most || context.cancelReason !== undefined) return false;
   // Push-back: a server that says "never" is obeyed (gRFC A6); one that talks nonsense said "never".
   if (error.retryAfterMs !== undefined && !(error.retryAfterMs >= 0)) return false;
   // What never started may be repeated, unless it was refused here because no attempt is worth making.
   if (error.neverStarted) return error.retryable || error.remote;
-  if (!error.retryable && !policy.codes.includes(error.code)) return false;
+  if (own?.repeats === false) return false;
+  if (!error.retryable && !(own?.codes ?? policy.codes).includes(error.code)) return false;
   const { idempotent } = context.method;
   return idempotent === true || (idempotent === "keyed" && context.idempotencyKey !== undefined);
 }

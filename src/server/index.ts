@@ -7,7 +7,9 @@ import { createServerOn, type Server, type ServerOptions } from "./server.ts";
 export { Health, healthOf, type HealthOptions, type ServerHealth, type ServingStatus } from "./health.ts";
 export { reflectionOf, type ReflectionOptions, ServerReflection, ServerReflectionAlpha } from "./reflection.ts";
 export type { HttpOptions } from "./wires.ts";
-export { createServerOn, type ListenOptions, type Server, type ServerOptions } from "./server.ts";
+export {
+  createServerOn, type ListenOptions, type Server, type ServerChanges, type ServerOptions,
+} from "./server.ts";
 
 /** Beside a server's options: whether it counts into the process's metrics (`processMetrics`). Default true. */
 export interface CountedServerOptions extends ServerOptions {

@@ -119,7 +119,17 @@ export interface Server extends AsyncDisposable {
   /** Calls being handled, and connections open. */
   readonly inFlight: number;
   readonly connections: number;
+  /**
+   * Changes what can change while it serves: limits hold for what comes next, and what discovery is told is entered
+   * anew, in place. Resolves once that is known. Rejects with `invalid_argument` for a limit that is none, and changes
+   * nothing.
+   */
+  change(changes: ServerChanges): Promise<void>;
 }
+
+/** What of a server's options can change while it serves; what is left out stays. */
+export type ServerChanges = Pick<ServerOptions,
+  "weight" | "backup" | "priority" | "attributes" | "maxInFlight" | "maxConnections" | "drainDelayMs">;
 
 /** Makes a server on `runtime`. The package's `createServer` fills in the Node runtime. */
 export function createServerOn(runtime: Runtime, options: ServerOptions = {}): Server {
@@ -135,12 +145,12 @@ const maxRefusalsPerAddress = 16;
 class ListeningServer implements Server {
   readonly health: ServerHealth;
   readonly #runtime: Runtime;
-  readonly #options: ServerOptions;
+  #options: ServerOptions;
   readonly #observer: Observer;
   readonly #routes: Routes;
   readonly #paths = new PathTable();
-  readonly #admission: Admission;
-  readonly #maxConnections: number;
+  readonly #admission: { inFlight: number; maxInFlight: number };
+  #maxConnections: number;
   readonly #maxPerAddress: number;
   readonly #byAddress: ByAddress;
   readonly #reception: ReceptionOptions;
@@ -150,6 +160,8 @@ class ListeningServer implements Server {
   readonly #listeners: Listener[] = [];
   readonly #udp: UdpPort | undefined;
   readonly #registrations: Registration[] = [];
+  /** The addresses that are registered. */
+  readonly #advertised: string[] = [];
   #sweepTimer: Timer | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
   /** Called when the last connection has ended. */
@@ -177,7 +189,7 @@ class ListeningServer implements Server {
       }),
     });
     const maxInFlight = limit("maxInFlight", options.maxInFlight);
-    const admission: Admission = this.#admission = { inFlight: 0, maxInFlight };
+    const admission = this.#admission = { inFlight: 0, maxInFlight };
     const { load = false } = options;
     const latencies = load === false ? undefined : latencyByLoad(runtime);
     const serving: Serving = {
@@ -261,17 +273,41 @@ class ListeningServer implements Server {
     }
     this.#listeners.push(listener);
     this.#sweepTimer ??= this.#sweepLater();
-    const { registry, region, zone, weight, backup, priority, attributes } = this.#options;
-    if (registry !== undefined && (options.register ?? options.network === undefined)) {
+    if (options.register ?? options.network === undefined) {
       const address = options.advertise ?? listener.address;
-      for (const name of this.#options.registerAs ?? this.#routes.services) {
-        this.#registrations.push(registry.register(name,
-          withoutUndefined({ address, region, zone, weight, backup, priority, attributes })));
-      }
+      this.#advertised.push(address);
+      this.#register(address);
       await Promise.all(this.#registrations.map((one) => one.registered));
     }
     this.#observer.event?.("server.listening", { address: listener.address, services: this.services });
     return listener.address;
+  }
+
+  #register(address: string): void {
+    const { registry, region, zone, weight, backup, priority, attributes } = this.#options;
+    if (registry === undefined) return;
+    for (const name of this.#options.registerAs ?? this.#routes.services) {
+      this.#registrations.push(registry.register(name,
+        withoutUndefined({ address, region, zone, weight, backup, priority, attributes })));
+    }
+  }
+
+  async change(changes: ServerChanges): Promise<void> {
+    const given = withoutUndefined(changes);
+    const before = this.#options;
+    const maxInFlight = limit("maxInFlight", given.maxInFlight ?? this.#admission.maxInFlight);
+    const maxConnections = limit("maxConnections", given.maxConnections ?? this.#maxConnections);
+    this.#options = { ...before, ...given };
+    this.#admission.maxInFlight = maxInFlight;
+    this.#maxConnections = maxConnections;
+    const told = ["weight", "backup", "priority", "attributes"] as const;
+    const isNews = told.some((name) => JSON.stringify(before[name]) !== JSON.stringify(this.#options[name]));
+    if (!isNews || this.#closing !== undefined) return;
+    // The new entry stands before the old one is withdrawn: nobody sees the server leave.
+    const old = this.#registrations.splice(0);
+    for (const address of this.#advertised) this.#register(address);
+    await Promise.all(this.#registrations.map((one) => one.registered));
+    await Promise.allSettled(old.map((one) => one.close()));
   }
 
   /** Best first: HTTP/2 is what most clients know. */
