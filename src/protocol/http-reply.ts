@@ -5,7 +5,7 @@ import type { Metadata } from "../core/metadata.ts";
 import type { Exchange, Head } from "../http/message.ts";
 import type { End, Framing, RequestHead } from "./dialect.ts";
 import { envelopeHeaderBytes, writeEnvelopeHeader } from "./envelope.ts";
-import { sendPiece } from "./http-message.ts";
+import { type Encoded, sendPiece } from "./http-message.ts";
 import type { Reading } from "./http-server.ts";
 
 /** The head of an enveloped reply: one object for all that say no more than others. */
@@ -26,13 +26,14 @@ export function successEnd(reading: Reading, trailer: Metadata | undefined): End
 
 /** The head of a bare reply, which says all that is to be said of it. */
 export function bareHead(
-  { dialect, request }: Reading, compression: string | undefined, header: Metadata | undefined,
-  trailer: Metadata | undefined, bodyBytes: number,
+  { dialect, request, replyCompression }: Reading, { bytes, length, compressed }: Encoded,
+  header: Metadata | undefined, trailer: Metadata | undefined,
 ): Head {
   const reply: ReplyMetadata | undefined = header === undefined && trailer === undefined ? undefined : {};
   if (reply !== undefined && header !== undefined) reply.header = header;
   if (reply !== undefined && trailer !== undefined) reply.trailer = trailer;
-  return dialect.head(request as RequestHead, compression, reply, bodyBytes);
+  const head = dialect.head(request as RequestHead, compressed ? replyCompression?.name : undefined, reply, length);
+  return dialect.conditional?.(request as RequestHead, head, bytes, length) ?? head;
 }
 
 /** A failure's end, without the trailing metadata if that cannot be said: the failure matters more. */

@@ -321,13 +321,9 @@ export class HttpServerCall extends Alarm implements HttpSink, EnvelopeSink {
     const compression = this.#reading.replyCompression;
     const coder = this.#reading.replyCoder as Coder;
     if (framing === "bare") {
-      const { bytes, length, compressed } =
-        encodeMessage(coder, answer, framing, compression, settings.compressAboveBytes);
-      const name = compressed ? compression?.name : undefined;
-      const plain = bareHead(this.#reading, name, reply?.header, trailer, length);
-      const { dialect } = this.#reading;
-      const head = dialect.conditional === undefined ? plain
-        : dialect.conditional(this.#request, plain, bytes, length);
+      const message = encodeMessage(coder, answer, framing, compression, settings.compressAboveBytes);
+      const { bytes, length } = message;
+      const head = bareHead(this.#reading, message, reply?.header, trailer);
       if (length > tailAboveBytes) state.checkTail(length);
       const hasBody = this.#head.method !== "HEAD" && head.status !== notModifiedStatus;
       this.#sendHead(head, !hasBody);

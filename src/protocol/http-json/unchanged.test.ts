@@ -121,7 +121,8 @@ describe("replies to GET that their caller has already", () => {
 
   test("compressed as it is, a reply has a tag", async () => {
     const { get: request } = await import("node:http");
-    const body = await new Promise<{ etag: string | undefined; bytes: Buffer; encoding: string | undefined }>((resolve) => {
+    interface Body { readonly etag: string | undefined; readonly bytes: Buffer; readonly encoding: string | undefined }
+    const body = await new Promise<Body>((resolve) => {
       request(`${base}/v1/large`, { headers: { "accept-encoding": "gzip" } }, (reply) => {
         const parts: Buffer[] = [];
         reply.on("data", (part: Buffer) => void parts.push(part));
