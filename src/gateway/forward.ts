@@ -4,6 +4,7 @@ import {
 } from "../core/index.ts";
 import type { MethodPolicies, MethodPolicy } from "../client/method-policy.ts";
 import { rejection } from "./by-rules.ts";
+import type { Copying, Mirror } from "./mirror.ts";
 import { type RoutingRule, ruleMetadata, type Rules } from "./rules.ts";
 import { upstreamTrailer } from "./times.ts";
 import type { Upstream, Upstreams } from "./upstreams.ts";
@@ -17,6 +18,8 @@ export interface Forwarding {
   readonly timedBy: Clock | undefined;
   /** Whether somebody keeps records of decisions, and wants to know of the rule. */
   readonly isTraced?: boolean | undefined;
+  /** Set where copies of calls may be wanted elsewhere. */
+  readonly mirror?: { readonly switchboard: Mirror; readonly copying: Copying } | undefined;
 }
 
 /** Forwards the calls of one method. What is not configured is not looked at while calls go by. */
@@ -38,7 +41,19 @@ export function forward(method: MethodInfo, forwarding: Forwarding): Service {
     const metadata = rule.isDrawn(context) ? withRule(context, rule) : context.metadata;
     return target.serviceOf(rule)(request, onward(context, metadata, own));
   };
-  return timedBy === undefined ? routed : timed(timedBy, routed);
+  const whole = timedBy === undefined ? routed : timed(timedBy, routed);
+  return forwarding.mirror === undefined ? whole : mirrored(method, forwarding.mirror, whole);
+}
+
+/** The call itself first: a copy never holds it up. */
+function mirrored(
+  method: MethodInfo, { switchboard, copying }: NonNullable<Forwarding["mirror"]>, service: Service,
+): Service {
+  return (request, context) => {
+    const answer = service(request, context);
+    if (switchboard.isOn) copying.copy(method, request, context);
+    return answer;
+  };
 }
 
 function onward(context: Context, metadata: Metadata, own: MethodPolicy | undefined): Context {

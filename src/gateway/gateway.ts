@@ -17,6 +17,7 @@ import type { RegionControl } from "../region/index.ts";
 import { createServerOn, type Server, type ServerOptions } from "../server/server.ts";
 import { forward, type Forwarding } from "./forward.ts";
 import { type ForwardedMethod, keyed, passages } from "./forwarded.ts";
+import type { Mirror } from "./mirror.ts";
 import { regionalDiscovery } from "./regional-discovery.ts";
 import { createRules, type Rule, type Rules } from "./rules.ts";
 import { Upstreams } from "./upstreams.ts";
@@ -57,11 +58,22 @@ export interface GatewayOptions extends Omit<ServerOptions, "fallback" | "regist
    * for the server, so that a caller can tell the two parts of its time apart by `proxyTimes`. Default false.
    */
   readonly timing?: boolean | undefined;
+  /** Copies of calls that are wanted elsewhere: `createMirror(...)`. Default none. */
+  readonly mirror?: Mirror | undefined;
 }
 
 export interface Gateway extends Server {
   /** The endpoints that calls of `service` are forwarded to; empty before its first call. */
   endpoints(service: string): readonly ClientEndpoint[];
+  /** The names that calls have been forwarded to. */
+  forwards(): readonly string[];
+  /**
+   * Takes the endpoint of this id out of service, for every name it is known under: calls in flight end, no new ones go
+   * there. Answers false when nobody has the id.
+   */
+  drain(id: string): boolean;
+  /** Lets it back, with slow start. */
+  undrain(id: string): boolean;
   /**
    * Asks `clientFor` again, of one service or of all that have been called: calls to come go by what it says now, over
    * the same connections; those in flight end as they began.
@@ -97,9 +109,13 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
     view: view !== false && view.subset !== undefined && { subset: view.subset, coalesceMs: 0, guard: false },
     regions: { confineAfterHops: 2, control: options.control, ...clientFor(name)?.regions },
   }));
+  const copying = options.mirror?.through((name) => createCaller(runtime, {
+    name, discovery, connect, region: options.region, zone: options.zone, view: false, retry: false, hedge: false,
+  }));
+  const mirror = options.mirror && copying && { switchboard: options.mirror, copying };
   const forwarding: Forwarding = {
     upstreams, rules: rulesOf(options.rules), timedBy: options.timing === true ? runtime.clock : undefined,
-    methods: options.client?.methods,
+    methods: options.client?.methods, isTraced: observer?.picked !== undefined, mirror,
   };
   const routes = new Map<string, Route>();
   const passage = passages({ ...options, upstreamBinds: [...new Set(protocols.map((one) => one.codec))] });
@@ -126,9 +142,15 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
   const close = server.close.bind(server);
   return Object.assign(server, {
     endpoints: (service: string) => upstreams.endpoints(service),
+    forwards: () => upstreams.names(),
+    drain: (id: string) => upstreams.drain(id, true),
+    undrain: (id: string) => upstreams.drain(id, false),
     confirm: (service?: string) => known?.confirm(service),
     renew: (service?: string) => upstreams.renew(service),
-    close: (graceMs?: number) => close(graceMs).finally(() => upstreams.close()),
+    close: (graceMs?: number) => close(graceMs).finally(() => {
+      upstreams.close();
+      copying?.close();
+    }),
   });
 }
 

@@ -4,6 +4,9 @@ import { createGatewayOn, type Gateway, type GatewayOptions } from "./gateway.ts
 
 export { byRules } from "./by-rules.ts";
 export { createGatewayOn, type Gateway, type GatewayOptions, gatewayServiceName } from "./gateway.ts";
+export {
+  type Copying, createMirror, type Mirror, mirrorMetadata, type MirrorOptions, type MirrorSettings, type MirrorView,
+} from "./mirror.ts";
 export type { Patterns } from "./patterns.ts";
 export { rulesLimits } from "./read-rules.ts";
 export { regionalDiscovery, type RegionalOptions } from "./regional-discovery.ts";

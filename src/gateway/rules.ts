@@ -69,6 +69,8 @@ export interface Rules {
   set(rules: readonly Rule[]): RulesChange;
   /** The rule that decides on a call. To be asked once a call: shares count. */
   match(context: Context): RoutingRule | undefined;
+  /** How many calls each rule in force has decided on since it came into force. */
+  matches(): readonly { readonly rule: string; readonly calls: number }[];
 }
 
 /** A rule compiled. It lives on through sets that do not change it, and so does what pickers keep with it. */
@@ -132,10 +134,13 @@ export function createRules(initial: readonly Rule[] = []): Rules {
       const rules = method === lastMethod ? lastRules : rulesFor(method);
       for (let i = 0; i < rules.length; i++) {
         const rule = rules[i] as CompiledRule;
-        if (rule.matches(context)) return rule;
+        if (!rule.matches(context)) continue;
+        rule.calls++;
+        return rule;
       }
       return undefined;
     },
+    matches: () => compiled.map(({ name, calls }) => ({ rule: name, calls })),
   };
 }
 
@@ -156,6 +161,8 @@ class CompiledRule implements RoutingRule {
   readonly #share: number | undefined;
   readonly #seed: number;
   #point = 0.5;
+  /** How many it decided on. */
+  calls = 0;
 
   constructor(rule: Rule) {
     const { service, method, metadata = {}, routeKey, hashPercent } = rule.match ?? {};

@@ -44,6 +44,17 @@ export class Upstreams {
     return this.#byName.get(name)?.calling.endpoints() ?? [];
   }
 
+  names(): readonly string[] {
+    return [...this.#byName.keys()];
+  }
+
+  /** Takes an endpoint out of service, or lets it back, under every name; answers whether anybody knew it. */
+  drain(id: string, isDrained: boolean): boolean {
+    let isKnown = false;
+    for (const { calling } of this.#byName.values()) if (calling.drain(id, isDrained)) isKnown = true;
+    return isKnown;
+  }
+
   /** Names that nobody serves go first, since anybody can call them. */
   #makeRoom(): void {
     for (const [name, upstream] of this.#byName) {
