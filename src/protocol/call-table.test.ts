@@ -20,3 +20,14 @@ test("ids never begin again: a table says when they run out", () => {
   assert.equal(table.add("one"), 0xffff_0000);
   assert.equal(table.spent, true);
 });
+
+test("the calls that are due are found in the order of their ids, also once the table has grown", () => {
+  const table = new CallTable<string>();
+  const ids = Array.from({ length: 300 }, (_, i) => table.add(`call ${i}`, i % 3 === 0 ? Infinity : 100 + i));
+  table.remove(ids[10] as number);
+  const { calls, nextMs } = table.due(130);
+  assert.deepEqual(calls, [1, 2, 4, 5, 7, 8, 11, 13, 14, 16, 17, 19, 20, 22, 23, 25, 26, 28, 29].map((i) => `call ${i}`));
+  assert.equal(nextMs, 131);
+  for (const id of ids) table.remove(id);
+  assert.deepEqual(table.due(1e9), { calls: [], nextMs: Infinity });
+});

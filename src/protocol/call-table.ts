@@ -9,6 +9,8 @@ const lastIds = 0xffff_0000;
 export class CallTable<Call> {
   #slots: (Call | undefined)[] = new Array<Call | undefined>(64).fill(undefined);
   #ids = new Uint32Array(64);
+  /** When the call of each slot is due; Infinity for an empty slot, too. */
+  #deadlines = new Float64Array(64).fill(Infinity);
   #lastId: number;
   size = 0;
 
@@ -22,8 +24,11 @@ export class CallTable<Call> {
     return this.#lastId >= lastIds;
   }
 
-  /** Stores `call` under a fresh id. Ids grow by one and skip slots whose call is still open. */
-  add(call: Call): number {
+  /**
+   * Stores `call` under a fresh id. Ids grow by one and skip slots whose call is still open. `deadlineMs` is when it is
+   * due, for {@link due}.
+   */
+  add(call: Call, deadlineMs = Infinity): number {
     if (this.size * 2 >= this.#slots.length) this.#grow();
     const mask = this.#slots.length - 1;
     let id = this.#lastId;
@@ -33,6 +38,7 @@ export class CallTable<Call> {
     this.#lastId = id;
     this.#slots[id & mask] = call;
     this.#ids[id & mask] = id;
+    this.#deadlines[id & mask] = deadlineMs;
     this.size++;
     return id;
   }
@@ -46,7 +52,21 @@ export class CallTable<Call> {
     const slot = id & (this.#slots.length - 1);
     if (this.#ids[slot] !== id || this.#slots[slot] === undefined) return;
     this.#slots[slot] = undefined;
+    this.#deadlines[slot] = Infinity;
     this.size--;
+  }
+
+  /** The open calls that are due at `nowMs`, in the order of their ids, and when the next of the others is. */
+  due(nowMs: number): { readonly calls: readonly Call[]; readonly nextMs: number } {
+    const ids: number[] = [];
+    let nextMs = Infinity;
+    const deadlines = this.#deadlines;
+    for (let slot = 0; slot < deadlines.length; slot++) {
+      const deadlineMs = deadlines[slot] as number;
+      if (deadlineMs <= nowMs) ids.push(this.#ids[slot] as number);
+      else if (deadlineMs < nextMs) nextMs = deadlineMs;
+    }
+    return { calls: ids.sort((a, b) => a - b).map((id) => this.get(id) as Call), nextMs };
   }
 
   /** The open calls of an id above `id`. */
@@ -58,16 +78,19 @@ export class CallTable<Call> {
   #grow(): void {
     const slots = this.#slots;
     const ids = this.#ids;
+    const deadlines = this.#deadlines;
     let size = slots.length;
     // Ids that shared no slot before may share one in no larger table, so doubling always succeeds.
     size *= 2;
     this.#slots = new Array<Call | undefined>(size).fill(undefined);
     this.#ids = new Uint32Array(size);
+    this.#deadlines = new Float64Array(size).fill(Infinity);
     for (let slot = 0; slot < slots.length; slot++) {
       const id = ids[slot] as number;
       if (slots[slot] === undefined) continue;
       this.#slots[id & (size - 1)] = slots[slot];
       this.#ids[id & (size - 1)] = id;
+      this.#deadlines[id & (size - 1)] = deadlines[slot] as number;
     }
   }
 }

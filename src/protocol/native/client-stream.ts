@@ -1,5 +1,4 @@
 /** A streaming call as the client sees it: messages out, messages in, or both, each way under credit. */
-import { Alarm } from "../../core/alarm.ts";
 import { codeNumber } from "../../core/code.ts";
 import type { AttemptObserver } from "../../core/connection.ts";
 import type { Cancellable, Context } from "../../core/context.ts";
@@ -15,7 +14,7 @@ import { Inbox } from "./inbox.ts";
 import { type Assembly, dropAssembly, incomplete, receiveMessage, sendMessage } from "./message.ts";
 import { sendAll, Sender } from "./sender.ts";
 
-export class StreamCall extends Alarm implements ClientCall, Cancellable {
+export class StreamCall implements ClientCall, Cancellable {
   readonly #connection: NativeConnection;
   readonly #binding: Binding;
   readonly #context: Context;
@@ -27,7 +26,6 @@ export class StreamCall extends Alarm implements ClientCall, Cancellable {
   assembly: Assembly | undefined = undefined;
 
   constructor(connection: NativeConnection, binding: Binding, context: Context, observer: AttemptObserver) {
-    super();
     this.#connection = connection;
     this.#binding = binding;
     this.#context = context;
@@ -40,7 +38,7 @@ export class StreamCall extends Alarm implements ClientCall, Cancellable {
     const channel = connection.channel;
     const context = this.#context;
     const kind = context.method.kind;
-    const id = this.#id = connection.calls.add(this);
+    const id = this.#id = connection.calls.add(this, context.deadline);
     this.#sender = new Sender(channel, id);
     this.#inbox = new Inbox(channel, id, () => this.cancelled(expected("cancelled", "the reader left the stream")));
     try {
@@ -56,7 +54,7 @@ export class StreamCall extends Alarm implements ClientCall, Cancellable {
       connection.calls.remove(id);
       throw error;
     }
-    if (context.deadline !== Infinity) channel.clock.set(this, context.deadline);
+    connection.deadlines.watch(context.deadline);
     context.onCancel(this);
     return kind === "client_stream" ? this.#single() : this.#inbox;
   }
@@ -161,7 +159,6 @@ export class StreamCall extends Alarm implements ClientCall, Cancellable {
     if (this.#ended) return;
     this.#ended = true;
     const connection = this.#connection;
-    if (this.isSet) connection.channel.clock.clear(this);
     this.#context.offCancel(this);
     this.#sender.stop();
     dropAssembly(connection.channel, this);
@@ -171,6 +168,7 @@ export class StreamCall extends Alarm implements ClientCall, Cancellable {
   }
 
   ring(): void {
+    if (this.#ended) return;
     this.#sendCancel("deadline_exceeded");
     const ranMs = Math.round(this.#connection.channel.clock.now() - this.#context.startedMs);
     this.fail(expected("deadline_exceeded", `the deadline passed ${ranMs} ms into the stream`, { phase: "network" }));

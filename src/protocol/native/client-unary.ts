@@ -1,5 +1,4 @@
 /** A unary call as the client sees it: one frame out, one frame in, one promise, no other allocation. */
-import { Alarm } from "../../core/alarm.ts";
 import type { AttemptObserver } from "../../core/connection.ts";
 import type { Cancellable, Context } from "../../core/context.ts";
 import { expected, RpcError } from "../../core/error.ts";
@@ -17,13 +16,15 @@ export interface ClientCall {
   frame(type: number, flags: number, bytes: Uint8Array, start: number, end: number): void;
   credited(bytes: number): void;
   fail(error: RpcError): void;
+  /** The deadline has come. */
+  ring(): void;
   /** Whether its method bears a repeat. */
   readonly repeatable: boolean;
   /** Gives it up: the server is told, the caller sees `error`. */
   abandon(error: RpcError): void;
 }
 
-export class UnaryCall extends Alarm implements ClientCall, Cancellable {
+export class UnaryCall implements ClientCall, Cancellable {
   readonly #connection: NativeConnection;
   readonly #binding: Binding;
   readonly #context: Context;
@@ -36,7 +37,6 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
   assembly: Assembly | undefined = undefined;
 
   constructor(connection: NativeConnection, binding: Binding, context: Context, observer: AttemptObserver) {
-    super();
     this.#connection = connection;
     this.#binding = binding;
     this.#context = context;
@@ -48,7 +48,7 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
     const connection = this.#connection;
     const channel = connection.channel;
     const context = this.#context;
-    const id = this.#id = connection.calls.add(this);
+    const id = this.#id = connection.calls.add(this, context.deadline);
     let rest: Uint8Array | undefined;
     try {
       const flags = connection.beginRequest(this.#binding, context);
@@ -58,7 +58,7 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
       throw error;
     }
     if (rest !== undefined) this.#sendRest(rest);
-    if (context.deadline !== Infinity) channel.clock.set(this, context.deadline);
+    connection.deadlines.watch(context.deadline);
     context.onCancel(this);
     return context.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -141,7 +141,6 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
 
   #finish(endedMs: number, error: RpcError | undefined): void {
     const connection = this.#connection;
-    if (this.isSet) connection.channel.clock.clear(this);
     this.#context.offCancel(this);
     this.#sender?.stop();
     if (this.assembly !== undefined) dropAssembly(connection.channel, this);
@@ -151,8 +150,8 @@ export class UnaryCall extends Alarm implements ClientCall, Cancellable {
     this.#observer.attemptEnded(this.#context, this.#context.startedMs, endedMs, error);
   }
 
-  /** The deadline has come. */
   ring(): void {
+    if (this.#id === 0) return;
     this.#sendCancel("deadline_exceeded");
     const waitedMs = Math.round(this.#connection.channel.clock.now() - this.#context.startedMs);
     this.fail(expected("deadline_exceeded",

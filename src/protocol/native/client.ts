@@ -11,6 +11,7 @@ import { frameHeaderBytes } from "../../wire/frame-reader.ts";
 import { writeText } from "../../wire/text.ts";
 import { CallTable } from "../call-table.ts";
 import { Channel, type Role } from "./channel.ts";
+import { Deadlines } from "./deadlines.ts";
 import { StreamCall } from "./client-stream.ts";
 import { type ClientCall, refuseDirection, UnaryCall } from "./client-unary.ts";
 import { writeExtras } from "../extras.ts";
@@ -54,6 +55,7 @@ export class NativeConnection implements Connection, Role {
   readonly #bindings: (Binding | undefined)[] = [];
   #bindingCount = 0;
   readonly calls = new CallTable<ClientCall>();
+  readonly deadlines = new Deadlines(this);
   #closing = false;
   #closeTimer: Timer | undefined = undefined;
   /** When a ping left that has not been answered. */
@@ -174,7 +176,9 @@ export class NativeConnection implements Connection, Role {
   /** Takes an ended call out of the table. */
   release(id: number): void {
     this.calls.remove(id);
-    if (this.#closing && this.calls.size === 0) this.channel.end();
+    if (this.calls.size > 0) return;
+    this.deadlines.stop();
+    if (this.#closing) this.channel.end();
   }
 
   callFrame(type: number, flags: number, id: number, bytes: Uint8Array, start: number, end: number): void {
