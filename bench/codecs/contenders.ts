@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Decoder, Encoder } from "@msgpack/msgpack";
 import { SaxesParser } from "saxes";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { createProtobufCodec, createThriftCodec, json, msgpack, xml } from "../../src/codec/index.ts";
+import { avroCodec, createProtobufCodec, createThriftCodec, json, msgpack, xml } from "../../src/codec/index.ts";
 import { type Codec, schemaOf } from "../../src/contract/index.ts";
 import { Writer } from "../../src/wire/index.ts";
 import { thriftContender } from "./thrift.ts";
@@ -33,16 +33,22 @@ export const contenders: Readonly<Record<string, (name: Case) => Promise<Contend
   "meridian Thrift compact": (name) => meridian(name, createThriftCodec("compact")),
   "thrift binary": (name) => thriftContender(name, "binary"),
   "thrift compact": (name) => thriftContender(name, "compact"),
+  "meridian Avro": (name) => meridian(name, avroCodec),
+  avsc: async (name) => (await import("./avsc.ts")).avscContender(name),
   "saxes tree": saxesContender,
 };
 
 /** Those that write the same bytes, so that being ahead of them is a goal. */
 export const rivals: readonly string[] = ["protobufjs static", "protobuf-es", "ts-proto"];
 
-/** Ours, and those that write the same bytes. */
+/** Ours, and those that it is held against: those that write the same bytes, or do the same work. */
 export const families: Readonly<Record<string, readonly string[]>> = {
   "meridian": rivals, "meridian Thrift binary": ["thrift binary"], "meridian Thrift compact": ["thrift compact"],
+  "meridian MessagePack": ["@msgpack/msgpack"], "meridian Avro": ["avsc"], "meridian XML": ["saxes tree"],
 };
+
+/** What part of the fastest rival's speed is asked for, where it is not to be ahead. */
+export const shares: Readonly<Record<string, number>> = { "meridian XML": 0.9 };
 
 function meridian(name: Case, codec: Codec): Contender {
   const { type, message } = shapes[name];
