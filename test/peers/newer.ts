@@ -3,7 +3,8 @@
  *
  *     node test/peers/newer.ts
  *
- * installs PyPI's thrift and avro, builds ./go-thrift with Thrift's module for Go, and ./java with Avro's of Maven's.
+ * installs PyPI's thrift and avro, builds ./go-thrift with Thrift's module for Go, and ./java with Avro's of Maven's, and
+ * fetches avro-tools of Maven's.
  * Tests use them where they are, and are skipped by name where not. Each takes less than a minute.
  */
 import { createHash } from "node:crypto";
@@ -14,6 +15,8 @@ import { lacking, outputOf, python } from "./programs.ts";
 import { peersIdl } from "./thrift/idl.ts";
 
 const packages = ["thrift==0.25.0", "avro==1.12.2"];
+const avroVersion = "1.12.1";
+const copyPlugin = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
 const cache = fileURLToPath(new URL("../../node_modules/.cache/meridian-peers", import.meta.url));
 const sources = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const timeoutMs = 300_000;
@@ -56,6 +59,17 @@ const javaAvro: Peer = {
   },
 };
 
+/** What its own users judge files of Avro by: reads IDL, compiles protocols and schemas. */
+const avroTools: Peer = {
+  name: "avro-tools of Maven", needs: ["mvn", "java"], folder: join(cache, `avro-tools-${avroVersion}`),
+  async make(folder) {
+    mkdirSync(folder);
+    const artifact = `org.apache.avro:avro-tools:${avroVersion}`;
+    await outputOf("mvn", ["-q", "-B", `${copyPlugin}:copy`, `-Dartifact=${artifact}`, `-DoutputDirectory=${folder}`,
+      "-Dmdep.stripVersion=true"], { cwd: folder, timeoutMs });
+  },
+};
+
 /** The folder that Python finds the newer packages in; undefined where they are not installed. */
 export const newerPython = (): string | undefined => madeFolder(pypi);
 
@@ -71,9 +85,15 @@ export function javaAvroPath(): string | undefined {
   return folder === undefined ? undefined : `${folder}/classes:${folder}/lib/*`;
 }
 
+/** The file that `java -jar` runs; undefined where it cannot be had. */
+export function avroToolsJar(): string | undefined {
+  const folder = madeFolder(avroTools);
+  return folder === undefined ? undefined : join(folder, "avro-tools.jar");
+}
+
 /** Why a test that needs it cannot run: what `skip` takes. */
-export function lackingNewer(name: "pypi" | "goThrift" | "javaAvro"): string | false {
-  const peer = { pypi, goThrift, javaAvro }[name];
+export function lackingNewer(name: "pypi" | "goThrift" | "javaAvro" | "avroTools"): string | false {
+  const peer = { pypi, goThrift, javaAvro, avroTools }[name];
   return madeFolder(peer) === undefined && `not installed: ${peer.name}`;
 }
 
@@ -108,7 +128,7 @@ async function install(peer: Peer): Promise<void> {
 }
 
 if (import.meta.main) {
-  for (const peer of [pypi, goThrift, javaAvro]) {
+  for (const peer of [pypi, goThrift, javaAvro, avroTools]) {
     try {
       await install(peer);
     } catch (error) {

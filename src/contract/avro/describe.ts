@@ -124,7 +124,8 @@ export class Describer {
     const level = this.#open.push(frame) - 1;
     const definition = { type, name: reference, ...write() };
     this.#open.pop();
-    const text = JSON.stringify(definition);
+    // Whether its name is short hangs on where it stands.
+    const text = JSON.stringify({ ...definition, name });
     if (known !== undefined) {
       // What it refers to stood in full the first time, so only flat documents can be compared.
       if (this.#isHoisted && known.text !== text) {
@@ -145,12 +146,17 @@ export class Describer {
     return reference;
   }
 
-  /** Within its own namespace a name is short; elsewhere the enclosing one would be taken for its own. */
+  /** Within the document's own namespace a name is short; elsewhere the enclosing one would be taken for its own. */
   #shortOf(name: string): string {
-    const isOwn = this.#home !== "" && name.startsWith(`${this.#home}.`) &&
-      !name.slice(this.#home.length + 1).includes(".");
+    const around = this.#open.at(-1)?.name;
+    const isOwn = this.#home !== "" && namespaceOf(name) === this.#home &&
+      (around === undefined || namespaceOf(around) === this.#home);
     return isOwn ? name.slice(this.#home.length + 1) : name;
   }
+}
+
+function namespaceOf(name: string): string {
+  return name.slice(0, Math.max(0, name.lastIndexOf(".")));
 }
 
 function extras(fields: Readonly<Record<string, unknown>>): { readonly meridian?: object } {

@@ -8,7 +8,9 @@ import {
   type AnyContract, bytes, field, fixed, oneof, openEnum, rpc, scalar, service, wellKnown,
 } from "../index.ts";
 import { Cities } from "../../../examples/main-job/contract.ts";
-import { canonicalForm, exportAvro, fingerprint64, importAvro, parseAvroSchema } from "./index.ts";
+import {
+  canonicalForm, exportAvro, fingerprint64, importAvro, parseAvroProtocol, parseAvroSchema,
+} from "./index.ts";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const front = JSON.stringify(join(here, "..", "index.ts")).slice(1, -1);
@@ -111,7 +113,8 @@ protocol Greeter {
 
 test("IDL is read: imports, annotations, docs, logical types, string?, defaults", async () => {
   const files: Readonly<Record<string, string>> = {
-    "common.avdl": '@namespace("org.common") protocol C { record Common { boolean yes; } void ping(); }',
+    "common.avdl": '@namespace("org.common") protocol C { record Common { boolean yes; } ' +
+      "void ping(union { null, Common } one, array<Common> more); }",
     "point.avsc": '{"type":"record","name":"Point","namespace":"org.example","fields":[{"name":"x","type":"int"}]}',
   };
   const { text, notes } = importAvro(idl, "greeter.avdl", {
@@ -135,6 +138,17 @@ test("IDL is read: imports, annotations, docs, logical types, string?, defaults"
   assert.deepEqual(document.messages["poke"], { request: [], response: "null", "one-way": true });
   assert.deepEqual(document.messages["hello"]?.["errors"], ["Refused"]);
   assert.equal(document.messages["hello"]?.["doc"], "Says hello.");
+});
+
+test("types inside of others are called so that they are found, wherever they stand", () => {
+  const Mood = z.enum(["GOOD", "BAD"]).meta({ id: "Outer.Mood" });
+  const Inner = z.object({ mood: Mood.optional(), moods: z.array(Mood) }).meta({ id: "Outer.Deep.Inner" });
+  const Own = z.object({ inner: Inner, mood: Mood }).meta({ id: "Own" });
+  const Deeper = z.object({ own: Own, again: Inner }).meta({ id: "Outer.Deeper" });
+  const contract = service("a.b.Names", { get: rpc({ input: Deeper, output: Own }) });
+  const { types } = parseAvroProtocol(exportAvro(contract));
+  assert.deepEqual([...types.values()].map((type) => ("name" in type ? type.name : "")).sort(),
+    ["a.b.Outer.Deep.Inner", "a.b.Outer.Deeper", "a.b.Outer.Mood", "a.b.Own"]);
 });
 
 test("a file of schemas gives types", async () => {

@@ -1,8 +1,9 @@
 /** `importAvro` reads .avpr, .avsc and .avdl files, and prints them as a contract in TypeScript. */
 import { RpcError } from "../../core/error.ts";
 import { type IdlImport, parseIdl } from "./idl.ts";
-import { checkAvroIdl, readAvroProtocol, readAvroSchema } from "./parse.ts";
+import { avroLimits, checkAvroIdl, readAvroProtocol, readAvroSchema } from "./parse.ts";
 import { AvroPrinter, type Json, type Places, type PrintedContract } from "./print.ts";
+import { avroPrimitives } from "./schema.ts";
 
 export interface ImportAvroOptions {
   /** What the module imports from. Default `meridian-rpc`. */
@@ -74,9 +75,41 @@ function qualified(
   if (protocol === undefined) return { types: schemas, messages: {} };
   const { namespace } = protocol;
   const types = (protocol["types"] ?? []) as readonly Json[];
+  const messages = (protocol["messages"] ?? {}) as Readonly<Record<string, Json>>;
+  if (typeof namespace !== "string" || namespace === "") return { types, messages };
   return {
-    types: types.map((type) => (typeof namespace === "string" && typeof type === "object" ? { namespace, ...type }
-      : type)),
-    messages: (protocol["messages"] ?? {}) as Json,
+    types: types.map((type) => (typeof type === "object" ? { namespace, ...type } : type)),
+    messages: Object.fromEntries(Object.entries(messages).map(([name, message]) => (
+      [name, isObject(message) ? qualifiedMessage(message, namespace) : message]))),
   };
+}
+
+function qualifiedMessage(message: Json, namespace: string): Json {
+  const { request, response, errors } = message;
+  return {
+    ...message,
+    ...(Array.isArray(request) && {
+      request: request.map((field: unknown) => (
+        isObject(field) ? { ...field, type: qualifiedType(field["type"], namespace, 0) } : field)),
+    }),
+    ...(response !== undefined && { response: qualifiedType(response, namespace, 0) }),
+    ...(Array.isArray(errors) && { errors: errors.map((error: unknown) => qualifiedType(error, namespace, 0)) }),
+  };
+}
+
+/** A type as it is called from any namespace. What is no type, its reader refuses. */
+function qualifiedType(type: unknown, namespace: string, depth: number): unknown {
+  if (depth > avroLimits.maxDepth) return type;
+  const inner = (one: unknown): unknown => qualifiedType(one, namespace, depth + 1);
+  if (typeof type === "string") return avroPrimitives.has(type) || type.includes(".") ? type : `${namespace}.${type}`;
+  if (Array.isArray(type)) return type.map(inner);
+  if (!isObject(type)) return type;
+  if (typeof type["name"] === "string") return { namespace, ...type };
+  if (type["type"] === "array") return { ...type, items: inner(type["items"]) };
+  if (type["type"] === "map") return { ...type, values: inner(type["values"]) };
+  return { ...type, type: inner(type["type"]) };
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
