@@ -18,6 +18,7 @@ const figures = z.object({
   errorsPerSecond: z.number(),
   /** Attempts over calls: 1 when nothing was repeated. */
   attemptsPerCall: z.number(),
+  /** Attempts that are out; 0 where nobody counts them by what the figures are of. */
   inFlight: z.uint32(),
   latency,
 }).meta({ id: "Figures" });
@@ -51,7 +52,10 @@ const serviceFigures = z.object({
   /** Of each method that was called in the last minute, up to 200. */
   methods: z.array(z.object({ method: z.string(), figures })),
   figures,
-  /** What is left of the retry budgets, 0 to 1, the least of all region pairs; 1 when nothing was repeated. */
+  /**
+   * What is left of the retry budget, 0 to 1: 0 when it was found empty in this interval, else less the share that was
+   * used of a fifth of the calls; 1 when nothing was repeated.
+   */
   retryBudget: z.number(),
 }).meta({ id: "ServiceFigures" });
 
@@ -74,11 +78,16 @@ const happening = z.object({
 const snapshot = z.object({
   /** Wall-clock milliseconds. */
   atMs: z.number(),
-  /** What the figures are over. */
+  /** What the figures are over: the last whole second or so, however often it is told. */
   intervalMs: z.number(),
   regions: z.array(region),
   flows: z.array(flow),
   services: z.array(serviceFigures),
+  /**
+   * Calls that came from another gateway, which counts them as its own: they are in none of the figures above, so that
+   * figures of several processes add up.
+   */
+  relayed: figures,
   /** New ones since the snapshot before; of the first, the last 50. */
   happenings: z.array(happening),
   /** Processes that should tell of themselves and do not, with the reason. */
@@ -87,7 +96,19 @@ const snapshot = z.object({
 
 export type Snapshot = z.infer<typeof snapshot>;
 export type Figures = z.infer<typeof figures>;
+export type RegionRow = z.infer<typeof region>;
+export type ServiceRow = z.infer<typeof serviceFigures>;
 export type Happening = z.infer<typeof happening>;
+
+/** What an endpoint does now, as who calls it sees it. */
+const endpointFigures = z.object({
+  callsPerSecond: z.number(),
+  errorsPerSecond: z.number(),
+  inFlight: z.uint32(),
+  /** Estimated median and moving average of its attempts' time; 0 before the first. */
+  medianMs: z.number(),
+  averageMs: z.number(),
+}).meta({ id: "EndpointFigures" });
 
 const endpointRow = z.object({
   service: z.string(),
@@ -113,7 +134,7 @@ const endpointRow = z.object({
   memory: z.number(),
   loopLagMs: z.number(),
   attributes: z.record(z.string(), z.string()),
-  figures,
+  figures: endpointFigures,
   /** Who says so, where several processes see the same endpoint. */
   seenBy: z.string(),
 }).meta({ id: "EndpointRow" });
@@ -141,6 +162,11 @@ const attempt = z.object({
   route: z.string(),
   rule: z.string(),
   candidates: z.array(candidate),
+  /**
+   * When they were looked at: `pick`, as the choice was made; `end`, when the attempt had ended and it turned out to be
+   * worth a record (then statuses and scores may have changed since); empty without candidates.
+   */
+  seen: z.string(),
   /** Those left out of the list, beyond its bound. */
   candidatesOmitted: z.uint32(),
   endpoint: z.string(),
@@ -151,7 +177,12 @@ const attempt = z.object({
   message: z.string(),
 }).meta({ id: "DecisionAttempt" });
 
-/** The phases of a call's time, for its waterfall: name, begin and end in milliseconds since the call began. */
+/**
+ * The phases of a call's time, for its waterfall: name, begin and end in milliseconds since the call began. Names:
+ * `resolve`, `connect`, `pick`, `pause` (between attempts), `fault` (injected), `gateway` (this process's own part);
+ * of an attempt `network`, `server` where the server told its part, `upstream` (a gateway's whole part) where that did,
+ * else `network and server`.
+ */
 const phase = z.object({ name: z.string(), startMs: z.number(), endMs: z.number(), attempt: z.uint32() })
   .meta({ id: "Phase" });
 
@@ -177,6 +208,8 @@ const decision = z.object({
 }).meta({ id: "Decision" });
 
 export type Decision = z.infer<typeof decision>;
+export type DecisionAttempt = z.infer<typeof attempt>;
+export type DecisionCandidate = z.infer<typeof candidate>;
 
 const fault = z.object({
   id: z.string(),
@@ -190,7 +223,7 @@ const fault = z.object({
   by: z.string(),
 }).meta({ id: "Fault" });
 
-export type Fault = z.infer<typeof fault>;
+export type FaultRow = z.infer<typeof fault>;
 
 /** What every change says of itself: the reason stands in the audit. */
 const because = { reason: z.string() };
@@ -219,7 +252,7 @@ export const AdminContract = service("meridian.admin.v1.Admin", {
     idempotent: true, safe: true, timeoutMs: 3_000,
   }),
   watch: rpc({
-    description: "The complete state, now and every intervalMs (250 to 60,000; default 1,000).",
+    description: "The complete state, now and every intervalMs (1,000 to 60,000, in whole seconds; default 1,000).",
     kind: "server_stream",
     input: z.object({ intervalMs: z.uint32().optional() }),
     output: snapshot,
