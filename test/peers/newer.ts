@@ -3,8 +3,8 @@
  *
  *     node test/peers/newer.ts
  *
- * installs PyPI's thrift and avro, builds ./go-thrift with Thrift's module for Go, and ./java with Avro's of Maven's, and
- * fetches avro-tools of Maven's.
+ * installs PyPI's thrift and avro, builds ./go-thrift with Thrift's module for Go, and ./java with Avro's of Maven's,
+ * and fetches avro-tools of Maven's.
  * Tests use them where they are, and are skipped by name where not. Each takes less than a minute.
  */
 import { createHash } from "node:crypto";

@@ -145,7 +145,7 @@ test("types inside of others are called so that they are found, wherever they st
   const Inner = z.object({ mood: Mood.optional(), moods: z.array(Mood) }).meta({ id: "Outer.Deep.Inner" });
   const Own = z.object({ inner: Inner, mood: Mood }).meta({ id: "Own" });
   const Deeper = z.object({ own: Own, again: Inner }).meta({ id: "Outer.Deeper" });
-  const contract = service("a.b.Names", { get: rpc({ input: Deeper, output: Own }) });
+  const contract = service("a.b.Names", { get: rpc({ input: Own, output: Deeper }) });
   const { types } = parseAvroProtocol(exportAvro(contract));
   assert.deepEqual([...types.values()].map((type) => ("name" in type ? type.name : "")).sort(),
     ["a.b.Outer.Deep.Inner", "a.b.Outer.Deeper", "a.b.Outer.Mood", "a.b.Own"]);
