@@ -1,4 +1,5 @@
 /** A FrameReader cuts a byte stream, however it was split, into WebSocket frames, and refuses what breaks the rules. */
+import { allocateBytes } from "../../wire/text.ts";
 import { CloseCode, masked, maxControlBytes, Opcode } from "./frames.ts";
 
 export interface FrameSink {
@@ -41,6 +42,9 @@ export class FrameReader {
   #message: "text" | "binary" | undefined = undefined;
   #begun = false;
   #stopped = false;
+  /** What a read's payloads are unmasked into, and how far that is taken. */
+  #clear: Uint8Array | undefined = undefined;
+  #clearTo = 0;
 
   constructor(sink: FrameSink, isMasked: boolean) {
     this.#sink = sink;
@@ -63,13 +67,15 @@ export class FrameReader {
     while (!this.#stopped) {
       if (this.#rest < 0) {
         at = this.#readHeader(bytes, at);
-        if (this.#rest < 0) return;
-        if (this.#rest > 0 && at === bytes.length) return;
+        if (this.#rest < 0) break;
+        if (this.#rest > 0 && at === bytes.length) break;
       } else if (at === bytes.length) {
-        return;
+        break;
       }
       at = this.#readPayload(bytes, at);
     }
+    // Who keeps a piece keeps that read's, and no other's.
+    this.#clear = undefined;
   }
 
   #readHeader(bytes: Uint8Array, from: number): number {
@@ -136,9 +142,11 @@ export class FrameReader {
     this.#begun = true;
     if (last) this.#message = undefined;
     if (this.#isMasked) {
-      const clear = new Uint8Array(taken);
-      this.#unmask(bytes, from, taken, phase, clear, 0);
-      this.#sink.piece(isText, clear, 0, taken, first, last);
+      const start = this.#clear === undefined ? 0 : this.#clearTo;
+      const clear = this.#clear ??= allocateBytes(bytes.length - from);
+      this.#clearTo = start + taken;
+      masked(bytes, from, from + taken, this.#mask, phase, clear, start);
+      this.#sink.piece(isText, clear, start, start + taken, first, last);
     } else {
       this.#sink.piece(isText, bytes, from, from + taken, first, last);
     }

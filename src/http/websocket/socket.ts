@@ -2,7 +2,7 @@
 import type { Timer } from "../../core/alarm.ts";
 import { expected, RpcError } from "../../core/error.ts";
 import type { ByteSink, ByteStream, Clock } from "../../core/runtime.ts";
-import { Writer } from "../../wire/writer.ts";
+import { allocateBytes } from "../../wire/text.ts";
 import { FrameError, FrameReader, type FrameSink } from "./frame-reader.ts";
 import { CloseCode, frame, frameBytes, isCloseCode, maxControlBytes, Opcode, writeFrame } from "./frames.ts";
 
@@ -21,10 +21,26 @@ export interface WebSocketEvents {
 const lingerMs = 1_000;
 /** While so much waits to be sent, pings are not answered: their number is the peer's to choose. */
 const maxWaitingForPong = 65_536;
-/** What a turn's messages are gathered in, and how much of them leaves before the turn's end. */
-const firstQueueBytes = 8_192;
-const flushEarlyBytes = 65_536;
 const utf8 = new TextEncoder();
+/**
+ * After so many messages what a turn has gathered leaves before its end: the peer then works while this side goes on,
+ * where one write at the end of a large batch would leave both in lock step.
+ */
+const flushEarlyMessages = 16;
+/** What a turn's messages are gathered in; longer ones leave by themselves. */
+const segmentBytes = 16_384;
+/** Free segments kept for the whole process. */
+const maxFreeSegments = 64;
+const freeSegments: Segment[] = [];
+
+/** Memory that is used again once the stream has taken what is in it: fresh memory costs more than a frame does. */
+class Segment {
+  readonly bytes = allocateBytes(segmentBytes);
+  /** One closure for the life of the segment, not one a write. */
+  readonly written = (): void => {
+    if (freeSegments.length < maxFreeSegments) freeSegments.push(this);
+  };
+}
 
 export class WebSocketConnection implements ByteSink, FrameSink {
   readonly #clock: Clock;
@@ -33,8 +49,11 @@ export class WebSocketConnection implements ByteSink, FrameSink {
   /** Draws the masks of a client's frames; undefined on a server, which masks none. */
   readonly #drawMask: (() => number) | undefined;
   readonly #reader: FrameReader;
-  /** Frames that leave at the end of this turn. */
-  #queued = new Writer(firstQueueBytes);
+  /** Frames that leave at the end of this turn, how many and how long. */
+  #segment: Segment | undefined = undefined;
+  #queuedMessages = 0;
+  #queuedBytes = 0;
+  #flushPlanned = false;
   #closeSent = false;
   #ending = false;
   #error: RpcError | undefined = undefined;
@@ -62,23 +81,38 @@ export class WebSocketConnection implements ByteSink, FrameSink {
   /** Sends a message together with the others of this turn, in one write. `payload` is copied at once. */
   queue(isText: boolean, payload: Uint8Array): void {
     if (this.#closeSent) return;
-    const queued = this.#queued;
     const mask = this.#drawMask?.();
     const length = frameBytes(payload.length, mask);
-    if (queued.position === 0) this.#clock.defer(this.#flush);
-    queued.ensure(length);
-    writeFrame(queued.bytes, queued.position, isText ? Opcode.text : Opcode.binary, payload, mask);
-    queued.position += length;
-    if (queued.position >= flushEarlyBytes) this.#flush();
+    if (this.#queuedBytes + length > segmentBytes) this.#flush();
+    const opcode = isText ? Opcode.text : Opcode.binary;
+    if (length > segmentBytes) {
+      this.#stream.write(frame(opcode, payload, mask));
+      return;
+    }
+    const segment = this.#segment ??= freeSegments.pop() ?? new Segment();
+    writeFrame(segment.bytes, this.#queuedBytes, opcode, payload, mask);
+    this.#queuedBytes += length;
+    if (++this.#queuedMessages >= flushEarlyMessages) {
+      this.#flush();
+    } else if (!this.#flushPlanned) {
+      this.#flushPlanned = true;
+      this.#clock.defer(this.#plannedFlush);
+    }
   }
 
-  readonly #flush = (): void => {
-    const { bytes, position } = this.#queued;
-    if (position === 0) return;
-    // The bytes are the stream's now.
-    this.#queued = new Writer(firstQueueBytes);
-    this.#stream.write(bytes.subarray(0, position));
+  readonly #plannedFlush = (): void => {
+    this.#flushPlanned = false;
+    this.#flush();
   };
+
+  #flush(): void {
+    const segment = this.#segment;
+    if (segment === undefined) return;
+    const queued = segment.bytes.subarray(0, this.#queuedBytes);
+    this.#segment = undefined;
+    this.#queuedMessages = this.#queuedBytes = 0;
+    this.#stream.write(queued, segment.written);
+  }
 
   /** Asks for a sign of life; whatever comes afterwards is one. */
   ping(): void {

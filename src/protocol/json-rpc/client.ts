@@ -62,7 +62,7 @@ class JsonRpcConnection implements Connection, OpenCallOwner {
   readonly #calls = new Map<number, OpenCall>();
   #lastId = 0;
   /** Names of methods by their ordinals. */
-  readonly #names: (string | undefined)[] = [];
+  readonly #names: (Uint8Array | undefined)[] = [];
   /** Where a request is written, until it is queued. */
   #writer = new Writer(4_096);
   #state: "opening" | "open" | "closing" | "closed" = "opening";
@@ -131,9 +131,12 @@ class JsonRpcConnection implements Connection, OpenCallOwner {
     const writer = this.#writer;
     if (writer.bytes.length > mostKeptBytes) this.#writer = new Writer(4_096);
     writer.position = 0;
+    writer.writeBytes(head);
+    if (id !== undefined) appendText(writer, `,"id":${id}`);
+    writer.writeBytes(name);
     const words = wordsOf(context);
-    appendText(writer, `{"jsonrpc":"2.0",${id === undefined ? "" : `"id":${id},`}"method":"${name}"${
-      words === undefined ? "" : `,"meridian":${words}`},"params":`);
+    if (words !== undefined) appendText(writer, `,"meridian":${words}`);
+    writer.writeBytes(paramsHead);
     coders.request.encode(request, writer);
     writer.writeByte(0x7d);
     if (writer.position > this.#settings.maxMessageBytes) {
@@ -143,12 +146,12 @@ class JsonRpcConnection implements Connection, OpenCallOwner {
     return writer.bytes.subarray(0, writer.position);
   }
 
-  /** As JSON says it, without its quotes. */
-  #nameOf(method: MethodInfo): string {
+  /** Its member of a request. */
+  #nameOf(method: MethodInfo): Uint8Array {
     let name = this.#names[method.ordinal];
     if (name === undefined) {
       const given = this.#options.methodName?.(method) ?? method.path;
-      name = this.#names[method.ordinal] = JSON.stringify(given).slice(1, -1);
+      name = this.#names[method.ordinal] = utf8.encode(`,"method":${JSON.stringify(given)}`);
     }
     return name;
   }
@@ -188,12 +191,16 @@ class JsonRpcConnection implements Connection, OpenCallOwner {
     } else if (found.result === undefined) {
       call.fail(new RpcError("internal", "the reply has neither result nor error", { retryable: false }));
     } else {
-      const words = memberValue(bytes, found.meridian) as Partial<Record<"header" | "trailer", unknown>> | undefined;
-      for (const kind of ["header", "trailer"] as const) {
-        const metadata = metadataOf(words?.[kind]);
-        if (metadata !== undefined) call.context.onMetadata?.(kind, metadata);
-      }
+      if (found.meridian !== undefined) this.#hearMetadata(call, memberValue(bytes, found.meridian));
       call.answered(bytes, found.result.start, found.result.end);
+    }
+  }
+
+  #hearMetadata({ context }: OpenCall, words: unknown): void {
+    if (context.onMetadata === undefined || typeof words !== "object" || words === null) return;
+    for (const kind of ["header", "trailer"] as const) {
+      const metadata = metadataOf((words as Partial<Record<typeof kind, unknown>>)[kind]);
+      if (metadata !== undefined) context.onMetadata(kind, metadata);
     }
   }
 
@@ -204,7 +211,7 @@ class JsonRpcConnection implements Connection, OpenCallOwner {
 
   takenBack({ id }: OpenCall): void {
     if (this.#state === "closed" || id === 0) return;
-    this.#socket.queue(true, new TextEncoder().encode(
+    this.#socket.queue(true, utf8.encode(
       `{"jsonrpc":"2.0","method":"${cancelMethod}","params":{"id":${id}}}`));
   }
 
@@ -255,6 +262,9 @@ class JsonRpcConnection implements Connection, OpenCallOwner {
   }
 }
 
+const utf8 = new TextEncoder();
+const head = utf8.encode('{"jsonrpc":"2.0"');
+const paramsHead = utf8.encode(',"params":');
 /** Memory that a large request left behind is not kept. */
 const mostKeptBytes = 262_144;
 
@@ -310,7 +320,7 @@ function dataOf(words: Words, coders: MethodCoders): { data?: unknown } {
   const coder = coders.error(words.reason as string);
   if (coder === undefined || words.data === undefined) return {};
   try {
-    const bytes = new TextEncoder().encode(JSON.stringify(words.data));
+    const bytes = utf8.encode(JSON.stringify(words.data));
     return { data: coder.decode(bytes, 0, bytes.length) };
   } catch {
     return {};

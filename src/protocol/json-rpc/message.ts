@@ -12,9 +12,8 @@ export interface Span {
 }
 
 /** The members that mean something here; `meridian` is our own, which others pass over. */
-const names = ["jsonrpc", "id", "method", "params", "result", "error", "meridian"] as const;
-export type MemberName = (typeof names)[number];
-export type Members = Partial<Record<MemberName, Span>>;
+export type MemberName = "jsonrpc" | "id" | "method" | "params" | "result" | "error" | "meridian";
+export type Members = { [Name in MemberName]: Span | undefined };
 
 /** Deepest nesting of a message, as of the JSON codec; it counts its own. */
 const maxDepth = 110;
@@ -53,13 +52,16 @@ export function members(bytes: Uint8Array, start: number, end: number): Members 
     atEnd(bytes, skipValue(bytes, at, end), end, undefined);
     return undefined;
   }
-  const found: Members = {};
+  const found: Members = {
+    jsonrpc: undefined, id: undefined, method: undefined, params: undefined, result: undefined, error: undefined,
+    meridian: undefined,
+  };
   at = skipSpace(bytes, at + 1, end);
   if (bytes[at] === 0x7d) return atEnd(bytes, at + 1, end, found);
   for (;;) {
     if (bytes[at] !== 0x22) throw new NoJson("a member without a name");
     const nameEnd = skipString(bytes, at, end);
-    const name = names.find((one) => isName(bytes, at + 1, nameEnd - 1, one));
+    const name = nameOf(bytes, at + 1, nameEnd - 1);
     at = skipSpace(bytes, nameEnd, end);
     if (bytes[at] !== 0x3a) throw new NoJson("no colon behind a name");
     at = skipSpace(bytes, at + 1, end);
@@ -93,8 +95,8 @@ export function memberValue(bytes: Uint8Array, span: Span | undefined): unknown 
 }
 
 /** Digits that are an integer of at most nine; -1 for anything else. */
-function smallNumber(bytes: Uint8Array, start: number, end: number): number {
-  if (end - start > 9 || (bytes[start] === 0x30 && end - start > 1)) return -1;
+export function smallNumber(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start > 9 || end === start || (bytes[start] === 0x30 && end - start > 1)) return -1;
   let value = 0;
   for (let at = start; at < end; at++) {
     const digit = (bytes[at] as number) - 0x30;
@@ -112,6 +114,28 @@ function isPlainText(bytes: Uint8Array, start: number, end: number): boolean {
     if (byte < 0x20 || byte > 0x7e || byte === 0x5c) return false;
   }
   return true;
+}
+
+/** The name that stands in `bytes[start, end)`, without its quotes. */
+function nameOf(bytes: Uint8Array, start: number, end: number): MemberName | undefined {
+  const known = nameOfLength(end - start, bytes[start] as number);
+  return known !== undefined && isName(bytes, start, end, known) ? known : undefined;
+}
+
+function nameOfLength(length: number, first: number): MemberName | undefined {
+  switch (length) {
+    case 2: return "id";
+    case 5: return "error";
+    case 6: return first === 0x6d ? "method" : first === 0x70 ? "params" : "result";
+    case 7: return "jsonrpc";
+    case 8: return "meridian";
+    default: return undefined;
+  }
+}
+
+/** Whether a member is this string, which has no escapes. */
+export function isString(bytes: Uint8Array, span: Span | undefined, text: string): boolean {
+  return span !== undefined && bytes[span.start] === 0x22 && isName(bytes, span.start + 1, span.end - 1, text);
 }
 
 function isName(bytes: Uint8Array, start: number, end: number, name: string): boolean {
@@ -146,28 +170,38 @@ function skipString(bytes: Uint8Array, from: number, end: number): number {
   throw new NoJson("a string without end");
 }
 
+/** What ends a value, or may: 1 a quote, 2 an opening bracket, 3 a closing one, 4 what stands between values. */
+const kinds = new Uint8Array(256);
+for (const [kind, characters] of ["", '"', "{[", "}]", ", \n\r\t"].entries()) {
+  for (const character of characters) kinds[character.charCodeAt(0)] = kind;
+}
+
 /** Behind the value: its strings and brackets are looked at, the rest is its reader's. */
 function skipValue(bytes: Uint8Array, from: number, end: number): number {
   let depth = 0;
   let at = from;
-  while (at < end) {
-    const byte = bytes[at] as number;
-    if (byte === 0x22) {
-      at = skipString(bytes, at, end);
-      if (depth === 0) return at;
-    } else if (byte === 0x7b || byte === 0x5b) {
-      if (++depth > maxDepth) {
-        throw new RpcError("invalid_argument", `nested deeper than ${maxDepth} levels`, { phase: "decode" });
-      }
-      at++;
-    } else if (byte === 0x7d || byte === 0x5d) {
-      if (depth === 0) break;
-      at++;
-      if (--depth === 0) return at;
-    } else if (depth === 0 && (byte === 0x2c || byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09)) {
-      break;
-    } else {
-      at++;
+  scan: while (at < end) {
+    switch (kinds[bytes[at] as number]) {
+      case 1:
+        at = skipString(bytes, at, end);
+        if (depth === 0) return at;
+        break;
+      case 2:
+        if (++depth > maxDepth) {
+          throw new RpcError("invalid_argument", `nested deeper than ${maxDepth} levels`, { phase: "decode" });
+        }
+        at++;
+        break;
+      case 3:
+        if (depth === 0) break scan;
+        at++;
+        if (--depth === 0) return at;
+        break;
+      case 4:
+        if (depth === 0) break scan;
+        at++;
+        break;
+      default: at++;
     }
   }
   if (depth > 0 || at === from) throw new NoJson("a value without end, or none");

@@ -46,12 +46,18 @@ function begun(): Writer {
   return scratch;
 }
 
+const utf8 = new TextEncoder();
+const head = utf8.encode('{"jsonrpc":"2.0","id":');
+const resultHead = utf8.encode(',"result":');
+
 /** A response with a result; without coders the result is null. */
 export function success(
   id: Id, coders: MethodCoders | undefined, value: unknown, context: Context | undefined,
 ): Uint8Array {
   const writer = begun();
-  appendText(writer, `{"jsonrpc":"2.0","id":${typeof id === "number" ? id : JSON.stringify(id)},"result":`);
+  writer.writeBytes(head);
+  appendText(writer, typeof id === "number" ? String(id) : JSON.stringify(id));
+  writer.writeBytes(resultHead);
   if (coders === undefined) {
     appendText(writer, "null");
   } else {
@@ -86,7 +92,7 @@ export function failure(
     ...(metadata === undefined || Object.keys(metadata).length === 0 ? undefined : { metadata }),
   };
   const message = error.message.slice(0, maxMessageChars);
-  return new TextEncoder().encode(JSON.stringify({ jsonrpc: "2.0", id, error: { code, message, data } }));
+  return utf8.encode(JSON.stringify({ jsonrpc: "2.0", id, error: { code, message, data } }));
 }
 
 function dataOf(error: RpcError, reason: string, coders: MethodCoders | undefined): { data?: unknown } {

@@ -1,7 +1,7 @@
 /** Requests of JSON-RPC 2.0, section 4, and what of a call goes beside them in the member `meridian`. */
 import type { ContextFields } from "../../core/context.ts";
 import { createMetadata } from "../../core/metadata.ts";
-import { type Members, memberValue, type Span } from "./message.ts";
+import { isString, type Members, memberValue, smallNumber, type Span } from "./message.ts";
 import { type Id, invalid } from "./reply.ts";
 
 export interface Request {
@@ -9,7 +9,8 @@ export interface Request {
   readonly params: Span | undefined;
   /** From its arrival. */
   readonly timeoutMs: number | undefined;
-  readonly fields: ContextFields;
+  /** Undefined where the request says no more than its deadline, as most do. */
+  readonly fields: ContextFields | undefined;
 }
 
 /** What a caller may say of its call, beside the request. All of it may be left out. */
@@ -26,17 +27,20 @@ export interface CallWords {
 const maxMethodChars = 512;
 const maxKeyChars = 256;
 
-/** Reads a request. Throws `invalid_argument` for what is none. */
-export function requestOf(bytes: Uint8Array, members: Members): Request {
-  if (memberValue(bytes, members.jsonrpc) !== "2.0") throw invalid('a request has "jsonrpc": "2.0"');
-  const method = memberValue(bytes, members.method);
+/** Reads a request, which `likely` calls this method. Throws `invalid_argument` for what is none. */
+export function requestOf(bytes: Uint8Array, members: Members, likely: string): Request {
+  if (!isString(bytes, members.jsonrpc, "2.0") && memberValue(bytes, members.jsonrpc) !== "2.0") throw invalid('a request has "jsonrpc": "2.0"');
+  const method = isString(bytes, members.method, likely) ? likely : memberValue(bytes, members.method);
   if (typeof method !== "string" || method.length > maxMethodChars) {
     throw invalid(`a request has a "method" of at most ${maxMethodChars} characters`);
   }
   const { params } = members;
   const first = params === undefined ? 0x7b : bytes[params.start];
   if (first !== 0x7b && first !== 0x5b) throw invalid('"params" is an object or an array');
-  return { method, params, ...wordsOf(memberValue(bytes, members.meridian)) };
+  const timeoutMs = onlyTimeout(bytes, members.meridian);
+  if (timeoutMs > 0) return { method, params, timeoutMs, fields: undefined };
+  const words = wordsOf(memberValue(bytes, members.meridian));
+  return { method, params, timeoutMs: words.timeoutMs, fields: words.fields };
 }
 
 /** An id, or undefined for a notification, which has none. */
@@ -45,8 +49,18 @@ export function idOf(value: unknown): Id | undefined {
   throw invalid('"id" is a string, a number or null');
 }
 
+const timeoutOnly = new TextEncoder().encode('{"timeoutMs":');
+
+/** The milliseconds of `{"timeoutMs":5000}`, as our clients write it; 0 for whatever is not just that. */
+function onlyTimeout(bytes: Uint8Array, span: Span | undefined): number {
+  if (span === undefined || span.end - span.start <= timeoutOnly.length + 1) return 0;
+  for (let i = 0; i < timeoutOnly.length; i++) if (bytes[span.start + i] !== timeoutOnly[i]) return 0;
+  if (bytes[span.end - 1] !== 0x7d) return 0;
+  return Math.max(0, smallNumber(bytes, span.start + timeoutOnly.length, span.end - 1));
+}
+
 function wordsOf(value: unknown): Pick<Request, "timeoutMs" | "fields"> {
-  if (value === undefined) return { timeoutMs: undefined, fields: {} };
+  if (value === undefined) return { timeoutMs: undefined, fields: undefined };
   if (typeof value !== "object" || value === null) throw invalid('"meridian" is an object');
   const words = value as { readonly [Name in keyof CallWords]: unknown };
   const { timeoutMs, metadata } = words;

@@ -23,7 +23,9 @@ export class JsonRpcSession {
   readonly #settings: JsonRpcSettings;
   /** Calls whose answers are waited for; those that have an id by its text, for cancellation. */
   readonly #open = new Set<UnaryCall>();
-  readonly #byId = new Map<string, UnaryCall>();
+  readonly #byId = new Map<string | number, UnaryCall>();
+  /** Whoever calls a method mostly calls it again. */
+  #lastMethod = "";
 
   constructor(calls: UnaryCalls, settings: JsonRpcSettings) {
     this.calls = calls;
@@ -38,21 +40,18 @@ export class JsonRpcSession {
     bytes: Uint8Array, start: number, end: number, receivedMs: number, fields: ContextFields | undefined,
     reply: Replying,
   ): void {
+    if (!isBatch(bytes, start, end)) return this.#one(bytes, { start, end }, receivedMs, fields, reply);
     let messages: readonly Span[];
-    const batch = isBatch(bytes, start, end);
     try {
-      messages = batch ? elements(bytes, start, end, this.#settings.maxBatch) : [{ start, end }];
+      messages = elements(bytes, start, end, this.#settings.maxBatch);
     } catch (error) {
       return reply(failure(null, errorOf(error), codeOf(error)));
     }
-    if (batch && messages.length === 0) {
-      return reply(failure(null, invalid("an empty batch"), JsonRpcCode.invalidRequest));
-    }
+    if (messages.length === 0) return reply(failure(null, invalid("an empty batch"), JsonRpcCode.invalidRequest));
     const replies: Uint8Array[] = [];
     let waiting = messages.length;
     for (const span of messages) {
       this.#one(bytes, span, receivedMs, fields, (one) => {
-        if (!batch) return reply(one);
         if (one !== undefined) replies.push(new Uint8Array(one));
         if (--waiting > 0) return;
         reply(replies.length === 0 ? undefined : joined(replies));
@@ -69,7 +68,7 @@ export class JsonRpcSession {
       const found = members(bytes, span.start, span.end);
       if (found === undefined) throw invalid("a message is an object");
       id = idOf(memberValue(bytes, found.id));
-      request = requestOf(bytes, found);
+      request = requestOf(bytes, found, this.#lastMethod);
     } catch (error) {
       return reply(failure(id ?? null, errorOf(error), codeOf(error)));
     }
@@ -78,37 +77,46 @@ export class JsonRpcSession {
       this.#cancel(bytes, request.params);
       return answer(id === undefined ? undefined : success(id, undefined, undefined, undefined));
     }
-    this.#call(bytes, request, id, receivedMs, { ...given, ...request.fields }, answer);
+    this.#lastMethod = request.method;
+    const fields = given === undefined ? request.fields : { ...given, ...request.fields };
+    this.#call(bytes, request, id, receivedMs, fields, answer);
   }
 
   #call(
     bytes: Uint8Array, { method, params, timeoutMs }: Request, id: Id | undefined, receivedMs: number,
-    fields: ContextFields, reply: Replying,
+    fields: ContextFields | undefined, reply: Replying,
   ): void {
     const route = this.#routeOf(method);
     const coders = RpcError.is(route) ? undefined : route.coders;
-    let text = params === undefined ? noParams : bytes.subarray(params.start, params.end);
-    if (text[0] === 0x5b && !RpcError.is(route)) {
+    let text = bytes;
+    let { start, end } = params ?? noSpan;
+    if (params === undefined) {
+      text = noParams;
+    } else if (text[start] === 0x5b && !RpcError.is(route)) {
       try {
-        text = byName(text, route);
+        text = byName(bytes.subarray(start, end), route);
+        start = 0;
+        end = text.length;
       } catch (error) {
         return reply(failure(id ?? null, errorOf(error),
           error instanceof NoJson ? JsonRpcCode.parseError : JsonRpcCode.invalidParams, coders));
       }
     }
-    const key = typeof id === "number" ? String(id) : JSON.stringify(id);
+    const key = keyOf(id);
     const deadline = timeoutMs === undefined ? Infinity : receivedMs + timeoutMs;
     let call: UnaryCall | undefined = undefined as UnaryCall | undefined;
     const ended: UnaryEnd = (error, value, context) => {
-      this.#byId.delete(key);
-      if (call !== undefined) this.#open.delete(call);
+      if (call !== undefined) {
+        this.#byId.delete(key);
+        this.#open.delete(call);
+      }
       if (id === undefined) return reply(undefined);
       if (error === undefined) return reply(success(id, coders, value, context));
       const code = error.phase !== "decode" ? jsonRpcCode(error.code, false)
-        : isJson(text) ? jsonRpcCode(error.code, true) : JsonRpcCode.parseError;
+        : isJson(text, start, end) ? jsonRpcCode(error.code, true) : JsonRpcCode.parseError;
       reply(failure(id, error, code, coders, context));
     };
-    call = this.calls.begin(route, { receivedMs, deadline, fields }, text, 0, text.length, ended);
+    call = this.calls.begin(route, { receivedMs, deadline, fields }, text, start, end, ended);
     if (call === undefined) return;
     this.#open.add(call);
     if (id !== undefined) this.#byId.set(key, call);
@@ -137,7 +145,7 @@ export class JsonRpcSession {
     } catch {
       return;
     }
-    this.#byId.get(JSON.stringify(id) ?? "")?.stop(
+    this.#byId.get(keyOf(id))?.stop(
       new RpcError("cancelled", "the caller cancelled the call", { remote: true }), true);
   }
 }
@@ -145,6 +153,12 @@ export class JsonRpcSession {
 /** Most methods whose routes a connection remembers. */
 const maxKnownMethods = 1_000;
 const noParams = Uint8Array.of(0x7b, 0x7d);
+const noSpan: Span = { start: 0, end: 2 };
+
+/** Of the number 1 and the text "1" two different keys. */
+function keyOf(id: unknown): string | number {
+  return typeof id === "number" ? id : JSON.stringify(id) ?? "";
+}
 
 /** `service/method` and `service.method` say which; a method's name alone does where only one service has it. */
 function shapeOf(method: string): MethodShape {
@@ -176,9 +190,9 @@ function byName(text: Uint8Array, { method }: Route): Uint8Array {
   return writer.finish();
 }
 
-function isJson(text: Uint8Array): boolean {
+function isJson(text: Uint8Array, start: number, end: number): boolean {
   try {
-    memberValue(text, { start: 0, end: text.length });
+    memberValue(text, { start, end });
     return true;
   } catch {
     return false;
