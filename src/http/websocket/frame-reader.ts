@@ -23,6 +23,8 @@ export class FrameError extends Error {
 }
 
 const maxHeaderBytes = 14;
+/** Most memory that several pieces are unmasked into: larger arrays cost more than they save. */
+const clearBytes = 8_192;
 
 export class FrameReader {
   readonly #sink: FrameSink;
@@ -142,15 +144,23 @@ export class FrameReader {
     this.#begun = true;
     if (last) this.#message = undefined;
     if (this.#isMasked) {
-      const start = this.#clear === undefined ? 0 : this.#clearTo;
-      const clear = this.#clear ??= allocateBytes(bytes.length - from);
-      this.#clearTo = start + taken;
+      const clear = this.#room(taken, bytes.length - from);
+      const start = this.#clearTo;
+      this.#clearTo += taken;
       masked(bytes, from, from + taken, this.#mask, phase, clear, start);
       this.#sink.piece(isText, clear, start, start + taken, first, last);
     } else {
       this.#sink.piece(isText, bytes, from, from + taken, first, last);
     }
     return from + taken;
+  }
+
+  /** Where `count` bytes can be unmasked into, of `rest` that are left of this read. */
+  #room(count: number, rest: number): Uint8Array {
+    const clear = this.#clear;
+    if (clear !== undefined && this.#clearTo + count <= clear.length) return clear;
+    this.#clearTo = 0;
+    return this.#clear = allocateBytes(Math.max(count, Math.min(rest, clearBytes)));
   }
 
   #unmask(bytes: Uint8Array, from: number, count: number, phase: number, target: Uint8Array, at: number): void {

@@ -170,40 +170,41 @@ function skipString(bytes: Uint8Array, from: number, end: number): number {
   throw new NoJson("a string without end");
 }
 
-/** What ends a value, or may: 1 a quote, 2 an opening bracket, 3 a closing one, 4 what stands between values. */
-const kinds = new Uint8Array(256);
-for (const [kind, characters] of ["", '"', "{[", "}]", ", \n\r\t"].entries()) {
-  for (const character of characters) kinds[character.charCodeAt(0)] = kind;
-}
-
 /** Behind the value: its strings and brackets are looked at, the rest is its reader's. */
 function skipValue(bytes: Uint8Array, from: number, end: number): number {
+  const first = bytes[from];
+  if (first === 0x22) return skipString(bytes, from, end);
+  if (first === 0x7b || first === 0x5b) return skipNested(bytes, from, end);
+  let at = from;
+  while (at < end && !endsScalar(bytes[at] as number)) at++;
+  if (at === from) throw new NoJson("a value without end, or none");
+  return at;
+}
+
+function endsScalar(byte: number): boolean {
+  return byte === 0x2c || byte === 0x7d || byte === 0x5d || byte === 0x20 || byte === 0x0a || byte === 0x0d ||
+    byte === 0x09;
+}
+
+/** Behind an object or a list. */
+function skipNested(bytes: Uint8Array, from: number, end: number): number {
   let depth = 0;
   let at = from;
-  scan: while (at < end) {
-    switch (kinds[bytes[at] as number]) {
-      case 1:
-        at = skipString(bytes, at, end);
-        if (depth === 0) return at;
-        break;
-      case 2:
-        if (++depth > maxDepth) {
-          throw new RpcError("invalid_argument", `nested deeper than ${maxDepth} levels`, { phase: "decode" });
-        }
-        at++;
-        break;
-      case 3:
-        if (depth === 0) break scan;
-        at++;
-        if (--depth === 0) return at;
-        break;
-      case 4:
-        if (depth === 0) break scan;
-        at++;
-        break;
-      default: at++;
+  while (at < end) {
+    const byte = bytes[at++] as number;
+    if (byte === 0x22) {
+      // In place: most of a message is text.
+      for (let unit = bytes[at++]; unit !== 0x22; unit = bytes[at++]) {
+        if (unit === 0x5c) at++;
+        if (at >= end) throw new NoJson("a string without end");
+      }
+    } else if ((byte | 0x20) === 0x7b) {
+      if (++depth > maxDepth) {
+        throw new RpcError("invalid_argument", `nested deeper than ${maxDepth} levels`, { phase: "decode" });
+      }
+    } else if ((byte | 0x20) === 0x7d && --depth === 0) {
+      return at;
     }
   }
-  if (depth > 0 || at === from) throw new NoJson("a value without end, or none");
-  return at;
+  throw new NoJson("a value without end, or none");
 }
