@@ -32,10 +32,10 @@ export const table: Readonly<Record<string, readonly string[] | "anything">> = {
   // A service of Meridian's own, made of clients and servers; nothing below them may depend on it.
   registry: [...below, "client", "server", "gateway"],
   // Who calls, and what it may: data and pure decisions; servers and gateways take them in.
-  security: ["core", "contract", "wire", "http"],
+  security: ["core", "contract", "wire", "http", "discovery"],
   // What operators see and change, and the file that they write: over everything that they speak of.
   admin: [...below, "client", "server", "gateway", "registry"],
-  config: [...below, "admin", "client", "server", "gateway", "registry"],
+  config: [...below, "discovery/*", "admin", "client", "server", "gateway", "registry"],
   // Calls over many servers are made of clients; who leads is decided in an engine.
   distributed: [...below, "client", "server"],
   leadership: [...below, "client", "server"],
@@ -59,8 +59,10 @@ const defaultRuntimeDoors = new Set([
   "src/client/index.ts",
   "src/server/index.ts",
   "src/gateway/index.ts",
+  "src/config/index.ts",
   "src/registry/index.ts",
   "src/leadership/index.ts",
+  "src/security/index.ts",
   ...["consul", "dns", "etcd", "kubernetes", "redis", "zookeeper"].map((name) => `src/discovery/${name}/index.ts`),
 ]);
 const mayUseNode = new Set(["runtime/node", "cli"]);
