@@ -23,8 +23,8 @@ export class FrameError extends Error {
 }
 
 const maxHeaderBytes = 14;
-/** Most memory that several pieces are unmasked into: larger arrays cost more than they save. */
-const clearBytes = 8_192;
+/** Memory that several pieces are unmasked into, in bytes: an array for each costs more than its unmasking. */
+const clearBytes = 4_096;
 
 export class FrameReader {
   readonly #sink: FrameSink;
@@ -44,7 +44,7 @@ export class FrameReader {
   #message: "text" | "binary" | undefined = undefined;
   #begun = false;
   #stopped = false;
-  /** What a read's payloads are unmasked into, and how far that is taken. */
+  /** What payloads are unmasked into, and how far that is taken. */
   #clear: Uint8Array | undefined = undefined;
   #clearTo = 0;
 
@@ -69,15 +69,13 @@ export class FrameReader {
     while (!this.#stopped) {
       if (this.#rest < 0) {
         at = this.#readHeader(bytes, at);
-        if (this.#rest < 0) break;
-        if (this.#rest > 0 && at === bytes.length) break;
+        if (this.#rest < 0) return;
+        if (this.#rest > 0 && at === bytes.length) return;
       } else if (at === bytes.length) {
-        break;
+        return;
       }
       at = this.#readPayload(bytes, at);
     }
-    // Who keeps a piece keeps that read's, and no other's.
-    this.#clear = undefined;
   }
 
   #readHeader(bytes: Uint8Array, from: number): number {
@@ -144,7 +142,7 @@ export class FrameReader {
     this.#begun = true;
     if (last) this.#message = undefined;
     if (this.#isMasked) {
-      const clear = this.#room(taken, bytes.length - from);
+      const clear = this.#room(taken);
       const start = this.#clearTo;
       this.#clearTo += taken;
       masked(bytes, from, from + taken, this.#mask, phase, clear, start);
@@ -155,12 +153,12 @@ export class FrameReader {
     return from + taken;
   }
 
-  /** Where `count` bytes can be unmasked into, of `rest` that are left of this read. */
-  #room(count: number, rest: number): Uint8Array {
+  /** Where `count` bytes can be unmasked into. Nothing is written there twice: pieces may be kept. */
+  #room(count: number): Uint8Array {
     const clear = this.#clear;
     if (clear !== undefined && this.#clearTo + count <= clear.length) return clear;
     this.#clearTo = 0;
-    return this.#clear = allocateBytes(Math.max(count, Math.min(rest, clearBytes)));
+    return this.#clear = allocateBytes(Math.max(count, clearBytes));
   }
 
   #unmask(bytes: Uint8Array, from: number, count: number, phase: number, target: Uint8Array, at: number): void {
