@@ -6,6 +6,8 @@ import { createServerOn, type Server, type ServerOptions } from "./server.ts";
 
 export { Health, healthOf, type HealthOptions, type ServerHealth, type ServingStatus } from "./health.ts";
 export { reflectionOf, type ReflectionOptions, ServerReflection, ServerReflectionAlpha } from "./reflection.ts";
+export { fetchHandler, type FetchHandlerOptions } from "./fetch-handler.ts";
+export { fastifyPlugin, type Mountable, nodeHandler, type NodeHandler } from "../runtime/node/index.ts";
 export type { HttpOptions } from "./wires.ts";
 export {
   createServerOn, type ListenOptions, type Server, type ServerChanges, type ServerOptions,

@@ -7,6 +7,7 @@ import { gateOf } from "../core/gate.ts";
 import { observeAll, type Observer } from "../core/observer.ts";
 import type { ByteSink, ByteStream, Listener, Network, Runtime, Security } from "../core/runtime.ts";
 import type { Timer } from "../core/alarm.ts";
+import type { HttpMount } from "../http/mount.ts";
 import type { Codec } from "../contract/codec.ts";
 import type { AnyContract } from "../contract/service.ts";
 import type { Handlers } from "../contract/types.ts";
@@ -21,6 +22,7 @@ import { type LatencyByLoad, latencyByLoad } from "./latency-by-load.ts";
 import { ByAddress } from "./by-address.ts";
 import { Arrival, type ReceptionOptions } from "./reception.ts";
 import { Routes } from "./routes.ts";
+import { ServerMount } from "./mount.ts";
 import { serverStack, type ServerStackOptions } from "./stack.ts";
 import { standardRoutes } from "./standard.ts";
 import { createWires, type HttpOptions } from "./wires.ts";
@@ -116,6 +118,8 @@ export interface Server extends AsyncDisposable {
   readonly services: readonly string[];
   /** What it says of itself by `grpc.health.v1`: all implemented services are serving, unless set otherwise. */
   readonly health: ServerHealth;
+  /** Its HTTP without its port, for other HTTP servers: see `nodeHandler`, `fastifyPlugin` and `fetchHandler`. */
+  readonly http: HttpMount;
   /** Calls being handled, and connections open. */
   readonly inFlight: number;
   readonly connections: number;
@@ -144,6 +148,7 @@ const maxRefusalsPerAddress = 16;
 
 class ListeningServer implements Server {
   readonly health: ServerHealth;
+  readonly http: ServerMount;
   readonly #runtime: Runtime;
   #options: ServerOptions;
   readonly #observer: Observer;
@@ -204,16 +209,20 @@ class ListeningServer implements Server {
       options: udp === true ? {} : udp, isSecured: tls !== undefined, mayBeClear: plaintext, ended,
       begun: (session) => this.#connections.add(session),
     });
+    const { wires, handle } = createWires(serving, {
+      native: { region: options.region ?? "", zone: options.zone ?? "", ...options.settings },
+      compressions: options.compressions ?? [], http: options.http ?? {}, ended, paths: this.#paths,
+      codecs: options.codecs ?? [],
+      more: [...this.#udp?.wire === undefined ? [] : [this.#udp.wire], ...options.wires ?? []],
+      health: options.health === false ? undefined : this.health,
+    });
+    this.http = new ServerMount({
+      clock: runtime.clock, handle, paths: this.#paths, services: () => this.services,
+      busy: (mount) => this.#connections.add(mount), idle: (mount) => ended(mount, undefined),
+    });
     this.#reception = {
       clock: runtime.clock, observer: this.#observer,
-      openingTimeoutMs: options.openingTimeoutMs ?? defaultOpeningTimeoutMs,
-      wires: createWires(serving, {
-        native: { region: options.region ?? "", zone: options.zone ?? "", ...options.settings },
-        compressions: options.compressions ?? [], http: options.http ?? {}, ended, paths: this.#paths,
-        codecs: options.codecs ?? [],
-        more: [...this.#udp?.wire === undefined ? [] : [this.#udp.wire], ...options.wires ?? []],
-        health: options.health === false ? undefined : this.health,
-      }),
+      openingTimeoutMs: options.openingTimeoutMs ?? defaultOpeningTimeoutMs, wires,
       settled: (arrival, connection) => {
         this.#connections.delete(arrival);
         this.#connections.add(connection);
@@ -377,6 +386,7 @@ class ListeningServer implements Server {
     this.#udp?.drain();
     await Promise.all(this.#listeners.map((one) => one.close()));
     const reason = expected("unavailable", "the server is shutting down", { neverStarted: true });
+    this.http.drain(reason);
     for (const connection of [...this.#connections]) connection.drain(reason);
     if (this.#connections.size > 0) {
       await new Promise<void>((resolve) => {

@@ -105,8 +105,14 @@ function flag(name: string, value: unknown, usual: boolean): boolean {
 /** Every server's wires beside native and HTTP. */
 const standardWires: readonly Wire[] = [thriftWire(), avroWire()];
 
-/** Those of which detection is surest come first. */
-export function createWires(serving: Serving, options: WireOptions): readonly ServedWire[] {
+/** What a port speaks, and its HTTP alone. */
+export interface Wires {
+  /** Those of which detection is surest come first. */
+  readonly wires: readonly ServedWire[];
+  readonly handle: HttpHandler;
+}
+
+export function createWires(serving: Serving, options: WireOptions): Wires {
   const { http, health, ended, compressions } = options;
   const { runtime } = serving;
   const json = http.json === false ? [] : [httpJsonServer({
@@ -149,5 +155,5 @@ export function createWires(serving: Serving, options: WireOptions): readonly Se
     }
     wires.set(wire.name, Object.assign(Object.create(wire) as Wire, { accept: wire.serve(serving, { ended }) }));
   }
-  return [...wires.values()];
+  return { wires: [...wires.values()], handle };
 }
