@@ -1,12 +1,14 @@
 /**
- * Parses XML by saxes, straight into the values that element readers say: no tree between. No entity is expanded but
- * XML's own five, a document type is refused, and depth is limited; what is large the wire has refused before.
+ * Parses XML that is not plain (plain.ts) by saxes, straight into the values that element readers say: no tree between.
+ * No entity is expanded but XML's own five, a document type is refused, and depth is limited; what is large the wire
+ * has refused before.
  */
 import { SaxesParser, type SaxesTagPlain } from "saxes";
 import { expected, RpcError } from "../../core/error.ts";
 import { readText } from "../../wire/text.ts";
 import { maxDepth } from "../protobuf/plan.ts";
 import { formatPath } from "../protobuf/trail.ts";
+import { notPlain, parsePlain } from "./plain.ts";
 import type { ElementReader, MemberReader } from "./read.ts";
 
 /** An element that is open. */
@@ -32,6 +34,8 @@ export function parseXml(root: ElementReader, bytes: Uint8Array, start: number, 
   } catch (cause) {
     throw malformed("is not valid UTF-8", cause);
   }
+  const plain = parsePlain(root, text, maxElements);
+  if (plain !== notPlain) return plain;
   try {
     return parse(root, text, false);
   } catch {

@@ -146,3 +146,34 @@ test("damaged documents give a value or invalid_argument", () => {
     }
   }), { seed: 11, numRuns });
 });
+
+const declared = '<?xml version="1.0" encoding="UTF-8"?>\n';
+
+test("plain documents are read as saxes reads them, whatever is changed in them", () => {
+  const said = (text: string, by: typeof coder) => {
+    try {
+      return { value: decode(text, by) };
+    } catch (error) {
+      assert.ok(RpcError.is(error) && error.code === "invalid_argument", String(error));
+      return { error: error.message };
+    }
+  };
+  const point = xml.compile(schemaOf(z.object({ x: z.int32(), of: z.array(z.string()) }), "P"));
+  const documents = [
+    [coder, encode({ ...value, maybe: "x", odd: undefined })], [coder, encode(value)],
+    [tree, encode({ name: "&<>\r]] \u{1f600}", children: [{ name: "", children: [] }] }, tree)],
+    [point, `${declared}<P> <x>1</x>\n<of/> <of>&quot;&apos;</of></P>\n`],
+  ] as const;
+  const pieces = fc.constantFrom("<", ">", "/", "&", "&amp;", "&#13;", "]]>", "<!-- -->", "<![CDATA[x]]>", " ", "\r",
+    "\n", "<x>", "</x>", "<x/>", "<of/>", "</P>", "<children>", "</children>", 'a="b"', "\u0000", "\ufffe", "1", "<?p ?>");
+  const change = fc.tuple(fc.nat(), fc.nat(6), fc.oneof(pieces, fc.string({ maxLength: 3 })));
+  fc.assert(fc.property(fc.constantFrom(...documents), fc.array(change, { maxLength: 3 }), ([by, whole], changes) => {
+    let body = whole.slice(declared.length);
+    for (const [at, cut, piece] of changes) {
+      const from = at % (body.length + 1);
+      body = body.slice(0, from) + piece + body.slice(from + cut);
+    }
+    // A comment is nothing plain.
+    assert.deepEqual(said(declared + body, by), said(`${declared.trimEnd()}<!---->\n${body}`, by));
+  }), { seed: 20_261_122, numRuns: 10 * Number(process.env["MERIDIAN_FUZZ_RUNS"] ?? 100) });
+});
