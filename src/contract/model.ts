@@ -21,8 +21,8 @@ export interface ScalarModel {
   readonly finite?: boolean;
   /** Of `bytes`: the fixed type of Avro that they are, whose size holds on that wire. */
   readonly fixed?: { readonly name: string; readonly size: number } | undefined;
-  /** Of `int32`: the narrower integer that it is in Thrift, whose range holds on that wire. */
-  readonly thrift?: "i8" | "i16" | undefined;
+  /** Of `int32`: the narrower integer that it is in Thrift, whose range holds on that wire; of `string`: its uuid. */
+  readonly thrift?: "i8" | "i16" | "uuid" | undefined;
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Writer } from "../../wire/writer.ts";
 import { high, low, scratchDouble, scratchInts, scratchLong } from "../protobuf/scalars.ts";
 import { putBigDouble, putInt, putLongBytes, putLongText, putSigned } from "./encode-support.ts";
 import { type Input, Malformed, type Output } from "./format.ts";
+import { putUuid, uuidAt } from "./uuid.ts";
 
 export class BinaryOutput implements Output {
   readonly #writer: Writer;
@@ -69,6 +70,11 @@ export class BinaryOutput implements Output {
   bytes(value: Uint8Array): void {
     this.#writer.ensure(4 + value.length);
     this.#writer.position = putLongBytes(this.#writer.bytes, this.#writer.position, value);
+  }
+
+  uuid(value: string): void {
+    this.#writer.ensure(16);
+    this.#writer.position = putUuid(this.#writer.bytes, this.#writer.position, value);
   }
 
   listBegin(of: ThriftType, count: number): void {
@@ -172,6 +178,10 @@ export class BinaryInput implements Input {
   bytes(): Uint8Array {
     const start = this.#take(this.int(ThriftType.i32));
     return new Uint8Array(this.#bytes.subarray(start, this.position));
+  }
+
+  uuid(): string {
+    return uuidAt(this.#bytes, this.#take(16));
   }
 
   #count(least: number): number {

@@ -192,3 +192,39 @@ test("integers of 8 and 16 bits and sets are what a contract says that they are"
   assert.throws(() => compile(thriftBinary, z.object({ a: z.string().meta({ thrift: "i16" }) })),
     /the metadata thrift/);
 });
+
+describe("a uuid", () => {
+  const text = "0123abcd-4567-89ef-cdef-00112233aaff";
+  const type = z.object({
+    id: z.guid().meta({ thrift: "uuid" }), all: z.array(z.guid().meta({ thrift: "uuid" })),
+    by: z.record(z.guid().meta({ thrift: "uuid" }), z.int32()), may: z.guid().meta({ thrift: "uuid" }).optional(),
+  });
+  const value = { id: text, all: [text, text.toUpperCase()], by: { [text]: 7 }, may: text };
+
+  test("is sixteen bytes of their own type in binary and compact, and a text in JSON", () => {
+    const one = z.object({ id: z.guid().meta({ thrift: "uuid" }) });
+    const bytes = text.replaceAll("-", "");
+    assert.equal(hex(compile(thriftBinary, one), { id: text }), `100001${bytes}00`);
+    assert.equal(hex(compile(thriftCompact, one), { id: text }), `1d${bytes}00`);
+    assert.equal(Buffer.from(bytesOf(compile(thriftJson, one), { id: text })).toString(), `{"1":{"uid":"${text}"}}`);
+  });
+
+  for (const encoding of encodings) {
+    for (const codegen of encoding === "json" ? [false] : [true, false]) {
+      test(`comes back in ${encoding}, ${codegen ? "generated" : "interpreted"}; nothing else passes for one`, () => {
+        const coder = compile(createThriftCodec(encoding, { codegen }), type);
+        assert.deepEqual(read(coder, bytesOf(coder, value)), { ...value, all: [text, text] });
+        assert.deepEqual(read(coder, encoding === "json" ? Buffer.from("{}") : Uint8Array.of(0)),
+          { id: "00000000-0000-0000-0000-000000000000", all: [], by: {} });
+        for (const wrong of ["", text.slice(1), `${text}0`, text.replace("a", "g"), 5, null]) {
+          assert.throws(() => bytesOf(coder, { ...value, id: wrong }), (error) =>
+            RpcError.is(error) && error.message.includes("a uuid") || String(error).includes("string"));
+        }
+        const cut = bytesOf(coder, value);
+        for (let length = 1; length < cut.length; length += 3) {
+          assert.throws(() => read(coder, cut.subarray(0, length)), (error) => RpcError.is(error));
+        }
+      });
+    }
+  }
+});

@@ -6,6 +6,7 @@ import { putText } from "../protobuf/lengths.ts";
 import { high, low, putHalves, scratchDouble, scratchInts, scratchLong, writeScalar } from "../protobuf/scalars.ts";
 import { putHead, putZigzagSigned } from "./encode-support.ts";
 import { type Input, Malformed, type Output } from "./format.ts";
+import { putUuid, uuidAt } from "./uuid.ts";
 
 export class CompactOutput implements Output {
   readonly #writer: Writer;
@@ -76,6 +77,11 @@ export class CompactOutput implements Output {
 
   bytes(value: Uint8Array): void {
     writeScalar(this.#writer, "bytes", value);
+  }
+
+  uuid(value: string): void {
+    this.#writer.ensure(16);
+    this.#writer.position = putUuid(this.#writer.bytes, this.#writer.position, value);
   }
 
   listBegin(of: ThriftType, count: number): void {
@@ -211,6 +217,10 @@ export class CompactInput implements Input {
   bytes(): Uint8Array {
     const start = this.#take(this.#size());
     return new Uint8Array(this.#bytes.subarray(start, this.position));
+  }
+
+  uuid(): string {
+    return uuidAt(this.#bytes, this.#take(16));
   }
 
   #counted(count: number, least: number): number {

@@ -13,6 +13,7 @@ import {
   type EnumPlan, type FieldPlan, type JsonPlan, type ListPlan, type MapPlan, type ScalarPlan, slotsOf, type StructPlan,
   type UnionPlan, type ValuePlan,
 } from "./plan.ts";
+import { nilUuid } from "./uuid.ts";
 
 /** Reads a struct that is all of the input; throws `invalid_argument` with offset and path. */
 export function decodeInterpreted(plan: StructPlan, input: Input): unknown {
@@ -82,10 +83,10 @@ function integer(found: number, input: Input): bigint {
   return found === ThriftType.i64 ? input.long() : BigInt(input.int(found));
 }
 
-function readScalar({ scalar, finite = false }: ScalarPlan, found: number, input: Input): unknown {
+function readScalar({ scalar, finite = false, wire }: ScalarPlan, found: number, input: Input): unknown {
   switch (scalar) {
     case "bool": return input.bool();
-    case "string": return input.text();
+    case "string": return wire === ThriftType.uuid ? input.uuid() : input.text();
     case "bytes": return input.bytes();
     case "float": case "double": {
       const value = input.double();
@@ -191,7 +192,9 @@ function zeroValue(plan: ValuePlan, input: Input, trail: Trail): unknown {
     case "json": return plan.form === "struct" ? {} : plan.form === "list" ? [] : null;
     case "enum": return plan.model.values.find(({ number }) => number === 0)?.name ??
       (plan.model.open === true ? 0 : undefined);
-    case "scalar": return plan.scalar === "timestamp" ? new Date(0) : zeroOf(plan.scalar);
+    case "scalar":
+      if (plan.wire === ThriftType.uuid) return nilUuid;
+      return plan.scalar === "timestamp" ? new Date(0) : zeroOf(plan.scalar);
     default: return plan satisfies never;
   }
 }

@@ -9,6 +9,7 @@ import { compactTypeOf, leastSizeOf, ThriftType } from "../../wire/thrift.ts";
 import { createKeyCache, decodeSupport as common } from "../protobuf/decode-support.ts";
 import { literal, Source } from "../protobuf/source.ts";
 import { decodeSupport } from "./decode-support.ts";
+import { nilUuid } from "./uuid.ts";
 import {
   type EnumPlan, type FieldPlan, type ListPlan, type MapPlan, maxDepth, recordsOf, type ScalarPlan, type Slot, slotsOf,
   type StructPlan, type UnionPlan, type ValuePlan,
@@ -133,9 +134,9 @@ function zero(source: Source, plan: ValuePlan): string {
   }
 }
 
-function zeroOfScalar({ scalar }: ScalarPlan): string {
+function zeroOfScalar({ scalar, wire }: ScalarPlan): string {
   switch (scalar) {
-    case "string": return '""';
+    case "string": return literal(wire === ThriftType.uuid ? nilUuid : "");
     case "bool": return "false";
     case "bytes": return "new Uint8Array(0)";
     case "timestamp": return "new Date(0)";
@@ -202,7 +203,9 @@ function readScalar(isCompact: boolean, { scalar, finite = false, wire }: Scalar
     : ["if (p + 8 > end) throw gaveUp;", `${into} = ${binary};`, "p += 8;"]);
   switch (scalar) {
     case "bool": return ["if (p >= end) throw gaveUp;", `${target} = b[p++] === 1;`];
-    case "string": return [...readLength(isCompact), `${target} = text(b, p, q, t, o);`, "p = q;"];
+    case "string":
+      if (wire === ThriftType.uuid) return ["if (p + 16 > end) throw gaveUp;", `${target} = uuidAt(b, p);`, "p += 16;"];
+      return [...readLength(isCompact), `${target} = text(b, p, q, t, o);`, "p = q;"];
     case "bytes": return [...readLength(isCompact), `${target} = copy(b, p, q);`, "p = q;"];
     case "int32": case "sint32": case "sfixed32": return [...readNarrow(isCompact, wire), `${target} = n;`];
     case "uint32": case "fixed32":

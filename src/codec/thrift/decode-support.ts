@@ -13,6 +13,7 @@ import {
 import { firstMs, lastMs } from "../protobuf/timestamp.ts";
 import type { JsonPlan } from "./plan.ts";
 import { readText } from "../../wire/text.ts";
+import { uuidAt } from "./uuid.ts";
 
 /** Eight bytes into the scratch memory, the highest first. */
 function hold(bytes: Uint8Array, position: number): void {
@@ -100,5 +101,5 @@ const nothing = Uint8Array.of(0);
 /** By the names that generated code uses. */
 export const decodeSupport = {
   long, ulong, bigDouble, number, zigzagNumber, zigzagUnsigned, zigzag, dateOf, floatOf, readJson: json, skipLong,
-  skipShort, nothing,
+  skipShort, nothing, uuidAt,
 } as const;

@@ -14,6 +14,7 @@ import {
   type EnumPlan, type JsonPlan, type ListPlan, type MapPlan, type ScalarPlan, type Slot, slotsOf, type StructPlan,
   type UnionPlan, type ValuePlan,
 } from "./plan.ts";
+import { isUuid } from "./uuid.ts";
 
 /** Writes a value; throws `invalid_argument` with the path of whatever does not fit. */
 export function encodeInterpreted(plan: StructPlan, value: unknown, output: Output): void {
@@ -68,7 +69,11 @@ function writeScalar({ scalar, finite, wire }: ScalarPlan, value: unknown, outpu
   }
   switch (scalar) {
     case "bool": output.bool(value as boolean); break;
-    case "string": output.text(value as string); break;
+    case "string":
+      if (wire !== ThriftType.uuid) output.text(value as string);
+      else if (isUuid(value)) output.uuid(value);
+      else throw trail.mismatch("a uuid", value);
+      break;
     case "bytes": output.bytes(value as Uint8Array); break;
     case "int32": case "sint32": case "sfixed32":
       if (!fitsWidth(wire, value as number)) throw trail.mismatch(wire === ThriftType.i8 ? "i8" : "i16", value);

@@ -179,6 +179,10 @@ function writeScalar({ source, isCompact }: Generator, plan: ScalarPlan, x: stri
       source.add(`if (typeof ${x} !== "boolean") throw gaveUp;`, `b[p++] = ${x} ? 1 : ${isCompact ? 2 : 0};`);
       break;
     case "string":
+      if (plan.wire === ThriftType.uuid) {
+        source.add(`if (!isUuid(${x})) throw gaveUp;`, ensure(room + 22), `p = putUuid(b, p, ${x});`);
+        break;
+      }
       source.add(`if (typeof ${x} !== "string") throw gaveUp;`, ensure(`${x}.length * 3 + ${room + 6}`),
         `p = ${isCompact ? "putText" : "putLongText"}(b, p, ${x});`);
       break;

@@ -10,6 +10,7 @@ import {
 } from "../protobuf/scalars.ts";
 import { timestampMs } from "../protobuf/timestamp.ts";
 import type { JsonPlan } from "./plan.ts";
+import { isUuid, putUuid } from "./uuid.ts";
 
 export function putInt(bytes: Uint8Array, position: number, value: number): number {
   bytes[position] = value >> 24;
@@ -111,5 +112,5 @@ export function jsonText(value: unknown, form: JsonPlan["form"]): string {
 /** By the names that generated code uses. */
 export const encodeSupport = {
   putLongText, putLongBytes, putLong, putBigDouble, putSigned, putUnsigned, putZigzagSigned, putZigzagUnsigned,
-  putZigzag, putHead, jsonText, timestampMs,
+  putZigzag, putHead, jsonText, timestampMs, isUuid, putUuid,
 } as const;

@@ -14,6 +14,8 @@ export interface Output {
   double(value: number): void;
   text(value: string): void;
   bytes(value: Uint8Array): void;
+  /** A text that is one. */
+  uuid(value: string): void;
   listBegin(of: ThriftType, count: number): void;
   listEnd(): void;
   mapBegin(key: ThriftType, value: ThriftType, count: number): void;
@@ -39,6 +41,7 @@ export interface Input {
   double(): number;
   text(): string;
   bytes(): Uint8Array;
+  uuid(): string;
   /** The count; the type of the elements is then in `elements`. */
   listBegin(): number;
   listEnd(): void;

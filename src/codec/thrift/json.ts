@@ -8,6 +8,7 @@ import { readText } from "../../wire/text.ts";
 import type { Writer } from "../../wire/writer.ts";
 import { fromAnyBase64, toBase64 } from "../../wire/base64.ts";
 import { type Input, Malformed, type Output } from "./format.ts";
+import { isUuid } from "./uuid.ts";
 
 const tags: Readonly<Record<number, string>> = {
   [ThriftType.bool]: "tf", [ThriftType.i8]: "i8", [ThriftType.i16]: "i16", [ThriftType.i32]: "i32",
@@ -86,6 +87,10 @@ export class JsonOutput implements Output {
 
   text(value: string): void {
     this.#put(JSON.stringify(value.isWellFormed() ? value : value.toWellFormed()), true);
+  }
+
+  uuid(value: string): void {
+    this.text(value);
   }
 
   bytes(value: Uint8Array): void {
@@ -275,6 +280,13 @@ export class JsonInput implements Input {
   text(): string {
     this.#next();
     return this.#string();
+  }
+
+  uuid(): string {
+    const text = this.text();
+    const shown = JSON.stringify(text.slice(0, 40));
+    if (!isUuid(text)) throw new Malformed(`${shown}, expected a uuid,`);
+    return text.toLowerCase();
   }
 
   bytes(): Uint8Array {

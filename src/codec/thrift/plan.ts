@@ -149,7 +149,7 @@ export function recordsOf(root: StructPlan): readonly (StructPlan | UnionPlan)[]
   return [...found];
 }
 
-const { bool, double, i8, i16, i32, i64, list: listType, map: mapType, set, string, struct } = ThriftType;
+const { bool, double, i8, i16, i32, i64, list: listType, map: mapType, set, string, struct, uuid } = ThriftType;
 
 const wires: Readonly<Record<ScalarKind, ThriftType>> = {
   bool, string, bytes: string, int32: i32, sint32: i32, sfixed32: i32, uint32: i64, fixed32: i64,
@@ -157,7 +157,7 @@ const wires: Readonly<Record<ScalarKind, ThriftType>> = {
 };
 
 function wireOf({ scalar, thrift }: ScalarModel): ThriftType {
-  return thrift === "i8" ? i8 : thrift === "i16" ? i16 : wires[scalar];
+  return thrift === "i8" ? i8 : thrift === "i16" ? i16 : thrift === "uuid" ? uuid : wires[scalar];
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

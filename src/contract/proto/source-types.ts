@@ -51,7 +51,8 @@ export function printModel(model: Model, names: SourceNames): string {
 }
 
 function printScalar({ scalar: kind, finite, thrift }: ScalarModel, names: SourceNames): string {
-  const zod = zodScalars[kind];
+  // Thrift's are of any version, and of none.
+  const zod = thrift === "uuid" ? "z.guid()" : zodScalars[kind];
   if (zod !== undefined) return `${zod}${printThrift(thrift)}`;
   if (finite === true) return kind === "float" ? "z.float32()" : "z.number()";
   names.use(kind === "bytes" ? "bytes" : "scalar");

@@ -55,12 +55,16 @@ function numbered(node: ConstNode, model: EnumModel): unknown {
   return found ?? number;
 }
 
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 function scalarValue(node: ConstNode, { scalar, thrift }: ScalarModel): unknown {
   switch (scalar) {
     case "bool":
       if (node.kind === "name") return node.value === "true";
       return node.kind === "int" ? node.value !== 0n : mismatch(node, "true or false");
-    case "string": return node.kind === "text" ? node.value : mismatch(node, "a text");
+    case "string":
+      if (node.kind !== "text") return mismatch(node, "a text");
+      return thrift !== "uuid" || uuid.test(node.value) ? node.value : mismatch(node, "a uuid");
     case "bytes": return node.kind === "text" ? new TextEncoder().encode(node.value) : mismatch(node, "a text");
     case "float": case "double":
       if (node.kind !== "int" && node.kind !== "double") return mismatch(node, "a number");

@@ -23,8 +23,10 @@ export function stemOf(packageName: string): string {
   return packageName === "" ? "contract" : packageName.replaceAll(".", "_");
 }
 
+/** What a type must say of itself to be, beyond its kind of scalar. */
+const chosen: ReadonlySet<string> = new Set(["i8", "i16", "uuid"]);
 const bases: Readonly<Record<string, string>> = Object.fromEntries(Object.entries(scalarsOf)
-  .filter(([base]) => base !== "i8" && base !== "i16").flatMap(([base, kinds]) => kinds.map((kind) => [kind, base])));
+  .filter(([base]) => !chosen.has(base)).flatMap(([base, kinds]) => kinds.map((kind) => [kind, base])));
 
 const jsonForms: Readonly<Record<string, string>> = {
   "google.protobuf.Struct": "struct", "google.protobuf.Value": "value", "google.protobuf.ListValue": "list",

@@ -25,7 +25,7 @@ const refused: readonly (readonly [what: string, text: string, complaint: RegExp
   ["two fields of one name", "struct A { 1: i32 a 2: i32 a }", /A has two fields named a/],
   ["two types of one name", "struct A {}\nenum A { X }", /^a\.thrift:2:6: A is defined twice/],
   ["an argument without a number", "service S { void f(i32 a) }", /^a\.thrift:1:20: a of S\.f has no number/],
-  ["a uuid", "struct A { 1: uuid a }", /^a\.thrift:1:15: uuid is not spoken here/],
+  ["a default that is no uuid", 'struct A { 1: uuid a = "abc" }', /^a\.thrift:1:24: .*a uuid/],
   ["keys that are structs", "struct K {} struct A { 1: map<K, i32> a }", /^a\.thrift:1:31: keys of maps are/],
   ["keys that are doubles", "struct A { 1: map<double, i32> a }", /keys of maps/],
   ["a type that is not there", "struct A { 1: B a }", /^a\.thrift:1:15: there is no type B/],

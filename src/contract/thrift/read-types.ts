@@ -18,7 +18,7 @@ const maxTypedefs = 100;
 export const scalarsOf: Readonly<Record<string, readonly ScalarKind[]>> = {
   bool: ["bool"], i8: ["int32"], i16: ["int32"], i32: ["int32", "sint32", "sfixed32"],
   i64: ["int64", "uint32", "fixed32", "uint64", "sint64", "fixed64", "sfixed64", "timestamp"],
-  double: ["double", "float"], string: ["string"], binary: ["bytes"],
+  double: ["double", "float"], string: ["string"], binary: ["bytes"], uuid: ["string"],
 };
 
 const jsonForms: Readonly<Record<string, Model>> = {
@@ -67,9 +67,6 @@ export class TypeReader {
   }
 
   #base({ name, annotations, position }: TypeNode & { kind: "base" }): Model {
-    if (name === "uuid") {
-      refuseAt(position, "uuid is not spoken here; use binary of 16 bytes, or a string");
-    }
     const json = annotations.get("meridian.json");
     if (json !== undefined) {
       return jsonForms[json] ?? refuseAt(position, `meridian.json is ${json}, expected any, struct, value or list`);
@@ -83,7 +80,7 @@ export class TypeReader {
     const isFinite = (scalar === "double" || scalar === "float") && annotations.get("meridian.finite") !== "false";
     const model: ScalarModel = {
       kind: "scalar", scalar, ...(isFinite ? { finite: true } : {}),
-      ...(base === "i8" || base === "i16" ? { thrift: base } : {}),
+      ...(base === "i8" || base === "i16" || base === "uuid" ? { thrift: base } : {}),
     };
     this.#leaveOut(annotations, position);
     const wrapper = annotations.get("meridian.wrapped");

@@ -76,7 +76,7 @@ export interface ZodMeta {
   /** Of bytes: the fixed type of Avro that they are. */
   readonly fixed?: { readonly name: string; readonly size: number };
   /** What a `z.int32()` or a `z.array()` is in Thrift, if not an i32 or a list. */
-  readonly thrift?: "i8" | "i16" | "set";
+  readonly thrift?: "i8" | "i16" | "set" | "uuid";
   readonly description?: string;
 }
 

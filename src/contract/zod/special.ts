@@ -46,9 +46,10 @@ export function asInThrift(model: Model, { thrift }: ZodMeta, place: Place): Mod
   if (model.kind === "scalar" && model.scalar === "int32" && (thrift === "i8" || thrift === "i16")) {
     return { ...model, thrift };
   }
+  if (model.kind === "scalar" && model.scalar === "string" && thrift === "uuid") return { ...model, thrift };
   // Whoever wraps a type hands its metadata on: `.optional()` is no list itself.
   return model.kind === "list" || model.kind === "scalar"
     ? refuse(place.path, `the metadata thrift: ${JSON.stringify(thrift)}`,
-      'use "set" of z.array(), "i8" or "i16" of z.int32()')
+      'use "set" of z.array(), "i8" or "i16" of z.int32(), "uuid" of z.guid()')
     : model;
 }
