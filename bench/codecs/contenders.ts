@@ -27,7 +27,9 @@ export const contenders: Readonly<Record<string, (name: Case) => Promise<Contend
   "protobufjs static": protobufjsContender,
   "protobuf-es": protobufEsContender,
   "ts-proto": tsProtoContender,
-  JSON: jsonContender,
+  "JSON unchecked": jsonContender,
+  "JSON + ajv": async (name) => (await import("./json.ts")).ajvContender(name),
+  "fast-json-stringify + ajv": async (name) => (await import("./json.ts")).fastJsonContender(name),
   "@msgpack/msgpack": msgpackContender,
   "meridian Thrift binary": (name) => meridian(name, createThriftCodec("binary")),
   "meridian Thrift compact": (name) => meridian(name, createThriftCodec("compact")),
@@ -45,10 +47,11 @@ export const rivals: readonly string[] = ["protobufjs static", "protobuf-es", "t
 export const families: Readonly<Record<string, readonly string[]>> = {
   "meridian": rivals, "meridian Thrift binary": ["thrift binary"], "meridian Thrift compact": ["thrift compact"],
   "meridian MessagePack": ["@msgpack/msgpack"], "meridian Avro": ["avsc"], "meridian XML": ["saxes tree"],
+  "meridian JSON": ["JSON + ajv", "fast-json-stringify + ajv"],
 };
 
 /** What part of the fastest rival's speed is asked for, where it is not to be ahead. */
-export const shares: Readonly<Record<string, number>> = { "meridian XML": 0.9 };
+export const shares: Readonly<Record<string, number>> = { "meridian XML": 0.9, "meridian JSON": 0.9 };
 
 function meridian(name: Case, codec: Codec): Contender {
   const { type, message } = shapes[name];
@@ -143,7 +146,7 @@ function plain(value: object): unknown {
   }));
 }
 
-/** To bytes and from bytes, as they come from a connection. */
+/** To bytes and from bytes, as they come from a connection: whatever is in them, and of plain values alone. */
 function jsonContender(name: Case): Contender {
   const values = valuesOf[name].map(plain);
   const out = Buffer.allocUnsafeSlow(65_536);
