@@ -62,6 +62,7 @@ const defaultRuntimeDoors = new Set([
   "src/config/index.ts",
   "src/registry/index.ts",
   "src/leadership/index.ts",
+  "src/admin/index.ts",
   "src/security/index.ts",
   ...["consul", "dns", "etcd", "kubernetes", "redis", "zookeeper"].map((name) => `src/discovery/${name}/index.ts`),
 ]);

@@ -16,17 +16,23 @@ const limits = { issues: 10, issue: 300, value: 64, segment: 64, path: 200 } as 
 
 /**
  * `input.address.zip: expected string, received number (13)`; further issues after semicolons. The code is
- * `invalid_argument`, the phase `validate`.
+ * `invalid_argument`, the phase `validate`. What stands at a path that `hides` knows is not repeated.
  */
-export function complaint(label: string, value: unknown, issues: readonly Issue[]): RpcError {
-  const listed = issues.slice(0, limits.issues).map((issue) => describeIssue(label, value, issue));
+export function complaint(
+  label: string, value: unknown, issues: readonly Issue[],
+  hides: (path: readonly PropertyKey[]) => boolean = () => false,
+): RpcError {
+  const listed = issues.slice(0, limits.issues).map((issue) => describeIssue(label, value, issue, hides));
   const more = issues.length > listed.length ? `; and ${issues.length - listed.length} more` : "";
   const message = listed.length === 0 ? `${label} is not valid` : listed.join("; ") + more;
   return new RpcError("invalid_argument", message, { phase: "validate" });
 }
 
-function describeIssue(label: string, root: unknown, issue: Issue): string {
+function describeIssue(
+  label: string, root: unknown, issue: Issue, hides: (path: readonly PropertyKey[]) => boolean,
+): string {
   const path = (issue.path ?? []).map((part) => (typeof part === "object" ? part.key : part));
+  if (hides(path)) return `${describePath(label, path)}: not valid, received [redacted]`;
   const came = describeValue(valueAt(root, path));
   return `${describePath(label, path)}: ${describeText(issue, came)}`;
 }

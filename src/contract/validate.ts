@@ -5,6 +5,7 @@
 import { RpcError } from "../core/error.ts";
 import { complaint, type Issue } from "./complaint.ts";
 import { refusePollution } from "./pollution.ts";
+import { isSensitiveAt } from "./sensitive.ts";
 import type { StandardResult, StandardSchema } from "./standard.ts";
 import { asZod } from "./zod/def.ts";
 import { isOpen } from "./zod/open.ts";
@@ -26,7 +27,7 @@ export function validator(type: StandardSchema, label: string): (value: unknown)
     if (open) refusePollution(value, label);
     const result = guarded(label, () => (parser as Required<SafeParser>).safeParse(value));
     if (result.success) return result.data;
-    throw complaint(label, value, result.error?.issues ?? []);
+    throw complaint(label, value, result.error?.issues ?? [], (path) => isSensitiveAt(zod, path));
   };
 }
 

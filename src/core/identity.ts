@@ -33,6 +33,8 @@ export interface Guard {
   readonly layer: Layer;
   /** The gate of one method, in front of what admission has; made once for each. */
   gate(method: MethodInfo, admission: CallGate | undefined): CallGate;
+  /** Frees what it watches. */
+  close?(): void;
 }
 
 /** Makes a server's guard: `auth(...)` of `meridian-rpc/security`. */

@@ -21,6 +21,7 @@ export {
   type RpcErrorOptions, type Spent,
 } from "./error.ts";
 export type { FileSource } from "./file-source.ts";
+export { callerMetadata, forwardedIdentity, readForwardedIdentity } from "./forwarded-identity.ts";
 export { type CallGate, endIsTold, type GatedLayer, gateOf } from "./gate.ts";
 export { automaticKey, createIdempotencyKey, type KeyStamp, stampedKey, stampOf } from "./idempotency-key.ts";
 export { anonymous, type Guard, type GuardMaker, type Identity } from "./identity.ts";
@@ -37,8 +38,9 @@ export type { Picker, PickExplanation } from "./picker.ts";
 export type { Probe } from "./probe.ts";
 export type {
   ByteSink, ByteStream, Clock, DatagramReceiver, DatagramSocket, Listener, ListenSecurity, Network, Random, Runtime,
-  SecureSession, Security,
+  Sealing, SecureSession, Security,
 } from "./runtime.ts";
+export { Secret } from "./secret.ts";
 export { readSpiffeId, type SpiffeId, spiffeOf } from "./spiffe.ts";
 export type { TextStore } from "./text-store.ts";
 export { lastActiveTier, tierOf, tierOverprovisioning, type TierShare, tierShares } from "./tiers.ts";

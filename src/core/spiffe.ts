@@ -35,12 +35,12 @@ export function readSpiffeId(text: string): SpiffeId | string {
   return { id: text, trustDomain, path };
 }
 
-/** Whether a name is meant to be one. The scheme of a URI may be written in capitals, which the specification forbids. */
+/** Whether a name is meant to be one: schemes of other URIs may be written in capitals. */
 export function seemsSpiffe(uri: string): boolean {
   return /^spiffe:/i.test(uri);
 }
 
-/** The id of a workload's certificate, by its URIs: exactly one, which names a workload (X.509-SVID, sections 2 and 5.2). */
+/** The id of a workload's certificate, by its URIs: exactly one, which names a workload (X.509-SVID, 2 and 5.2). */
 export function spiffeOf(uris: readonly string[]): { readonly spiffe?: SpiffeId; readonly problem?: string } {
   if (!uris.some(seemsSpiffe)) return {};
   if (uris.length > 1) return { problem: `the certificate has ${uris.length} URIs, where a SPIFFE id stands alone` };

@@ -18,6 +18,7 @@ import { createServerOn, type Server, type ServerOptions } from "../server/serve
 import { forward, type Forwarding } from "./forward.ts";
 import { type ForwardedMethod, keyed, passages } from "./forwarded.ts";
 import type { Mirror } from "./mirror.ts";
+import { onBehalf } from "./on-behalf.ts";
 import { regionalDiscovery } from "./regional-discovery.ts";
 import { createRules, type Rule, type Rules } from "./rules.ts";
 import { Upstreams } from "./upstreams.ts";
@@ -128,7 +129,7 @@ export function createGatewayOn(runtime: Runtime, options: GatewayOptions): Gate
     if (routes.size >= maxMethods) return new RpcError("resource_exhausted", `more than ${maxMethods} methods`);
     try {
       const { method, coders, routeKey } = passage(shape);
-      const route = { method, coders, service: keyed(routeKey, forward(method, forwarding)) };
+      const route = { method, coders, service: keyed(routeKey, onBehalf(options.region, forward(method, forwarding))) };
       routes.set(key, route);
       return route;
     } catch (error) {

@@ -160,7 +160,9 @@ export class Routes {
         : ": a call is made to package.Service/Method"}`
       : this.#services.has(service)
       ? `${service} has no method "${path.slice(slash + 1, slash + 129)}" here: the contracts differ`
-      : `"${service.slice(0, 256)}" is not served here; this server has ${this.services.join(", ") || "no service"}`,
+      // What there is, is told to those alone who may ask: reflection.
+      : `"${service.slice(0, 256)}" is not served here` + (this.#options.guard === undefined
+        ? `; this server has ${this.services.join(", ") || "no service"}` : ""),
     { neverStarted: true, retryable: false });
   }
 }
