@@ -4,6 +4,7 @@ import type { Registrar, Registration } from "../core/discovery.ts";
 import { expected, RpcError } from "../core/error.ts";
 import type { LoadReport } from "../core/load.ts";
 import { gateOf } from "../core/gate.ts";
+import type { Guard } from "../core/identity.ts";
 import { observeAll, type Observer } from "../core/observer.ts";
 import type { ByteSink, ByteStream, Listener, Network, Runtime, Security } from "../core/runtime.ts";
 import type { Timer } from "../core/alarm.ts";
@@ -164,6 +165,7 @@ class ListeningServer implements Server {
   #streams = 0;
   readonly #listeners: Listener[] = [];
   readonly #udp: UdpPort | undefined;
+  readonly #guard: Guard | undefined;
   readonly #registrations: Registration[] = [];
   /** The addresses that are registered. */
   readonly #advertised: string[] = [];
@@ -180,7 +182,7 @@ class ListeningServer implements Server {
     this.#maxPerAddress = limit("maxConnectionsPerAddress", options.maxConnectionsPerAddress ?? Infinity);
     this.#byAddress = new ByAddress(this.#maxPerAddress);
     const { reflection = false } = options;
-    const guard = options.auth?.(runtime, this.#observer);
+    const guard = this.#guard = options.auth?.(runtime, this.#observer);
     for (const contract of (options.http?.json || {}).contracts ?? []) {
       this.#paths.add(contract, this.#paths.plan(contract));
     }
@@ -403,6 +405,7 @@ class ListeningServer implements Server {
     }
     this.#sweepTimer?.cancel();
     await this.#udp?.close();
+    this.#guard?.close?.();
     this.#observer.event?.("server.closed", {});
   }
 
