@@ -28,7 +28,7 @@ import { kneeLimit } from "./knee-limit.ts";
 import { LateLoop } from "./late-loop.ts";
 import type { ConcurrencyLimit, LimitSample } from "./limit.ts";
 import { pacedEvents, type PacedEvents } from "./paced.ts";
-import { allLevels, criticalityAt, criticalityOf, levels } from "./priority.ts";
+import { allLevels, criticalityAt, criticalityOf, levels, userLevels } from "./priority.ts";
 import { serviceTimes } from "./service-times.ts";
 import { admissionName, levelText, shed } from "./shed.ts";
 import { standstillMs, standstillRecord } from "./standstill.ts";
@@ -51,6 +51,8 @@ export interface AdmissionLayer extends GatedLayer {
 
 /** So many of those who cannot pay for what is called go there all the same, to learn its price. */
 const probeShare = 0.01;
+/** So many times what most calls take under load must be left of a deadline: or one is begun that is not done in time. */
+const spare = 1.25;
 
 /** Makes the admission layer of a server. It is one for all its methods. */
 export function admission(options: AdmissionOptions = {}): LayerMaker {
@@ -88,6 +90,7 @@ export class Admission extends Alarm implements AdmissionState {
   #completed = 0;
   #turnedAway = 0;
   #leftMs = Infinity;
+  #shedBefore = 0;
   #tickedMs = -Infinity;
   /** When this program last went on after a standstill. */
   #wokeMs = -Infinity;
@@ -229,6 +232,7 @@ export class Admission extends Alarm implements AdmissionState {
       sample.expectedMs = times === undefined ? 0 : times.expectedMs;
       sample.inFlight = inFlight;
       sample.lost = lost;
+      if (this.#line.size > 0) times?.endedUnderLoad(latencyMs, nowMs);
       const before = this.#limit.limit;
       this.#limit.ended(sample);
       const after = this.#limit.limit;
@@ -302,20 +306,21 @@ export class Admission extends Alarm implements AdmissionState {
     this.shed++;
     this.#turnedAway++;
     const criticality = criticalityOf(context, this.#options.trustsCriticality);
-    // Whoever comes back at once finds the same line; whoever is spread over some of its lengths does not.
-    const retryAfterMs = Math.round(10 + this.#runtime.random.next() * 40);
+    const retryAfterMs = Math.round(soonMs(this.#runtime.random.next()));
     return shed(`the server has no room: ${why}`, { criticality, retryAfterMs, level: this.#door.text });
   };
 
   /** Why a call that waits need not be begun: its caller has left, or will have before it is done. */
   #hopeless(context: Context, nowMs: number): RpcError | undefined {
     const leftMs = context.deadline - nowMs;
-    const quickMs = this.#times.of(context.method.ordinal)?.quickMs ?? 0;
+    if (leftMs === Infinity) return undefined;
+    const times = this.#times.of(context.method.ordinal);
+    const quickMs = times === undefined ? 0 : Math.max(times.quickMs, spare * times.underLoadMs(nowMs));
     if (leftMs > quickMs) return undefined;
     this.shed++;
     return expected("deadline_exceeded", leftMs <= 0
       ? "the deadline passed before the call was begun"
-      : `${leftMs.toFixed(1)} ms are left of the deadline, and nine calls in ten take more than ${quickMs.toFixed(1)}`,
+      : `${leftMs.toFixed(1)} ms are left of the deadline, and calls take ${quickMs.toFixed(1)} or more now`,
       { neverStarted: true, retryable: false, phase: "queue" });
   }
 
@@ -328,9 +333,11 @@ export class Admission extends Alarm implements AdmissionState {
     this.#count(context);
     this.shed++;
     if (!this.isSet) this.#watch(context.startedMs);
+    const draw = this.#runtime.random.next();
     return shed(`the server is overloaded and lets in ${(share * 100).toFixed(0)} % of the calls`, {
       criticality: criticalityAt(level), level: door.text,
-      retryAfterMs: Math.round(Math.min(1_000, 100 / share) * (0.75 + this.#runtime.random.next() / 2)),
+      // The critical are turned away by what lasts a moment, and not on all servers: elsewhere or soon there is room.
+      retryAfterMs: Math.round(level < userLevels ? soonMs(draw) : Math.min(1_000, 100 / share) * (0.75 + draw / 2)),
     });
   }
 
@@ -355,7 +362,11 @@ export class Admission extends Alarm implements AdmissionState {
     this.#leftMs = Infinity;
     const workedMs = elapsedMs - stoodMs;
     const flow = this.#flow;
-    flow.look({ fresh, completed: happened.completed, workedMs, isSomebodyWaiting: this.#line.size > 0 });
+    flow.look({
+      fresh, completed: happened.completed, workedMs, isSomebodyWaiting: this.#line.size > 0,
+      isSomebodyShed: this.shed > this.#shedBefore,
+    });
+    this.#shedBefore = this.shed;
     this.#line.servedPerMs = flow.completing;
     this.#overloaded(nowMs);
     this.#limited();
@@ -385,6 +396,11 @@ export class Admission extends Alarm implements AdmissionState {
     this.#wokeMs = nowMs;
     this.#line.stood(stoodMs);
   }
+}
+
+/** Whoever comes back at once finds the same line; whoever is spread over some of its lengths does not. */
+function soonMs(draw: number): number {
+  return 10 + draw * 40;
 }
 
 /** Whether a call was lost to load: here, or where it went on to. */

@@ -11,6 +11,8 @@ const overload = 1.1;
 /** The same of what is completed at once, and by how many standard deviations of chance it must exceed the other. */
 const briefMs = 500;
 const certain = 3;
+/** Ticks in which nobody was turned away after which no more comes than is done, whatever came before. */
+const mildTicks = 40;
 /** How long what was completed in better times is remembered: its time constant, in milliseconds. */
 const usualMs = 30_000;
 
@@ -22,6 +24,8 @@ export interface Flowed {
   /** The time for which this program ran, in milliseconds. */
   readonly workedMs: number;
   readonly isSomebodyWaiting: boolean;
+  /** Whether anybody was turned away. */
+  readonly isSomebodyShed: boolean;
 }
 
 export class Flow {
@@ -31,9 +35,12 @@ export class Flow {
   /** Whether more comes than is done. */
   isOverloaded = false;
   #briefly = 0;
+  #arrivingBriefly = 0;
   /** By the longer time constant alone; and the most of that lately. */
   #slowly = 0;
   #usual = 0;
+  /** Ticks since somebody was turned away. */
+  #mild = 0;
   /** Ticks since more came than was done, or somebody waited after that. */
   #settled = calmTicks;
   readonly #room: number;
@@ -53,10 +60,12 @@ export class Flow {
     this.isOverloaded &&= elapsedMs < calmTicks * tickMs;
   }
 
-  look({ fresh, completed, workedMs, isSomebodyWaiting }: Flowed): void {
+  look({ fresh, completed, workedMs, isSomebodyWaiting, isSomebodyShed }: Flowed): void {
     const keep = Math.exp(-workedMs / rateMs);
-    this.arriving = this.arriving * keep + fresh * (1 - keep) / workedMs;
+    this.#arrive(fresh, workedMs, keep);
     this.#complete(completed, workedMs, keep);
+    this.#mild = isSomebodyShed || !this.isOverloaded ? 0 : this.#mild + 1;
+    if (this.isOverloaded && this.#mild >= mildTicks) this.arriving = this.completing;
     // Those that are at work now came, too, and are not completed; once it has begun they are known to be few.
     this.isOverloaded = this.arriving > overload * this.completing &&
       (this.isOverloaded || (this.arriving - this.completing) * rateMs > this.#room);
@@ -68,6 +77,17 @@ export class Flow {
   /** Everybody is let in again: what was not completed before tells nothing of what will be. */
   opened(): void {
     if (this.isSettled) this.completing = this.arriving;
+  }
+
+  /**
+   * What comes rises slowly, and sinks at once where that is no chance: of an overload that is over, what came meanwhile
+   * would else be remembered for seconds, and calls be turned away that there is room for.
+   */
+  #arrive(fresh: number, workedMs: number, keep: number): void {
+    this.arriving = this.arriving * keep + fresh * (1 - keep) / workedMs;
+    const keepBrief = Math.exp(-workedMs / briefMs);
+    const brief = this.#arrivingBriefly = this.#arrivingBriefly * keepBrief + fresh * (1 - keepBrief) / workedMs;
+    if (brief < this.arriving * (1 - certain / Math.sqrt(this.arriving * 2 * briefMs))) this.arriving = brief;
   }
 
   /**

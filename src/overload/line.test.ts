@@ -86,7 +86,7 @@ test("a line that is long although less comes than is done does not stand", () =
   assert.equal(next(), all[9]);
 });
 
-test("a line that has not been empty for an interval stands: the last first, and four times the target at most", () => {
+test("a line that has not been empty for an interval stands: the last first, and twice the target at most", () => {
   const { clock, enter, next, line } = setUp();
   // Somebody is always there: one comes every 4 ms, one goes every 5.
   for (let i = 0; i < 30; i++) {
@@ -97,29 +97,61 @@ test("a line that has not been empty for an interval stands: the last first, and
   assert.ok(line.isStanding(clock.now()));
   const [old, young] = [enter(), enter()];
   assert.equal(next(), young);
-  clock.advance(22);
-  assert.equal(old.why, undefined, "the last that waits is not turned away while a place might become free");
+  clock.advance(9);
+  assert.ok(line.isStanding(clock.now()));
+  assert.equal(old.why, undefined);
   const newer = [enter(), enter()];
-  clock.advance(1);
+  clock.advance(2);
   assert.equal(next(), newer[1]);
-  assert.match(old.why ?? "", /waited 2[123] ms/);
+  assert.match(old.why ?? "", /waited 11 ms/);
   assert.equal(next(), newer[0]);
   // An interval in which nobody had to wait ends it.
   clock.advance(120);
   assert.equal(line.isStanding(clock.now()), false);
 });
 
-test("of those who wait in a line that stands, the most important is next, and the least makes room", () => {
-  const { clock, enter, next, line } = setUp();
+test("a line that stood stands again as soon as somebody waits too long, for ten intervals", () => {
+  const { clock, enter, line, next } = setUp();
   enter();
   clock.advance(101);
   assert.ok(line.isStanding(clock.now()));
+  const again = (afterMs: number): boolean => {
+    while (next() !== undefined);
+    clock.advance(afterMs);
+    assert.equal(line.isStanding(clock.now()), false);
+    const first = enter();
+    clock.advance(11);
+    enter();
+    const stands = line.isStanding(clock.now());
+    assert.equal(first.why !== undefined, stands);
+    return stands;
+  };
+  assert.ok(again(500));
+  assert.ok(again(900));
+  assert.equal(again(1_200), false);
+});
+
+test("whoever is served leaves none behind who waited too long, of any rank", () => {
+  const { clock, enter, next } = setUp();
+  const others = [enter(1), enter(2)];
+  clock.advance(101);
+  const critical = enter(0);
+  assert.equal(next(), critical);
+  assert.deepEqual(others.map(({ why }) => why), ["it waited 101 ms", "it waited 101 ms"]);
+});
+
+test("of those who wait in a line that stands, the most important is next, and the least makes room", () => {
+  const { clock, enter, next, line } = setUp();
+  const former = enter();
+  clock.advance(101);
+  assert.ok(line.isStanding(clock.now()));
+  assert.equal(former.why, "it waited 101 ms");
   const [least, most, middle] = [enter(1.9), enter(1.1), enter(1.5)];
   line.servedPerMs = 0.2;
   assert.match(enter(1.95).why ?? "", /no room/);
   const better = enter(1.2);
   assert.equal(least.why, "somebody more important came");
-  assert.deepEqual([next(), next(), next()].map((one) => (one as Waiting).level), [1, 1.1, 1.2]);
+  assert.deepEqual([next(), next(), next()].map((one) => (one as Waiting).level), [1.1, 1.2, 1.5]);
   assert.deepEqual([most.why, better.why, middle.why], [undefined, undefined, undefined]);
 });
 

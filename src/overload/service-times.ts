@@ -14,6 +14,10 @@ export interface MethodTimes {
   readonly quickMs: number;
   /** Takes in a call that succeeded. `isPressed`: calls wait because of the load. */
   ended(latencyMs: number, nowMs: number, isPressed: boolean): void;
+  /** Takes in a call that ended while others waited. */
+  endedUnderLoad(latencyMs: number, nowMs: number): void;
+  /** What three in four of those took at least that ended under load lately, in milliseconds; 0 while nobody knows. */
+  underLoadMs(nowMs: number): number;
 }
 
 export interface ServiceTimes {
@@ -29,6 +33,10 @@ const generationMs = 15_000;
 const maxMethods = 100_000;
 /** Calls after which the quick tenth is known. */
 const quickAfter = 50;
+/** So many calls that ended under load are remembered, for so long; and the place of the quarter among them. */
+const remembered = 16;
+const rememberedMs = 1_000;
+const quarter = remembered / 4;
 
 /** Makes an empty record. */
 export function serviceTimes(): ServiceTimes {
@@ -55,6 +63,10 @@ class Times implements MethodTimes {
   #calls = 0;
   #sumMs = 0;
   #seen = 0;
+  /** Of the last that ended under load, in turn; made when the first does. */
+  #underLoad: Float64Array | undefined = undefined;
+  #turn = 0;
+  #underLoadMs = -Infinity;
 
   get quickMs(): number {
     return this.#seen < quickAfter ? 0 : this.#quickMs;
@@ -71,6 +83,18 @@ class Times implements MethodTimes {
     this.#quickMs = quickMs < 0 ? 0 : quickMs;
     this.#sumMs += latencyMs;
     if (++this.#calls >= (this.#seen <= firstMeanOf ? firstMeanOf : meanOf)) this.#meant(nowMs, isPressed);
+  }
+
+  endedUnderLoad(latencyMs: number, nowMs: number): void {
+    if (nowMs - this.#underLoadMs > rememberedMs) this.#turn = 0;
+    this.#underLoadMs = nowMs;
+    this.#underLoad ??= new Float64Array(remembered);
+    this.#underLoad[this.#turn++ % remembered] = latencyMs;
+  }
+
+  underLoadMs(nowMs: number): number {
+    if (this.#turn < remembered || nowMs - this.#underLoadMs > rememberedMs) return 0;
+    return (this.#underLoad as Float64Array).toSorted()[quarter] as number;
   }
 
   #meant(nowMs: number, isPressed: boolean): void {

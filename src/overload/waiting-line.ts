@@ -2,7 +2,7 @@
  * A WaitingLine is where calls wait for room: bounded, the most critical first, and never for long.
  *
  * Within one criticality first come, first served, with a bound of `maxWaitMs` on the wait. When calls have had to wait
- * all through an interval, the line stands: then nobody waits longer than four times the target, and the most important
+ * all through an interval, the line stands: then nobody waits longer than twice the target, and the most important
  * is served first, of equals the last to come, since its caller is the likeliest to be there still (controlled delay
  * and adaptive LIFO, as at Facebook, "Fail at Scale", ACM Queue 2015, and in folly). A full line makes room for a call
  * that is more important than one in it, and when it stands, for a newer one.
@@ -55,6 +55,8 @@ export interface Row {
   filledMs: number;
   /** When somebody last had to wait longer than the target. */
   lateMs: number;
+  /** When somebody last had to wait longer than that while it stood. */
+  stoodMs: number;
   /** How long calls must have waited until it stands. */
   readonly intervalMs: number;
 }
@@ -112,7 +114,9 @@ const ranks = 3;
 /** The critical wait so much longer before their row stands, and in it, while what was let in too much is done. */
 const criticalPatience = 5;
 /** How long anybody waits in a row that stands, in multiples of the target: to make good for uneven arrivals. */
-const standingPatience = 4;
+const standingPatience = 2;
+/** For so many intervals after a row stood it stands again as soon as somebody waits too long. */
+const remembered = 10;
 
 /** Makes an empty line. `beforeLook` is called before anybody is turned away by the clock. */
 export function waitingLine(
@@ -145,7 +149,7 @@ class Line extends Alarm implements WaitingLine {
     this.#maxWaitMs = maxWaitMs;
     this.#lifo = lifo;
     this.#rows = Array.from({ length: ranks }, (_none, rank) => ({
-      first: undefined, last: undefined, size: 0, isStanding: false, filledMs: 0, lateMs: -Infinity,
+      first: undefined, last: undefined, size: 0, isStanding: false, filledMs: 0, lateMs: -Infinity, stoodMs: -Infinity,
       intervalMs: rank === 0 ? this.#intervalMs * criticalPatience : this.#intervalMs,
     }));
   }
@@ -200,24 +204,29 @@ class Line extends Alarm implements WaitingLine {
   }
 
   next(nowMs: number): Waiter | undefined {
+    let next: Waiter | undefined;
     for (const row of this.#rows) {
       if (row.size === 0) continue;
       this.#look(row, nowMs);
-      const waiter = this.#lifo && row.isStanding ? mostImportant(row) : row.first;
-      if (waiter === undefined) continue;
-      this.leave(waiter);
-      if (nowMs - waiter.enteredMs > this.#targetOfMs(row)) row.lateMs = nowMs;
-      if (nowMs - waiter.enteredMs > this.#mostMs) {
-        waiter.turnedAway("it waited too long");
-        continue;
-      }
+      next ??= this.#take(row, nowMs);
       this.#slough(row, nowMs);
-      // Whoever less critical is served proves that the most critical are not too many.
-      const most = this.#rows[0] as Row;
-      if (row !== most) most.isStanding = false;
-      return waiter;
     }
-    return undefined;
+    // Whoever less critical is served proves that the most critical are not too many.
+    if (next !== undefined && next.rank > 0) (this.#rows[0] as Row).isStanding = false;
+    return next;
+  }
+
+  /** Takes the next of a row out; those who have waited too long are turned away on the way. */
+  #take(row: Row, nowMs: number): Waiter | undefined {
+    for (;;) {
+      const waiter = this.#lifo && row.isStanding ? mostImportant(row) : row.first;
+      if (waiter === undefined) return undefined;
+      this.leave(waiter);
+      const waitedMs = nowMs - waiter.enteredMs;
+      if (waitedMs > this.#targetOfMs(row)) row.lateMs = nowMs;
+      if (waitedMs <= this.#mostMs) return waiter;
+      waiter.turnedAway("it waited too long");
+    }
   }
 
   leave(waiter: Waiter): void {
@@ -236,6 +245,7 @@ class Line extends Alarm implements WaitingLine {
     for (const row of this.#rows) {
       row.filledMs += ms;
       row.lateMs += ms;
+      row.stoodMs += ms;
       for (let waiter = row.first; waiter !== undefined; waiter = waiter.behind) waiter.enteredMs += ms;
     }
   }
@@ -259,18 +269,26 @@ class Line extends Alarm implements WaitingLine {
   /** Whether a row stands now. */
   #look(row: Row, nowMs: number): void {
     if (row.isStanding) {
+      row.stoodMs = row.lateMs;
       row.isStanding = this.isOverloaded && nowMs - row.lateMs <= row.intervalMs;
-    } else if (this.isOverloaded && row.size > 0 && nowMs - row.filledMs > row.intervalMs) {
+    } else if (this.isOverloaded && row.size > 0 && this.#isLong(row, nowMs)) {
       row.isStanding = true;
       row.lateMs = nowMs;
     }
   }
 
-  /** Turns away who has waited too long; but not the last of all, or a place would stay empty. */
+  /** Whether it has not been empty for an interval; or, soon after it stood, its first waits too long already. */
+  #isLong(row: Row, nowMs: number): boolean {
+    if (nowMs - row.filledMs > row.intervalMs) return true;
+    const waitedMs = nowMs - (row.first as Waiter).enteredMs;
+    return waitedMs > this.#targetOfMs(row) * standingPatience && nowMs - row.stoodMs < remembered * row.intervalMs;
+  }
+
+  /** Turns away who has waited too long. */
   #slough(row: Row, nowMs: number): void {
     for (let waiter = row.first; waiter !== undefined; waiter = row.first) {
       const waitedMs = nowMs - waiter.enteredMs;
-      if (waitedMs <= this.#patienceMs(row) || (this.size === 1 && waitedMs <= this.#mostMs)) return;
+      if (waitedMs <= this.#patienceMs(row)) return;
       row.lateMs = nowMs;
       this.leave(waiter);
       waiter.turnedAway(`it waited ${waitedMs.toFixed(0)} ms`);
@@ -286,8 +304,7 @@ class Line extends Alarm implements WaitingLine {
       this.#look(row, nowMs);
       this.#slough(row, nowMs);
       if (row.first === undefined) continue;
-      const patienceMs = this.size === 1 ? this.#mostMs : this.#patienceMs(row);
-      dueMs = Math.min(dueMs, row.first.enteredMs + patienceMs);
+      dueMs = Math.min(dueMs, row.first.enteredMs + this.#patienceMs(row));
     }
     // A little later than due, so that whoever is due is too late and not just in time.
     if (this.size > 0) this.#clock.set(this, Math.max(nowMs, dueMs) + 1);

@@ -37,8 +37,11 @@ export interface RetryBudget {
   began(nowMs: number): void;
   /** Retries so far. */
   readonly retries: number;
-  /** Takes one retry for `key`; false when the budget is spent. Critical calls may have a reserve of their own. */
-  withdraw(key: string, isCritical?: boolean): boolean;
+  /**
+   * Takes one retry for `key`; false when the budget is spent. Critical calls may have a reserve of their own. What was
+   * turned away for want of room (`isShed`) will mostly be again, and counts as in vain from the start.
+   */
+  withdraw(key: string, isCritical?: boolean, isShed?: boolean): boolean;
   /** Says that a retry withdrawn for `key` failed too. */
   retryFailed(key: string, isCritical?: boolean): void;
   /** Says that what was withdrawn for `key` was not sent after all. */
@@ -116,10 +119,11 @@ class Budget implements RetryBudget {
     if ((++this.calls & 15) === 0) this.#measureRate(nowMs);
   }
 
-  withdraw(key: string, isCritical = false): boolean {
+  withdraw(key: string, isCritical = false, isShed = false): boolean {
     const account = this.#settled(key);
     const { maxVainShare, minPerSecond } = this.#settings;
     const nowMs = account.settledAtMs;
+    if (isShed) this.#window.failed(nowMs, this.calls);
     const isLeft = this.#whole.tokens >= 1 && account.tokens >= 1 &&
       !this.#window.isSpent(nowMs, this.calls, maxVainShare, minPerSecond);
     if (!isLeft && !(isCritical && this.#hasReserve(nowMs))) return false;

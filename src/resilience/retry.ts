@@ -217,7 +217,7 @@ function nextAttempt(
   const retryNumber = context.attempt + 1;
   const waitMs = error.retryAfterMs ?? (retryNumber === 1 ? 0 : policy.waitMs(retryNumber - 1));
   if (context.deadline - clock.now() - waitMs < policy.leastMs(context.method)) return undefined;
-  if (!isTransparent(error, retryNumber) && !policy.budget.withdraw(key, isCritical(context))) {
+  if (!isTransparent(error, retryNumber) && !policy.budget.withdraw(key, isCritical(context), isShed(error))) {
     policy.observer?.event?.("retry.budget.empty", { method: context.method.path, key, code: error.code });
     // Nearest to what fails a repeat costs least: who has none left there is not helped by one from further up. (A
     // gateway has callers who may go around it, to another region: it leaves them that.)
@@ -298,6 +298,11 @@ function reporting(clock: Clock, observer: Observer | undefined): Policy["ended"
 /** Whether a failure speaks of the place it was tried at, not of the call: then the retry was in vain. */
 function saysDown(error: unknown): boolean {
   return RpcError.is(error) && (error.retryable || error.neverStarted);
+}
+
+/** Whether there was no room for a call: nor is there elsewhere, as a rule. */
+function isShed(error: RpcError): boolean {
+  return error.neverStarted && error.code === "resource_exhausted";
 }
 
 function isCritical({ method }: Context): boolean {
