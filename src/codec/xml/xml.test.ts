@@ -165,7 +165,8 @@ test("plain documents are read as saxes reads them, whatever is changed in them"
     [point, `${declared}<P> <x>1</x>\n<of/> <of>&quot;&apos;</of></P>\n`],
   ] as const;
   const pieces = fc.constantFrom("<", ">", "/", "&", "&amp;", "&#13;", "]]>", "<!-- -->", "<![CDATA[x]]>", " ", "\r",
-    "\n", "<x>", "</x>", "<x/>", "<of/>", "</P>", "<children>", "</children>", 'a="b"', "\u0000", "\ufffe", "1", "<?p ?>");
+    "\n", "<x>", "</x>", "<x/>", "<of/>", "</P>", "<children>", "</children>", 'a="b"', "\u0000", "\ufffe",
+    "1", "<?p ?>");
   const change = fc.tuple(fc.nat(), fc.nat(6), fc.oneof(pieces, fc.string({ maxLength: 3 })));
   fc.assert(fc.property(fc.constantFrom(...documents), fc.array(change, { maxLength: 3 }), ([by, whole], changes) => {
     let body = whole.slice(declared.length);
