@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { compareLocks, type Finding, type Lock, lockContracts, readLock } from "../contract/compare/index.ts";
 import { readModule } from "../contract/proto/index.ts";
 import { RpcError } from "../core/index.ts";
+import { checkConfigCommand } from "./check-config.ts";
 import { readTextIfThere, writeText } from "./files.ts";
 
 interface CheckFlags {
@@ -17,6 +18,7 @@ interface CheckFlags {
 export function checkCommand(said: (code: number) => void): Command {
   return new Command("check")
     .description("Say what breaks callers of an older contract, wire by wire; or keep what this one promises.")
+    .addCommand(checkConfigCommand(said))
     .argument("<contract>", "a module (.ts, .js) whose exports are contracts")
     .option("--against <old>", "an older module, or a lock that --write made")
     .option("--write <lock>", "the file to keep this contract's promises in, for later checks")

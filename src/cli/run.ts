@@ -6,8 +6,11 @@ import { checkCommand } from "./check.ts";
 import { endpointsCommand } from "./endpoints.ts";
 import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
+import { registryCommand } from "./registry.ts";
+import { gatewayCommand, serveCommand } from "./serve.ts";
 import { simCommand } from "./sim.ts";
 import { swarmCommand } from "./swarm.ts";
+import { upCommand } from "./up.ts";
 
 /** Of the package this file lies in, as source or built. */
 function packageVersion(): string {
@@ -20,12 +23,14 @@ function packageVersion(): string {
 /** Runs the program; returns its exit code: 0, 1 for an error that it names, 2 for a command line it cannot read. */
 export async function run(argv: readonly string[]): Promise<number> {
   const program = new Command("meridian")
-    .description("Contracts in and out of other languages, who serves them, and rehearsals of failures.")
+    .description("Serve contracts, forward to them, see who is well, and rehearse failures.")
     .version(packageVersion())
     .showHelpAfterError("(meridian --help lists the commands)")
     .exitOverride();
   // What a command has to say beside that it ended.
   let code = 0;
+  program.addCommand(upCommand((said) => void (code = said)));
+  program.addCommand(serveCommand()).addCommand(gatewayCommand()).addCommand(registryCommand());
   program.addCommand(checkCommand((said) => void (code = said)));
   program.addCommand(endpointsCommand((said) => void (code = said)));
   program.addCommand(exportCommand()).addCommand(importCommand());
@@ -34,6 +39,9 @@ export async function run(argv: readonly string[]): Promise<number> {
   // Settings of the program do not reach commands that were made elsewhere.
   for (const command of program.commands) {
     command.exitOverride().showHelpAfterError(`(meridian ${command.name()} --help)`);
+    for (const inner of command.commands) {
+      inner.exitOverride().showHelpAfterError(`(meridian ${command.name()} ${inner.name()} --help)`);
+    }
   }
   try {
     await program.parseAsync(["node", "meridian", ...argv]);

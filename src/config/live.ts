@@ -133,7 +133,8 @@ class Live implements LiveConfig {
 
   async server(name: string, definition: ServerDefinition, listen?: ListenOptions): Promise<ConfiguredServer> {
     const config = this.#current;
-    known(config.servers, name, "server");
+    // A file that names no servers says of all what `server` says.
+    if (Object.keys(config.servers ?? {}).length > 0) known(config.servers, name, "server");
     const section = serverSection(config, name);
     const { runtime, observer } = this.#parts.tools;
     const made = await openServer({
