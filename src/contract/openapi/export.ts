@@ -154,8 +154,7 @@ function bodyOf(bound: BoundPath, writer: SchemaWriter): JsonSchema | undefined 
   const { body, method } = bound;
   if (body === undefined) return undefined;
   const input = requireModel(method.input);
-  const model = body === "*" ? input : (memberNamed(input, body)?.model as Model);
-  const schema = writer.schema(model);
+  const schema = body === "*" ? writer.message(input) : writer.schema(memberNamed(input, body)?.model as Model);
   if (streamsIn(method)) return { required: true, content: { "application/x-ndjson": { schema } } };
   return {
     required: true, content: Object.fromEntries(bodyTypes.map((type) => [type, { schema }])),
@@ -169,8 +168,8 @@ function streamsIn({ kind }: AnyMethod): boolean {
 
 function answerOf({ method, responseBody }: BoundPath, writer: SchemaWriter): JsonSchema {
   const output = requireModel(method.output);
-  const model = responseBody === undefined ? output : (memberNamed(output, responseBody)?.model as Model);
-  const schema = writer.schema(model);
+  const schema = responseBody === undefined ? writer.message(output)
+    : writer.schema(memberNamed(output, responseBody)?.model as Model);
   if (method.kind !== "server_stream" && method.kind !== "bidi_stream") {
     return Object.fromEntries(bodyTypes.map((type) => [type, { schema }]));
   }
@@ -187,7 +186,7 @@ export function exportJsonSchema(contracts: readonly AnyContract[], types: reado
   for (const contract of contracts) {
     for (const method of Object.values(contract.methods)) {
       for (const schema of [method.input, method.output, ...Object.values(method.errors)]) {
-        writer.schema(requireModel(schema));
+        writer.message(requireModel(schema));
       }
     }
   }

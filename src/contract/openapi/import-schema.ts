@@ -138,6 +138,11 @@ export class SchemaReader {
 
   #object(schema: Json, pointer: string, name: string): Model {
     const { properties, additionalProperties: rest } = schema;
+    const wrapped = schema["x-wrapped"];
+    if (wrapped === "items" || wrapped === "entries" || wrapped === "value") {
+      const inner = this.read(objectOf(properties)[wrapped], below(pointer, "properties", wrapped), name);
+      return wrapped === "value" && !isWhole(pointer) ? nullable(inner) : inner;
+    }
     if (properties === undefined) {
       if (isJson(rest)) {
         const value = this.read(rest, below(pointer, "additionalProperties"), `${name}Value`);
@@ -243,6 +248,11 @@ export class SchemaReader {
     if (about !== undefined) this.comments.set(id, about);
     return model;
   }
+}
+
+/** Whether a schema is that of a whole body, in which a wrapped value is no null. */
+function isWhole(pointer: string): boolean {
+  return /\/content\/[^/]+\/schema$/.test(pointer);
 }
 
 /** A property of that name in JSON. */

@@ -1,5 +1,5 @@
 /** JSON Schema 2020-12 of a contract's types: what their JSON is, as docs/encoding.md has it. */
-import type { FieldModel, Model, OneofVariantModel, ScalarKind, StructModel, UnionModel } from "../model.ts";
+import type { EnumModel, FieldModel, Model, OneofVariantModel, ScalarKind, StructModel, UnionModel } from "../model.ts";
 import { jsonNameOf, membersOf } from "../http/fields.ts";
 
 export type JsonSchema = { [key: string]: unknown };
@@ -42,6 +42,25 @@ export class SchemaWriter {
     this.#prefix = prefix;
   }
 
+  /** Of a whole request or response: what is no message is the only field of one. */
+  message(model: Model): JsonSchema {
+    const isPlain = model.kind === "scalar" ? model.scalar !== "timestamp"
+      : model.kind === "enum" || model.kind === "unknown";
+    return isPlain ? wrapped("value", this.schema(model), model.kind === "enum" && !hasZero(model)) : this.value(model);
+  }
+
+  /** Of what is no field itself, but in a list, a map, a union, or optional: it has presence, or a wrapper for it. */
+  value(model: Model): JsonSchema {
+    switch (model.kind) {
+      case "list": return wrapped("items", this.schema(model));
+      case "map": return wrapped("entries", this.schema(model));
+      case "nullable":
+        return model.of.kind === "nullable" ? this.value(model.of) : wrapped("value", this.value(model.of));
+      default: return this.schema(model);
+    }
+  }
+
+  /** Of a field that must be there, or by itself. */
   schema(model: Model): JsonSchema {
     switch (model.kind) {
       case "scalar":
@@ -55,9 +74,9 @@ export class SchemaWriter {
         };
         return model.open === true ? { anyOf: [names, { type: "integer", format: "int32" }] } : names;
       });
-      case "list": return { type: "array", items: this.schema(model.of) };
-      case "map": return { type: "object", additionalProperties: this.schema(model.value) };
-      case "nullable": return { anyOf: [this.schema(model.of), { type: "null" }] };
+      case "list": return { type: "array", items: this.value(model.of) };
+      case "map": return { type: "object", additionalProperties: this.value(model.value) };
+      case "nullable": return { anyOf: [this.value(innermost(model)), { type: "null" }] };
       case "unknown": return {};
       case "wellknown": return model.of === undefined ? { ...special[model.name] } : this.schema(model.of);
       case "struct": {
@@ -65,7 +84,7 @@ export class SchemaWriter {
         return own === undefined ? this.#named(model, model.name, () => this.#struct(model)) : { ...own };
       }
       case "union": return this.#named(model, model.name, () => this.#union(model));
-      case "oneof": return { oneOf: model.variants.map((one) => this.schema(one.model)) };
+      case "oneof": return { oneOf: model.variants.map((one) => this.value(one.model)) };
       default: return model satisfies never;
     }
   }
@@ -106,22 +125,46 @@ export class SchemaWriter {
   }
 
   #member(member: FieldModel | OneofVariantModel): JsonSchema {
-    const schema = this.schema(member.model);
+    const isThere = "presence" in member && member.presence === "required";
+    const schema = isThere ? this.schema(member.model) : this.value(member.model);
     return member.description === undefined ? schema : { ...schema, description: member.description };
+  }
+
+  /** The name of the variant stands for its discriminator, which is not sent. */
+  #variant(model: Model, discriminator: string | undefined): JsonSchema {
+    if (model.kind !== "struct" || model.fields.every(({ name }) => name !== discriminator)) return this.value(model);
+    return this.#struct({ ...model, fields: model.fields.filter(({ name }) => name !== discriminator) });
   }
 
   #union(model: UnionModel): JsonSchema {
     return {
       oneOf: model.variants.map(({ name, model: variant }) => ({
-        type: "object", properties: { [name]: this.schema(variant) }, required: [name],
+        type: "object", properties: { [name]: this.#variant(variant, model.discriminator) }, required: [name],
       })),
     };
   }
+}
+
+/** A message that stands for a value, as encoding.md has it. */
+function wrapped(name: string, schema: JsonSchema, isNeeded = false): JsonSchema {
+  return {
+    type: "object", properties: { [name]: schema }, ...(isNeeded && { required: [name] }), "x-wrapped": name,
+  };
+}
+
+function innermost(model: Model): Model {
+  let inner = model;
+  while (inner.kind === "nullable") inner = inner.of;
+  return inner;
+}
+
+function hasZero({ open, values }: EnumModel): boolean {
+  return open === true || values.some(({ number }) => number === 0);
 }
 
 /** Whether a value must be sent: what JSON leaves out reads as zero, where the type has one. */
 function isNeeded({ presence, model }: FieldModel): boolean {
   if (presence !== "required") return false;
   return model.kind === "struct" || model.kind === "union" ||
-    (model.kind === "enum" && model.open !== true && model.values.every(({ number }) => number !== 0));
+    (model.kind === "enum" && !hasZero(model));
 }
