@@ -35,7 +35,7 @@ export function createAudit({ clock }: Pick<Runtime, "clock">, options: AuditOpt
       write?.(JSON.stringify({ ...line, sequence: String(line.sequence), at: new Date(line.atMs).toISOString() }));
       return line;
     },
-    list: (limit = 100) => lines.slice(-Math.max(1, limit)).reverse(),
+    list: (limit = 100) => lines.slice(-Math.max(1, limit)).toReversed(),
   };
 }
 

@@ -77,5 +77,6 @@ function whyOf(candidate: Candidate): string {
   const { evidence = [], lastChange, connectionFailure } = candidate as Partial<ClientEndpoint>;
   const [first] = evidence;
   if (first !== undefined) return `${first.kind}: ${first.why}`;
-  return connectionFailure ?? lastChange?.why ?? "no connection yet";
+  const why = connectionFailure ?? lastChange?.why ?? "";
+  return why === "" || why === candidate.status ? "no connection yet" : why;
 }

@@ -7,7 +7,10 @@
 import * as z from "zod";
 import { rpc, service } from "../contract/index.ts";
 
-/** Latency in milliseconds, over the last interval. All 0 when no call ended in it. */
+/**
+ * Latency in milliseconds, over the last interval. All 0 when no call ended in it. Where several processes are merged,
+ * p50 and p90 are means by calls, and p99 the worst of them.
+ */
 const latency = z.object({ p50Ms: z.number(), p90Ms: z.number(), p99Ms: z.number(), maxMs: z.number() })
   .meta({ id: "Latency" });
 
@@ -49,6 +52,9 @@ const serviceFigures = z.object({
   service: z.string(),
   endpoints: z.uint32(),
   ready: z.uint32(),
+  /** Of them, those in the region of the process that tells. A gateway sees of other regions their gateways. */
+  endpointsHere: z.uint32(),
+  readyHere: z.uint32(),
   /** Of each method that was called in the last minute, up to 200. */
   methods: z.array(z.object({ method: z.string(), figures })),
   figures,

@@ -9,9 +9,9 @@
  */
 import {
   type Candidate, type Context, createMetadata, decisionTrailer, emptyMetadata, type EndpointAddress, numberOption,
-  type Observer, type Picker, RpcError, type Runtime, whyMetadata,
+  type Observer, type Picker, type RpcError, type Runtime, whyMetadata,
 } from "../core/index.ts";
-import { speaksAgainstEndpoint } from "../client/index.ts";
+import { type ClientEndpoint, speaksAgainstEndpoint } from "../client/index.ts";
 import { tokenBucket, type TokenBucket } from "../resilience/index.ts";
 import { type Choice, choiceOf } from "./candidates.ts";
 import type { Decision } from "./contract.ts";
@@ -103,10 +103,8 @@ class Recorder {
   readonly #everybody: ((service: string) => readonly Candidate[]) | undefined;
   readonly #rings: ReadonlyMap<Kept, Ring>;
   readonly #slowness = new Slowness();
-  /** The pickers of services, by which choices are explained afterwards. */
-  readonly #pickers = new Map<string, Picker>();
   #untilSample: number;
-  /** A call of the sample that is under way: its pick was looked at. */
+  /** Picks until one is looked at, for the sample. */
   #untilLook: number;
 
   constructor(runtime: Pick<Runtime, "clock" | "random">, options: DecisionOptions) {
@@ -136,13 +134,8 @@ class Recorder {
   ): void {
     if (context.attempt === 0 && !context.hedged && --this.#untilLook > 0 && !asks(context)) return;
     if (this.#untilLook <= 0) this.#untilLook = this.#sampleEvery;
-    this.#remember(context.method.service, picker);
     const { picks } = context.traced();
     if (picks.length < 16) picks.push(this.#look(context, candidates, picked, picker, "pick"));
-  }
-
-  #remember(service: string, picker: Picker): void {
-    if (this.#pickers.size < 1_000 || this.#pickers.has(service)) this.#pickers.set(service, picker);
   }
 
   #look(
@@ -201,12 +194,11 @@ class Recorder {
     const nowMs = this.#runtime.clock.now();
     const id = this.#runtime.random.id().slice(0, 16);
     const picks = (context.trace?.picks ?? []) as readonly Choice[];
-    const picker = this.#pickers.get(context.method.service);
-    const picked = context.picked as Candidate | undefined;
+    const picked = context.picked as ClientEndpoint | undefined;
     // Of a first pick that nobody looked at, what can be known now.
     const choices = picked === undefined || picks.some((one) => one.context.attempt === 0 && !one.context.hedged)
       ? picks
-      : [this.#look(context, [], firstPicked(context, picked), picker, "end"), ...picks];
+      : [this.#look(context, [], firstPicked(context, picked), picked.picker, "end"), ...picks];
     const record = recordOf({
       id, kept, from: this.#region, context, latencyMs, error, choices, nowMs,
       wallMs: this.#runtime.clock.wallMs(),

@@ -20,6 +20,7 @@ export interface Happenings {
 /** What happens at single calls by the thousand is in figures and decisions. */
 const uncounted: ReadonlySet<string> = new Set([
   "retry.attempt", "hedge.sent", "hedge.delay", "fault.injected", "fault.ended", "endpoint.judged",
+  "server.connection.opened", "client.connection.opened", "audit",
 ]);
 /** Of one name, most in a second. */
 const mostPerSecond = 20;

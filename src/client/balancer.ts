@@ -95,6 +95,10 @@ export class Balancer implements EndpointOwner, Watcher {
     return [...this.#endpoints.values()];
   }
 
+  get picker(): Picker {
+    return this.#options.picker;
+  }
+
   /** How many there are, of whatever status. */
   get size(): number {
     return this.#endpoints.size;

@@ -1,5 +1,6 @@
 /** `createClient` turns a contract into an object whose methods call whoever serves it. */
-import { Context } from "../core/context.ts";
+import { whyMetadata } from "../core/call-trace.ts";
+import { Context, type MetadataListener } from "../core/context.ts";
 import { expected, RpcError } from "../core/error.ts";
 import { createMetadata, type Metadata } from "../core/metadata.ts";
 import type { MethodInfo } from "../core/method.ts";
@@ -138,7 +139,7 @@ function contextOf(
     throw new RpcError("invalid_argument", `timeoutMs is ${ownMs}, expected milliseconds above 0`, { phase: "encode" });
   }
   deadline = Math.min(deadline, nowMs + ownMs);
-  const context = new Context(method, nowMs, deadline, {
+  const context: Context = new Context(method, nowMs, deadline, {
     ...metadataOf(options, method),
     caller: parent?.method,
     // A call made for a repeat repeats that much less itself: attempts add up over tiers, and do not multiply.
@@ -146,9 +147,20 @@ function contextOf(
     idempotencyKey: checkedKey("idempotencyKey", options.idempotencyKey),
     routeKey: checkedKey("routeKey", options.routeKey ??
       (method.routeKey as ((request: unknown) => string) | undefined)?.(request)),
-    onMetadata: options.onMetadata,
+    onMetadata: options.metadata?.[whyMetadata] === undefined
+      ? options.onMetadata
+      : noting(() => context, options.onMetadata),
   });
   return context;
+}
+
+/** Whose caller asks why: what the other side says of its part of the time goes into the record. */
+function noting(of: () => Context, listener: MetadataListener | undefined): MetadataListener {
+  return (kind, metadata) => {
+    const trace = of().traced();
+    if (kind === "trailer") trace.trailer = { ...trace.trailer, ...metadata };
+    listener?.(kind, metadata);
+  };
 }
 
 /** What the user says, and beneath it, how important the call is on whose behalf this one is made. */

@@ -8,6 +8,7 @@ import { describeEndpoint, type Endpoint, type EndpointAddress, type EndpointSta
 import { expected, overtakenReason, RpcError } from "../core/error.ts";
 import { createLoad, type Load, type LoadReport, recordAttempt } from "../core/load.ts";
 import type { Observer } from "../core/observer.ts";
+import type { Picker } from "../core/picker.ts";
 import type { Runtime } from "../core/runtime.ts";
 import type { Timer } from "../core/alarm.ts";
 import {
@@ -41,6 +42,8 @@ export interface EndpointChange {
 /** What an endpoint tells the balancer that owns it. */
 export interface EndpointOwner {
   readonly observer: Observer;
+  /** By what it is chosen, usually. */
+  readonly picker?: Picker | undefined;
   /** Somebody's status changed: picks must look again. */
   statusChanged(endpoint: ClientEndpoint): void;
   readonly loopGuard: LoopGuard;
@@ -409,6 +412,11 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
 
   get #isSilent(): boolean {
     return this.#detector.evidence.some(({ kind }) => kind === "silence");
+  }
+
+  /** By what it is chosen, for those who ask why. */
+  get picker(): Picker | undefined {
+    return this.#owner.picker;
   }
 
   /** Whether somebody here took it out of service. */

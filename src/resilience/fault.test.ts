@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { addressOf, callContext, outcomeOf, scripted } from "../../test/client/scripted.ts";
 import { roundRobin } from "../balance/index.ts";
 import { Balancer } from "../client/balancer.ts";
-import { type Context, RpcError } from "../core/index.ts";
+import { RpcError } from "../core/index.ts";
 import { createSimulation } from "../runtime/sim/index.ts";
 import { type Faults, faults } from "./fault.ts";
 
@@ -55,7 +55,7 @@ test("a delay holds attempts back, no longer than their deadline, and is a phase
   assert.equal(hasty.error?.code, "deadline_exceeded");
   const calls = script.connections.flatMap(({ calls: given }) => given);
   assert.equal(calls.length, 1);
-  assert.equal((calls[0]?.context as Context).trace?.spentMs("fault"), 50);
+  assert.equal(calls[0]?.context.trace?.spentMs("fault"), 50);
   calls[0]?.answer("y");
   await simulation.run(simulation.nowMs + 1);
   assert.deepEqual(patient, { value: "y" });

@@ -76,7 +76,11 @@ export function faults(runtime: Pick<Runtime, "clock" | "random">, options: Faul
     layer: (region = "") => (next) => (request, context) => {
       const fault = board.isOn ? board.draw(context, region) : undefined;
       if (fault === undefined) return next(request, context);
-      return board.strike(fault, context).then(() => next(request, context));
+      const struck = board.strike(fault, context);
+      return (async () => {
+        await struck;
+        return next(request, context);
+      })();
     },
   };
 }

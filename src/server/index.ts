@@ -8,6 +8,7 @@ export { Health, healthOf, type HealthOptions, type ServerHealth, type ServingSt
 export { reflectionOf, type ReflectionOptions, ServerReflection, ServerReflectionAlpha } from "./reflection.ts";
 export { fetchHandler, type FetchHandlerOptions } from "./fetch-handler.ts";
 export { fastifyPlugin, type Mountable, nodeHandler, type NodeHandler } from "../runtime/node/index.ts";
+export { timing } from "./timing.ts";
 export type { HttpOptions } from "./wires.ts";
 export {
   createServerOn, type ListenOptions, type Server, type ServerChanges, type ServerOptions,

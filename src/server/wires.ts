@@ -10,7 +10,7 @@ import { http1Accept } from "../http/h1/server.ts";
 import type { Http1ServerSettings } from "../http/h1/settings.ts";
 import { http2Accept } from "../http/h2/server.ts";
 import type { Http2Settings } from "../http/h2/settings.ts";
-import type { HttpHandler } from "../http/message.ts";
+import type { Head, HttpHandler } from "../http/message.ts";
 import { type AvroSettings, avroWire, withAvro } from "../protocol/avro/index.ts";
 import { connectServer, type ConnectServerOptions } from "../protocol/connect/index.ts";
 import { type CorsOptions, withCors } from "../protocol/cors.ts";
@@ -33,6 +33,7 @@ import type { ServerHealth } from "./health.ts";
 import { withHealthz } from "./healthz.ts";
 import { withDocs } from "./docs/handler.ts";
 import { withOpenApi } from "./openapi.ts";
+import { refusing, withRefusals } from "./refusals.ts";
 import { http1Sign, http2Sign, nativeSign } from "./signs.ts";
 
 export interface WireOptions {
@@ -71,6 +72,11 @@ export interface HttpOptions {
   readonly avro?: Partial<AvroSettings> | false | undefined;
   /** Thrift by HTTP (`application/x-thrift` and its like): its limits. Default on; false for none. */
   readonly thrift?: Partial<ThriftSettings> | false | undefined;
+  /**
+   * Why a request is refused (403) before anything looks at it, a WebSocket's too; undefined lets it in: `hostCheck` of
+   * `meridian-rpc/security`. Default: nothing is.
+   */
+  readonly refuses?: ((request: Head) => string | undefined) | undefined;
   /** Serves requests that are no calls. Default: answered with 404, 405 or 415, naming what is served. */
   readonly fallback?: HttpHandler | undefined;
 }
@@ -135,14 +141,16 @@ export function createWires(serving: Serving, options: WireOptions): Wires {
   const all = jsonRpc === undefined ? known : withJsonRpc(serving, jsonRpc, known);
   const avro = http.avro === false ? all : withAvro(serving, http.avro, all);
   const every = http.thrift === false ? avro : withThrift(serving, http.thrift, avro);
-  const handle = http.cors === undefined ? every : withCors(runtime.clock, every, http.cors);
-  const upgrade = webSocketUpgrade({
+  const marked = http.cors === undefined ? every : withCors(runtime.clock, every, http.cors);
+  const handle = http.refuses === undefined ? marked : withRefusals(runtime.clock, http.refuses, marked);
+  const granting = webSocketUpgrade({
     speeches: [
       nativeSpeech(serving, runtime.clock, options.native),
       ...(jsonRpc === undefined ? [] : jsonRpcSpeeches(serving, jsonRpc)),
     ],
     origins: http.cors?.origins ?? [],
   });
+  const upgrade = http.refuses === undefined ? granting : refusing(http.refuses, granting);
   const wires = new Map<string, ServedWire>([
     { ...nativeSign, accept: nativeAccept(serving, { settings: options.native, ended }) },
     { ...http2Sign, accept: (http.http2Accept ?? http2Accept)(runtime, { settings: http.http2, handle, ended }) },

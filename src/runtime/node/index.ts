@@ -17,3 +17,4 @@ export {
 export { secret, type SecretSource } from "./secret.ts";
 export { zeromq, type ZeroMqOptions } from "./zeromq.ts";
 export { type Pem, tls, type TlsOptions } from "./tls.ts";
+export { defaultTokenPath, tokenFile, type TokenFile } from "./token-file.ts";
