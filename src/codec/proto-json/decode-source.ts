@@ -7,8 +7,8 @@
  * up, and the text is parsed and read as a whole. What it takes, that reader takes too, and as the same value.
  */
 import {
-  type FieldPlan, isMessage, type MapPlan, maxDepth, type MessagePlan, messagesOf, slotsOf, type StructPlan,
-  type UnionPlan, type ValuePlan, type WrapperPlan,
+  type FieldPlan, isMessage, type MapPlan, maxDepth, type MessagePlan, messagesOf, type Scalar, slotsOf,
+  type StructPlan, type UnionPlan, type ValuePlan, type WrapperPlan,
 } from "../protobuf/plan.ts";
 import { literal, Source } from "../protobuf/source.ts";
 import type { Read } from "./any.ts";
@@ -185,7 +185,8 @@ function readParsed({ source, parts }: Generator, plan: ValuePlan, into: string,
 function readString(source: Source, into: string): void {
   const s = source.fresh("s");
   source.add("if (b[p] !== 34) throw gaveUp;", `const ${s} = ++p;`, "while (plain[b[p]] === 1) p++;",
-    `if (b[p] === 34) { ${into} = p - ${s} <= ${shortSlice} ? t.slice(${s} - o, p - o) : latin1Text(b, ${s}, p); p++; }`,
+    "if (b[p] === 34) {",
+    `${into} = p - ${s} <= ${shortSlice} ? t.slice(${s} - o, p - o) : latin1Text(b, ${s}, p);`, "p++; }",
     `else { ${into} = otherString(b, ${s}, p); p = at.position; }`);
 }
 
@@ -202,17 +203,26 @@ function readMap(generator: Generator, { key, value, as }: MapPlan, into: string
   if (generator.checksDepth) source.add("if (l >= maxDepth) throw gaveUp;");
   source.add("let n = 0;", "if (b[p] !== 123) throw gaveUp;", `${into} = ${as === "Map" ? "new Map()" : "{}"};`,
     "if (b[++p] === 125) p++;", "else for (;;) {", "let k, y;");
-  if (as === "Map") readString(source, "k");
+  const whole = key.type === "enum" ? undefined : wholeKeys[key.scalar];
+  if (whole !== undefined) {
+    source.add("if (b[p] !== 34) throw gaveUp;", `k = ${whole}(b, p + 1);`, "p = at.position;",
+      "if (b[p++] !== 34) throw gaveUp;", "n++;");
+  } else if (as === "Map") readString(source, "k");
   else source.add("k = name(b, t, o, p);", "p = at.position;", 'if (k === "__proto__") throw gaveUp;', "n++;");
   source.add("if (b[p++] !== 58) throw gaveUp;");
   readValue(generator, value, "y", "l + 2");
-  if (key.type !== "enum" && key.scalar === "string") source.add("const q = k;");
+  if (whole !== undefined || (key.type !== "enum" && key.scalar === "string")) source.add("const q = k;");
   else source.add(`const q = ${source.constant(keyReader(key))}(k);`, "if (q === undefined) throw gaveUp;");
   // A key that is there already is told by whoever reads all of the text.
   source.add(...(as === "Map" ? [`if (${into}.has(q)) throw gaveUp;`, `${into}.set(q, y);`] : [`${into}[q] = y;`]));
   source.add("const c = b[p++];", "if (c === 125) break;", "if (c !== 44) throw gaveUp;", "}");
   if (as !== "Map") source.add(`if (n !== sizeOf(${into})) throw gaveUp;`);
 }
+
+/** Keys that are read without making a text of them. */
+const wholeKeys: { readonly [Kind in Scalar]?: string } = {
+  int32: "int32", sint32: "int32", sfixed32: "int32", uint32: "uint32", fixed32: "uint32",
+};
 
 function keyReader(key: MapPlan["key"]): (name: string) => unknown {
   if (key.type !== "enum") return (name) => readKey(key.scalar, name);

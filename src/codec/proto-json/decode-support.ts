@@ -241,8 +241,8 @@ function date(b: Uint8Array, position: number): Date {
   const hour = two(b, p + 12);
   const minute = two(b, p + 15);
   const second = two(b, p + 18);
-  if (year < 1900 || year > 9999 || month < 1 || month > 12 || day < 1 || day > daysOf(year, month) || hour > 23 || minute > 59 ||
-    second > 59) throw gaveUp;
+  if (year < 1900 || year > 9999 || month < 1 || month > 12 || day < 1 || day > daysOf(year, month) || hour > 23 ||
+    minute > 59 || second > 59) throw gaveUp;
   let end = p + 20;
   let milli = 0;
   if (b[end] === 0x2e) {

@@ -166,8 +166,9 @@ function writeField(generator: Generator, field: FieldPlan, room: number): void 
 function writeOmission({ source }: Generator, plan: ValuePlan): string | undefined {
   if (plan.type === "enum") {
     const zero = plan.model.values.find(({ number }) => number === 0)?.name;
-    const tests = [plan.model.open === true ? ["x !== 0"] : [], zero === undefined ? [] : [`x !== ${literal(zero)}`]].flat();
-    return tests.length === 0 ? undefined : tests.join(" && ");
+    const isNamed = zero === undefined ? undefined : `x !== ${literal(zero)}`;
+    if (plan.model.open !== true) return isNamed;
+    return isNamed === undefined ? "x !== 0" : `x !== 0 && ${isNamed}`;
   }
   if (plan.type !== "scalar") return undefined;
   switch (plan.scalar) {
@@ -205,7 +206,8 @@ function writeMap(generator: Generator, { key, value, as }: MapPlan, name: strin
   source.add("let n = 0;");
   if (as === "Map") source.add("if (!(x instanceof Map)) throw gaveUp;", "for (const [k, y] of x) {");
   else source.add("if (!isRecord(x)) throw gaveUp;", "for (const k of Object.keys(x)) {", "const y = x[k];");
-  source.add("if (n++ === 0) {", generator.checksDepth ? "if (d >= maxDepth) throw gaveUp;" : "", ensure(byteLength(name) + inside), put(name), "b[p++] = 123;", "}");
+  source.add("if (n++ === 0) {", generator.checksDepth ? "if (d >= maxDepth) throw gaveUp;" : "",
+    ensure(byteLength(name) + inside), put(name), "b[p++] = 123;", "}");
   const text = key.type !== "enum" && key.scalar === "string" ? "k" : `${source.constant(keyText(key, as))}(k)`;
   source.add(`const q = ${text};`, 'if (typeof q !== "string" || q === "__proto__") throw gaveUp;');
   writeString(source, "q", inside);
@@ -241,7 +243,8 @@ function writeValue(generator: Generator, plan: ValuePlan, x: string, room: numb
   }
   if (plan.type === "json" || plan.type === "free" || isText(plan)) {
     const write = source.constant(generator.writeOf(plan));
-    source.add(checksDepth ? `nesting.depth = ${depth} - 1;` : "", `p = putWhole(w, p, ${write}(${x}, undefined), ${room + 4});`, "b = w.bytes;");
+    source.add(checksDepth ? `nesting.depth = ${depth} - 1;` : "",
+      `p = putWhole(w, p, ${write}(${x}, undefined), ${room + 4});`, "b = w.bytes;");
     return;
   }
   source.add(`p = e${source.ordinal(plan)}(${x}, w, p${checksDepth ? `, ${depth}` : ""});`, "b = w.bytes;",

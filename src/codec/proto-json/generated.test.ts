@@ -6,7 +6,9 @@ import type { Model } from "../../contract/model.ts";
 import { RpcError } from "../../core/error.ts";
 import { Writer } from "../../wire/writer.ts";
 import { createJsonCodec } from "../json.ts";
-import { field, list, map, models, randomModel, runs, scalar, struct, valuesOfModel } from "../../../test/codec/models.ts";
+import {
+  field, list, map, models, randomModel, runs, scalar, struct, valuesOfModel,
+} from "../../../test/codec/models.ts";
 
 /** A codec of its own for each text, so that one which was given up does not send the next past the generated code. */
 const generated = () => createJsonCodec({ codegen: true });
