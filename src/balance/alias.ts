@@ -41,6 +41,8 @@ export function draw(table: AliasTable, n: number, random: Random): number {
 /** A draw that differs from `taken`; by weight it may take a few tries, after which the same one is fine. */
 export function drawOther(table: AliasTable, n: number, random: Random, taken: number): number {
   if (table.keep === undefined) {
+    // Of two there is no choice left.
+    if (n === 2) return 1 - taken;
     const other = Math.floor(random.next() * (n - 1));
     return other >= taken ? other + 1 : other;
   }

@@ -5,8 +5,8 @@
 import type { AttemptObserver, Connect, Connection } from "../core/connection.ts";
 import type { Context } from "../core/context.ts";
 import { describeEndpoint, type Endpoint, type EndpointAddress, type EndpointStatus } from "../core/endpoint.ts";
-import { expected, overtakenReason, RpcError } from "../core/error.ts";
-import { createLoad, type Load, type LoadReport, recordAttempt } from "../core/load.ts";
+import { expected, RpcError } from "../core/error.ts";
+import { createLoad, type Load, type LoadReport, recordSuccess } from "../core/load.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Picker } from "../core/picker.ts";
 import type { Runtime } from "../core/runtime.ts";
@@ -14,7 +14,7 @@ import type { Timer } from "../core/alarm.ts";
 import {
   type Detector, detector, type Evidence, type LoadMark, type LoadMember, type LoopGuard, type OutlierMember,
 } from "../health/index.ts";
-import { isShed, speaksAgainstEndpoint } from "./failures.ts";
+import { recordFailure } from "./failures.ts";
 import { Heart, type HeartOptions, type HeartOwner } from "./heart.ts";
 import { Leg, type LegOwner } from "./leg.ts";
 import { tellSpent } from "./spent.ts";
@@ -185,29 +185,20 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
   attemptEnded(context: Context, startedMs: number, endedMs: number, error: RpcError | undefined): void {
     const { load } = this;
     load.inFlight--;
-    const failed = error !== undefined && speaksAgainstEndpoint(error);
     // How long a stream lasts is its users' affair.
     const isUnary = context.method.kind === "unary";
     if (isUnary) load.outstanding.end(startedMs);
-    // An attempt that we gave up ourselves tells how long it has taken at least, and nothing if that is not long.
-    if (error?.code !== "cancelled" || endedMs - startedMs >= load.peakEwmaMs) {
-      recordAttempt(load, startedMs, endedMs, failed);
+    const tookMs = endedMs - startedMs;
+    if (error === undefined) {
+      recordSuccess(load, tookMs, endedMs);
+      this.outlier?.succeeded(endedMs, isUnary ? tookMs : -1);
     } else {
-      load.ended++;
-    }
-    if (error !== undefined) {
+      recordFailure(this, startedMs, endedMs, error, { isUnary, isSilent: this.#isSilent });
       if (error.code === "deadline_exceeded") tellSpent(error, context, { startedMs, endedMs }, this);
       this.#label(error);
     }
-    // Who sheds is well and knows what it can do: kept out, it would leave the others with its share as well. And of
-    // silence the heart judges: what it cuts off fails at once, which says nothing beside peers.
-    if (error?.code === "cancelled" && !error.remote) {
-      this.outlier?.gaveUp(endedMs, isUnary ? endedMs - startedMs : -1, error.reason === overtakenReason);
-    } else if (error === undefined || !(isShed(error) || this.#isSilent)) {
-      this.outlier?.attemptEnded(failed, endedMs, isUnary ? endedMs - startedMs : -1);
-    }
     context.onAttemptEnded?.(error);
-    this.#owner.observer.attemptEnded?.(context, this.address, endedMs - startedMs, error);
+    this.#owner.observer.attemptEnded?.(context, this.address, tookMs, error);
   }
 
   askLoad(): boolean {

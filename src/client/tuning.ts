@@ -5,7 +5,7 @@
  * One place hears every attempt's end and keeps the statistics; the layers read them. Every change is an event of the
  * observer with its reason, at most one a second for each method or group.
  */
-import type { Candidate } from "../core/endpoint.ts";
+import type { Candidate, EndpointAddress } from "../core/endpoint.ts";
 import type { Context } from "../core/context.ts";
 import { expected, type RpcError } from "../core/error.ts";
 import type { Criticality, MethodInfo } from "../core/method.ts";
@@ -112,10 +112,13 @@ function hearing(
 ): NonNullable<Observer["attemptEnded"]> {
   return (context, endpoint, latencyMs, error) => {
     context.attemptEnded = true;
-    if (error === undefined) {
-      if (context.method.kind === "unary") latency?.record(context.method, latencyMs, context.startedMs + latencyMs);
-      return;
+    if (error !== undefined) failed(context, endpoint, latencyMs, error);
+    else if (context.method.kind === "unary") {
+      latency?.record(context.method, latencyMs, context.startedMs + latencyMs);
     }
+  };
+
+  function failed(context: Context, endpoint: EndpointAddress, latencyMs: number, error: RpcError): void {
     const nowMs = context.startedMs + latencyMs;
     throttle?.failed(throttleGroup(endpoint.region, context.method.criticality), error, nowMs);
     if (error.code === "resource_exhausted" && error.remote) told(error);
@@ -126,7 +129,7 @@ function hearing(
       // The handler's own errors take as long as its answers.
       latency?.record(context.method, latencyMs, nowMs);
     }
-  };
+  }
 }
 
 /** Each criticality is counted by itself: servers that refuse all else may take on whatever is critical. */

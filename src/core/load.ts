@@ -82,18 +82,29 @@ const newest = 0.1;
  * Algorithm: `cost = max(rtt, cost * w + rtt * (1 - w))`, `w = exp(-dt / tau)`; Finagle's PeakEwma.
  */
 export function recordAttempt(load: Load, startedMs: number, endedMs: number, failed: boolean): void {
-  let roundTripMs = endedMs - startedMs;
-  load.ended++;
-  load.failureRate += ((failed ? 1 : 0) - load.failureRate) * newest;
-  if (failed) {
-    load.failed++;
-    load.consecutiveFailures++;
-    if (roundTripMs < load.peakEwmaMs) roundTripMs = load.peakEwmaMs;
-  } else {
-    load.consecutiveFailures = 0;
-    if (roundTripMs < load.leastRoundTripMs) load.leastRoundTripMs = roundTripMs;
-    load.latencyMs = load.latencyMs === 0 ? roundTripMs : load.latencyMs + (roundTripMs - load.latencyMs) * newest;
+  const roundTripMs = endedMs - startedMs;
+  if (!failed) {
+    recordSuccess(load, roundTripMs, endedMs);
+    return;
   }
+  load.ended++;
+  load.failureRate += (1 - load.failureRate) * newest;
+  load.failed++;
+  load.consecutiveFailures++;
+  follow(load, roundTripMs < load.peakEwmaMs ? load.peakEwmaMs : roundTripMs, endedMs);
+}
+
+/** The same of an attempt that was answered: what nearly all are. */
+export function recordSuccess(load: Load, roundTripMs: number, endedMs: number): void {
+  load.ended++;
+  load.failureRate -= load.failureRate * newest;
+  load.consecutiveFailures = 0;
+  if (roundTripMs < load.leastRoundTripMs) load.leastRoundTripMs = roundTripMs;
+  load.latencyMs = load.latencyMs === 0 ? roundTripMs : load.latencyMs + (roundTripMs - load.latencyMs) * newest;
+  follow(load, roundTripMs, endedMs);
+}
+
+function follow(load: Load, roundTripMs: number, endedMs: number): void {
   if (roundTripMs >= load.peakEwmaMs) {
     load.peakEwmaMs = roundTripMs;
   } else {

@@ -38,12 +38,12 @@ export function observeAll(...observers: readonly (Observer | undefined)[]): Obs
   const [only] = each;
   if (only !== undefined && each.length === 1) return only;
   const all: Observer = {};
-  tell(membersOf(each, "callEnded"), callEndedToAll, (member) => (all.callEnded = member));
-  tell(membersOf(each, "attemptEnded"), attemptEndedToAll, (member) => (all.attemptEnded = member));
-  tell(membersOf(each, "picked"), toAll, (member) => (all.picked = member));
-  tell(membersOf(each, "handled"), handledToAll, (member) => (all.handled = member));
-  tell(membersOf(each, "endpointChanged"), toAll, (member) => (all.endpointChanged = member));
-  tell(membersOf(each, "event"), toAll, (member) => (all.event = member));
+  tell(each, "callEnded", callEndedToAll, (member) => (all.callEnded = member));
+  tell(each, "attemptEnded", attemptEndedToAll, (member) => (all.attemptEnded = member));
+  tell(each, "picked", undefined, (member) => (all.picked = member));
+  tell(each, "handled", handledToAll, (member) => (all.handled = member));
+  tell(each, "endpointChanged", undefined, (member) => (all.endpointChanged = member));
+  tell(each, "event", undefined, (member) => (all.event = member));
   composed.set(all, each);
   return all;
 }
@@ -51,16 +51,19 @@ export function observeAll(...observers: readonly (Observer | undefined)[]): Obs
 type Name = keyof Observer;
 type Member<N extends Name> = NonNullable<Observer[N]>;
 
-function membersOf<N extends Name>(observers: readonly Observer[], name: N): Member<N>[] {
-  return observers.flatMap((one) => {
-    const member: ((...given: never[]) => void) | undefined = one[name];
-    return member === undefined ? [] : [member.bind(one)];
-  });
+function tell<N extends Name>(
+  each: readonly Observer[], name: N, toFew: ((some: readonly Observer[]) => Member<N> | undefined) | undefined,
+  set: (member: Member<N>) => void,
+): void {
+  const some = each.filter((one) => one[name] !== undefined);
+  const [only] = some;
+  if (only === undefined) return;
+  set(some.length === 1 ? boundOf(only, name) : toFew?.(some) ?? toAll(some.map((one) => boundOf(one, name))));
 }
 
-function tell<M>(members: readonly M[], toEach: (members: readonly M[]) => M, set: (member: M) => void): void {
-  const [only] = members;
-  if (only !== undefined) set(members.length === 1 ? only : toEach(members));
+function boundOf<N extends Name>(one: Observer, name: N): Member<N> {
+  const member: ((...given: never[]) => void) | undefined = one[name];
+  return member?.bind(one) as Member<N>;
 }
 
 /** Four parameters are the most a member has; naming them is cheaper than spreading. */
@@ -71,39 +74,37 @@ function toAll<M extends (...given: never[]) => void>(members: readonly M[]): M 
   return all as unknown as M;
 }
 
-// What is heard at each call has a function of its own for the usual two or three who hear it: an engine then knows
-// whom it calls from where, and takes them in. By a loop, or by one function for all members, a call costs several ns.
+// What is heard at each call has a function of its own for the usual two or three who hear it, who are called as the
+// methods they are: an engine then knows whom it calls from where, also where a process has several clients or servers,
+// and takes them in. By a loop, by one function for all members, or by functions that are bound, each costs several ns.
 
-function callEndedToAll(members: readonly Member<"callEnded">[]): Member<"callEnded"> {
-  const [first, second] = members;
-  if (first === undefined || second === undefined || members.length > 2) return toAll(members);
+function callEndedToAll([first, second, ...others]: readonly Observer[]): Member<"callEnded"> | undefined {
+  if (first === undefined || second === undefined || others.length > 0) return undefined;
   return (context, latencyMs, error) => {
-    first(context, latencyMs, error);
-    second(context, latencyMs, error);
+    first.callEnded?.(context, latencyMs, error);
+    second.callEnded?.(context, latencyMs, error);
   };
 }
 
-function attemptEndedToAll(members: readonly Member<"attemptEnded">[]): Member<"attemptEnded"> {
-  const [first, second] = members;
-  if (first === undefined || second === undefined || members.length > 2) return toAll(members);
+function attemptEndedToAll([first, second, ...others]: readonly Observer[]): Member<"attemptEnded"> | undefined {
+  if (first === undefined || second === undefined || others.length > 0) return undefined;
   return (context, endpoint, latencyMs, error) => {
-    first(context, endpoint, latencyMs, error);
-    second(context, endpoint, latencyMs, error);
+    first.attemptEnded?.(context, endpoint, latencyMs, error);
+    second.attemptEnded?.(context, endpoint, latencyMs, error);
   };
 }
 
-function handledToAll(members: readonly Member<"handled">[]): Member<"handled"> {
-  const [first, second, third] = members;
-  if (first === undefined || second === undefined || members.length > 3) return toAll(members);
+function handledToAll([first, second, third, ...others]: readonly Observer[]): Member<"handled"> | undefined {
+  if (first === undefined || second === undefined || others.length > 0) return undefined;
   if (third === undefined) {
     return (context, latencyMs, error) => {
-      first(context, latencyMs, error);
-      second(context, latencyMs, error);
+      first.handled?.(context, latencyMs, error);
+      second.handled?.(context, latencyMs, error);
     };
   }
   return (context, latencyMs, error) => {
-    first(context, latencyMs, error);
-    second(context, latencyMs, error);
-    third(context, latencyMs, error);
+    first.handled?.(context, latencyMs, error);
+    second.handled?.(context, latencyMs, error);
+    third.handled?.(context, latencyMs, error);
   };
 }

@@ -80,6 +80,8 @@ export interface OutlierMember {
    * server's doing (unary ones); negative or absent for others.
    */
   attemptEnded(failed: boolean, nowMs: number, latencyMs?: number): void;
+  /** The same of an attempt that did not fail: what nearly all are. */
+  succeeded(nowMs: number, latencyMs: number): void;
   /**
    * An attempt was given up by us. That says that the server is slow if it took long, or was `overtaken`: if an attempt
    * that began later was answered sooner elsewhere. Otherwise it says nothing, least of all that the server is well.
@@ -310,17 +312,24 @@ class Member extends OutlierRecord implements OutlierMember {
     this.#detector.wake(nowMs);
   }
 
+  succeeded(nowMs: number, latencyMs: number): void {
+    const members = this.#members;
+    if (members.isQuiet) this.#wake(nowMs);
+    if (latencyMs >= 0) this.took(latencyMs);
+    members.everEnded++;
+    this.ended++;
+    this.consecutive = 0;
+  }
+
   attemptEnded(failed: boolean, nowMs: number, latencyMs = -1): void {
+    if (!failed) {
+      this.succeeded(nowMs, latencyMs);
+      return;
+    }
     const members = this.#members;
     if (members.isQuiet) this.#wake(nowMs);
     // A failure that comes at once says nothing of the time that the server takes; one that comes late does.
-    if (latencyMs >= 0 && (!failed || latencyMs > this.group.slowAboveMs)) this.took(latencyMs);
-    if (!failed) {
-      members.everEnded++;
-      this.ended++;
-      this.consecutive = 0;
-      return;
-    }
+    if (latencyMs >= 0 && latencyMs > this.group.slowAboveMs) this.took(latencyMs);
     if (this.#detector.isStalled()) return;
     if (this.consecutive++ === 0) {
       this.rowFromEnded = members.everEnded;

@@ -12,7 +12,7 @@ import type { Cursor } from "../../wire/cursor.ts";
 import { frameHeaderBytes } from "../../wire/frame-reader.ts";
 import type { Route, Serving } from "../router.ts";
 import { Channel, type Role } from "./channel.ts";
-import { readExtras, writeExtras } from "../extras.ts";
+import { readExtras, writeExtras, writeLoad } from "../extras.ts";
 import { sendFailure } from "./failure.ts";
 import { criticalityByNumber, Flag, FrameType, idempotencyByNumber, kindsByNumber } from "./frame-types.ts";
 import { type Assembly, receiveMessage, sendMessage } from "./message.ts";
@@ -286,8 +286,13 @@ export class NativeServerConnection implements Role, ServedConnection {
     const dueMs = this.channel.receivedMs - reportIntervalMs;
     const load = this.#reportedMs <= dueMs ? this.serving.load(1) : undefined;
     if (load !== undefined) this.#reportedMs = this.channel.receivedMs;
-    if (load === undefined && context.reply === undefined) return 0;
-    writeExtras(this.channel.outbox, { load, header: context.reply?.header, trailer: context.reply?.trailer });
+    if (context.reply !== undefined) {
+      writeExtras(this.channel.outbox, { load, header: context.reply.header, trailer: context.reply.trailer });
+    } else if (load !== undefined) {
+      writeLoad(this.channel.outbox, load);
+    } else {
+      return 0;
+    }
     return Flag.extras;
   }
 
