@@ -146,6 +146,9 @@ class KneeLimit implements ConcurrencyLimit {
         this.#set(cut, why);
         return;
       }
+      case "check":
+        // Has been judged.
+        return;
       case "trial":
         // Not yet down to where it would tell.
         this.#set(Math.min(this.limit, Math.max(knee, this.#state.inFlight / 2)), why);
