@@ -9,6 +9,7 @@ const benches: Readonly<Record<string, string>> = {
   unary: "unary calls beside five RPC libraries and the platform's ceilings",
   stream: "messages of one stream, from the server and to it, beside grpc-js",
   grpc: "gRPC calls and streams, every pairing with grpc-js and connect-node, in the clear and over TLS",
+  udp: "calls by UDP beside Node's dgram echoing bytes, and the same calls by TCP",
   avro: "Avro RPC beside avsc's services, and the native wire",
   thrift: "Thrift beside the npm package, every pairing, framed and binary",
   http: "Connect and plain JSON beside connect-node, fastify + undici and tRPC",

@@ -1,6 +1,6 @@
 // Meridian's echo: both sides of its contract with whatever options are measured.
 import type { z } from "zod";
-import { createClient, createServer, tls, type ClientOptions } from "../../../src/index.ts";
+import { createClient, createServer, tls, type ClientOptions, type ServerOptions } from "../../../src/index.ts";
 import type { Caller, Setting, System } from "../../harness/system.ts";
 import { type Shape, smallRecord } from "../../records.ts";
 import { Echo, type small, type user } from "./contract.ts";
@@ -8,11 +8,13 @@ import { Echo, type small, type user } from "./contract.ts";
 type Options = Omit<ClientOptions, "address" | "discovery">;
 
 /** A system of one server, which speaks everything, and one client that is made with `options`. */
-export function echoSystem(options: Options | ((setting: Setting) => Options)): System {
+export function echoSystem(
+  options: Options | ((setting: Setting) => Options), serverOptions: ServerOptions = {},
+): System {
   return {
     async serve(port, { certificate }) {
-      const server = createServer(certificate === undefined ? {} : {
-        tls: tls({ cert: { file: certificate.certificate }, key: { file: certificate.key } }),
+      const server = createServer(certificate === undefined ? serverOptions : {
+        ...serverOptions, tls: tls({ cert: { file: certificate.certificate }, key: { file: certificate.key } }),
       });
       server.implement(Echo, {
         small: (record) => record,
