@@ -29,7 +29,9 @@ const maxKeyChars = 256;
 
 /** Reads a request, which `likely` calls this method. Throws `invalid_argument` for what is none. */
 export function requestOf(bytes: Uint8Array, members: Members, likely: string): Request {
-  if (!isString(bytes, members.jsonrpc, "2.0") && memberValue(bytes, members.jsonrpc) !== "2.0") throw invalid('a request has "jsonrpc": "2.0"');
+  if (!isString(bytes, members.jsonrpc, "2.0") && memberValue(bytes, members.jsonrpc) !== "2.0") {
+    throw invalid('a request has "jsonrpc": "2.0"');
+  }
   const method = isString(bytes, members.method, likely) ? likely : memberValue(bytes, members.method);
   if (typeof method !== "string" || method.length > maxMethodChars) {
     throw invalid(`a request has a "method" of at most ${maxMethodChars} characters`);
