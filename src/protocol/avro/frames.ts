@@ -6,6 +6,7 @@
  */
 import type { ByteStream, Clock } from "../../core/runtime.ts";
 import { Outbox } from "../../wire/outbox.ts";
+import type { Writer } from "../../wire/writer.ts";
 import { malformed } from "./binary.ts";
 
 export type Transport = "framed" | "serial";
@@ -192,7 +193,9 @@ export class MessageReader {
   }
 }
 
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+/** The parts in a row: the only one itself. */
+export function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+  if (parts.length === 1) return parts[0] as Uint8Array;
   const whole = new Uint8Array(length);
   let position = 0;
   for (const part of parts) {
@@ -239,16 +242,25 @@ export function putInt32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value;
 }
 
-/** A message as the body of an HTTP request or response: framed. */
-export function inFrames(message: Uint8Array, length: number): Uint8Array {
-  const framed = new Uint8Array(length + 8);
-  putInt32(framed, 0, length);
-  framed.set(message.subarray(0, length), 4);
-  return framed;
+/** Bytes of the length before a message that is the body of an HTTP request or response. */
+export const bodyHeadBytes = 4;
+
+/** Frames the message that was written behind {@link bodyHeadBytes}; the body is what the writer then holds. */
+export function endBody(writer: Writer): Uint8Array {
+  writer.ensure(4);
+  putInt32(writer.bytes, 0, writer.position - bodyHeadBytes);
+  putInt32(writer.bytes, writer.position, 0);
+  writer.position += 4;
+  return writer.bytes.subarray(0, writer.position);
 }
 
 /** The other way: the message of a whole body. */
 export function outOfFrames(body: Uint8Array, maxBytes: number): Uint8Array {
+  const length = body.length < 8 ? 0 : int32(body, 0);
+  // Most are one buffer.
+  if (length > 0 && length === body.length - 8 && length <= maxBytes && int32(body, length + 4) === 0) {
+    return body.subarray(4, length + 4);
+  }
   let message: Uint8Array | undefined;
   const reader = new MessageReader("framed", maxBytes, (_, bytes, start, end) => {
     if (message !== undefined) throw malformed("a body has more than one message");

@@ -1,4 +1,5 @@
 /** The handshake by which each side learns the other's protocol (Avro 1.12, section "Handshake"). */
+import { latin1Text } from "../../wire/text.ts";
 import type { Writer } from "../../wire/writer.ts";
 import { type AvroCursor, writeLong, writeString } from "./binary.ts";
 
@@ -75,5 +76,10 @@ function readMeta(cursor: AvroCursor): void {
 
 /** A hash as the key of a table. */
 export function hashKey(hash: Uint8Array): string {
-  return String.fromCharCode(...hash);
+  return latin1Text(hash, 0, hash.length) || String.fromCharCode(...hash);
+}
+
+export function sameHash(one: Uint8Array, other: Uint8Array): boolean {
+  for (let i = 0; i < hashBytes; i++) if (one[i] !== other[i]) return false;
+  return true;
 }

@@ -2,7 +2,6 @@
 import type { AttemptObserver, Connect, Connection, ConnectionEvents } from "../../core/connection.ts";
 import type { Context } from "../../core/context.ts";
 import { expected, RpcError } from "../../core/error.ts";
-import { emptyMetadata } from "../../core/metadata.ts";
 import type { MethodInfo } from "../../core/method.ts";
 import type { Clock, Runtime } from "../../core/runtime.ts";
 import type { MethodCoders } from "../../contract/coders.ts";
@@ -11,12 +10,13 @@ import {
   type Exchange, type Head, type HttpConnect, type HttpConnection, type HttpConnectionEvents, type HttpSink,
     requestHead,
 } from "../../http/message.ts";
-import { Writer } from "../../wire/writer.ts";
 import { OpenCall, type OpenCallOwner } from "../open-call.ts";
 import { AvroCursor, malformed } from "./binary.ts";
-import { inFrames, outOfFrames } from "./frames.ts";
+import { bodyHeadBytes, endBody, joined, outOfFrames } from "./frames.ts";
 import { readHandshakeResponse, writeHandshakeRequest } from "./handshake.ts";
+import { HeadsByLength } from "./heads.ts";
 import { type Binding, ownProtocol, readAnswer, Remote, type ServerKnowledge, writeRequestHead } from "./remote.ts";
+import { borrowWriter, returnWriter } from "./scratch.ts";
 
 export interface AvroHttpOptions {
   readonly coders: (method: MethodInfo) => MethodCoders;
@@ -39,6 +39,8 @@ class AvroHttpConnection implements Connection, HttpConnectionEvents, OpenCallOw
   readonly authority: string;
   readonly #events: ConnectionEvents;
   readonly #remotes = new Map<ContractProtocol, Remote>();
+  /** By service, of which there are as many as contracts of ours. */
+  readonly #heads = new Map<string, HeadsByLength>();
   readonly calls = new Set<AvroHttpCall>();
   /** Calls that wait until the server takes more at once. */
   readonly #waiting = new Set<AvroHttpCall>();
@@ -89,15 +91,25 @@ class AvroHttpConnection implements Connection, HttpConnectionEvents, OpenCallOw
       this.#remotes.set(own, remote = new Remote(own, this.options.knowledge, this.options.coders));
     }
     const binding = remote.binding(method);
-    const message = new Writer(256);
-    writeRequestHead(message, binding, context);
-    binding.coders.request.encode(request, message);
-    const call = new AvroHttpCall(this, remote, binding, message.finish(), { context, observer });
+    const message = messageOf(binding, request, context);
+    const call = new AvroHttpCall(this, remote, binding, message, { context, observer });
     this.calls.add(call);
     const answer = call.wait();
     if (this.http.available) call.send(false);
     else this.#waiting.add(call);
     return answer;
+  }
+
+  /** The head of a request to a service. */
+  head(service: string, length: number): Head {
+    let heads = this.#heads.get(service);
+    if (heads === undefined) {
+      const { path = `/${service}`, scheme } = this.options;
+      this.#heads.set(service, heads = new HeadsByLength((bytes) => requestHead("POST", path, scheme, this.authority, {
+        "content-type": "avro/binary", accept: "avro/binary", "content-length": String(bytes),
+      })));
+    }
+    return heads.of(length);
   }
 
   ended(call: OpenCall): void {
@@ -171,6 +183,16 @@ class AvroHttpConnection implements Connection, HttpConnectionEvents, OpenCallOw
   }
 }
 
+/** The message without its handshake: kept, since it goes out again if the server must first be told our protocol. */
+function messageOf(binding: Binding, request: unknown, context: Context): Uint8Array {
+  const writer = borrowWriter();
+  writeRequestHead(writer, binding, context);
+  binding.coders.request.encode(request, writer);
+  const message = writer.finish();
+  returnWriter(writer);
+  return message;
+}
+
 /** Of what is no message of Avro so much is told. */
 const maxShownChars = 200;
 
@@ -198,25 +220,23 @@ class AvroHttpCall extends OpenCall implements HttpSink {
   }
 
   send(withProtocol: boolean): void {
-    const { options, http, authority } = this.#connection;
+    const { http } = this.#connection;
     this.isProtocolWanted = withProtocol;
     this.#parts = [];
     this.#length = 0;
-    const writer = new Writer(this.#message.length + 64);
+    const writer = borrowWriter();
+    writer.position = bodyHeadBytes;
     writeHandshakeRequest(writer, this.#remote.request(withProtocol));
     writer.writeBytes(this.#message);
-    const body = inFrames(writer.bytes, writer.position);
-    const path = options.path ?? `/${this.context.method.service}`;
-    const head = requestHead("POST", path, options.scheme, authority, Object.assign({ ...emptyMetadata }, {
-      "content-type": "avro/binary", accept: "avro/binary", "content-length": String(body.length),
-    }));
+    const body = endBody(writer);
     try {
-      this.exchange = http.request(head, false, this);
+      this.exchange = http.request(this.#connection.head(this.context.method.service, body.length), false, this);
       this.exchange.begin().writeBytes(body);
       this.exchange.end(true);
     } catch (error) {
       this.fail(RpcError.from(error, "internal"));
     }
+    returnWriter(writer);
   }
 
   head(head: Head, last: boolean): void {
@@ -252,12 +272,7 @@ class AvroHttpCall extends OpenCall implements HttpSink {
   }
 
   #complete(): void {
-    const body = new Uint8Array(this.#length);
-    let position = 0;
-    for (const part of this.#parts) {
-      body.set(part, position);
-      position += part.length;
-    }
+    const body = joined(this.#parts, this.#length);
     try {
       if (this.#status !== 200) throw this.#httpFailure(body);
       const { settings } = this.#connection.options.knowledge;

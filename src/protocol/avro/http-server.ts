@@ -4,7 +4,7 @@
  */
 import { expected, RpcError } from "../../core/error.ts";
 import { type Exchange, Head, type HttpHandler, type HttpSink } from "../../http/message.ts";
-import { Writer } from "../../wire/writer.ts";
+import type { Writer } from "../../wire/writer.ts";
 import { sendReply } from "../http-message.ts";
 import { Remainder } from "../http-remainder.ts";
 import type { Serving } from "../router.ts";
@@ -12,7 +12,9 @@ import { type UnaryCall, UnaryCalls } from "../unary-calls.ts";
 import { Alarm } from "../../core/alarm.ts";
 import { Answering, type AnswerSink } from "./answering.ts";
 import { malformed } from "./binary.ts";
-import { inFrames, outOfFrames } from "./frames.ts";
+import { bodyHeadBytes, endBody, joined, outOfFrames } from "./frames.ts";
+import { HeadsByLength } from "./heads.ts";
+import { borrowWriter, returnWriter } from "./scratch.ts";
 import { type AvroSettings, resolveAvroSettings } from "./settings.ts";
 
 export const avroContentType = "avro/binary";
@@ -30,7 +32,8 @@ export function withAvro(serving: Serving, settings: Partial<AvroSettings> | und
     let own = calls.get(exchange.carrier);
     if (own === undefined) {
       const { maxConcurrentCalls } = answering.settings;
-      calls.set(exchange.carrier, own = new UnaryCalls(serving, { peer: exchange.peer, from: exchange.carrier.from, maxConcurrentCalls }));
+      const { peer, carrier: { from } } = exchange;
+      calls.set(exchange.carrier, own = new UnaryCalls(serving, { peer, from, maxConcurrentCalls }));
     }
     const call = new AvroExchange(serving, answering, own, head, exchange);
     if (last) call.data(nothing, 0, 0, true);
@@ -44,9 +47,10 @@ function mediaType(value: string | undefined): string | undefined {
   return value?.split(";", 1)[0]?.trim().toLowerCase();
 }
 
-const okHead = (length: number) => new Head(Object.assign(Object.create(null) as Record<string, string>, {
-  "content-type": avroContentType, "content-length": String(length),
-}), 200);
+const okHeads = new HeadsByLength((length) => new Head(
+  Object.assign(Object.create(null) as Record<string, string>, {
+    "content-type": avroContentType, "content-length": String(length),
+  }), 200));
 
 /** One message and its answer. As an alarm it ends a request that stalls. */
 class AvroExchange extends Alarm implements HttpSink, AnswerSink {
@@ -94,12 +98,7 @@ class AvroExchange extends Alarm implements HttpSink, AnswerSink {
 
   #complete(): void {
     this.#unset();
-    const body = new Uint8Array(this.#length);
-    let position = 0;
-    for (const part of this.#parts) {
-      body.set(part, position);
-      position += part.length;
-    }
+    const body = joined(this.#parts, this.#length);
     this.#parts = [];
     try {
       const message = outOfFrames(body, this.#answering.settings.maxMessageBytes);
@@ -113,18 +112,23 @@ class AvroExchange extends Alarm implements HttpSink, AnswerSink {
   }
 
   begin(): Writer | undefined {
-    return this.#isOver ? undefined : this.#writer = new Writer(512);
+    if (this.#isOver) return undefined;
+    const writer = this.#writer = borrowWriter();
+    writer.position = bodyHeadBytes;
+    return writer;
   }
 
   end(): void {
     const writer = this.#writer;
     if (this.#isOver || writer === undefined) return;
     this.#isOver = true;
-    const body = inFrames(writer.bytes, writer.position);
-    sendReply(this.#exchange, { head: okHead(body.length), body });
+    const body = endBody(writer);
+    sendReply(this.#exchange, { head: okHeads.of(body.length), body });
+    this.abort();
   }
 
   abort(): void {
+    if (this.#writer !== undefined) returnWriter(this.#writer);
     this.#writer = undefined;
   }
 

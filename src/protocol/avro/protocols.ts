@@ -10,7 +10,7 @@ import type { AnyContract } from "../../contract/service.ts";
 import { Writer } from "../../wire/writer.ts";
 import type { Route, Serving } from "../router.ts";
 import { type AvroCursor, malformed } from "./binary.ts";
-import { hashKey, readHandshakeRequest, writeHandshakeResponse } from "./handshake.ts";
+import { hashKey, readHandshakeRequest, sameHash, writeHandshakeResponse } from "./handshake.ts";
 import type { AvroSettings } from "./settings.ts";
 
 /** A message of a client, with what serves it: its request is read as its client wrote it. */
@@ -22,6 +22,13 @@ export interface BoundMessage {
 
 /** Most characters of clients' documents that are kept, all together. */
 const maxKeptChars = 16 * 1_048_576;
+
+/** What most handshakes are answered. */
+const bothKnown = (() => {
+  const writer = new Writer(8);
+  writeHandshakeResponse(writer, { match: "BOTH", serverProtocol: undefined, serverHash: undefined });
+  return writer.finish();
+})();
 
 export class ServerProtocols {
   readonly #serving: Serving;
@@ -45,12 +52,12 @@ export class ServerProtocols {
     let client = this.#known(key);
     if (client === undefined && clientProtocol !== undefined) client = this.#learn(key, clientProtocol);
     const own = client === undefined ? this.#meant(hashKey(serverHash), hint) : client.own;
-    const isKnown = own !== undefined && hashKey(own.hash) === hashKey(serverHash);
+    const isKnown = own !== undefined && sameHash(own.hash, serverHash);
     const match = client === undefined ? "NONE" : isKnown ? "BOTH" : "CLIENT";
-    const writer = new Writer(64);
+    if (match === "BOTH") return { client, response: bothKnown };
     const document = own ?? (client === undefined ? undefined : empty(client.protocol.name));
-    writeHandshakeResponse(writer, match === "BOTH" ? { match, serverProtocol: undefined, serverHash: undefined }
-      : { match, serverProtocol: document?.text, serverHash: document?.hash });
+    const writer = new Writer(64);
+    writeHandshakeResponse(writer, { match, serverProtocol: document?.text, serverHash: document?.hash });
     return { client, response: writer.finish() };
   }
 
