@@ -35,6 +35,7 @@ import { pooled } from "./pool.ts";
 import { probeOf, type ProbeSettings } from "./probes.ts";
 import type { SentinelOptions } from "./sentinels.ts";
 import { Shared } from "./shared.ts";
+import { type ClientCredentials, credentialsLayer, onlyHere } from "./credentials.ts";
 import { defaultStack } from "./stack.ts";
 import { checkHedged, type ClientHedgeOptions, createTuning, type TuningOptions } from "./tuning.ts";
 
@@ -110,6 +111,8 @@ export interface ClientOptions extends EndpointOptions, SentinelOptions {
   readonly protocol?: Protocol | readonly Protocol[] | undefined;
   /** Whom we trust, and our certificate: `tls(...)` of `meridian-rpc/runtime/node`. Default: no TLS. */
   readonly tls?: Security | undefined;
+  /** What is shown of us with every call: a token, an API key. Over TLS alone. Default none. */
+  readonly credentials?: ClientCredentials | undefined;
   /** What can be decompressed here, best first. Default for `createClient`: gzip, brotli and zstd. */
   readonly compressions?: readonly Compression[] | undefined;
   /** Up to so many endpoints are connected to ahead of the first call. Default 64. */
@@ -224,7 +227,11 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
   const picker = options.routing?.(makePicker) ?? makePicker();
   const tuning = createTuning(runtime, observer, options);
   const sound = options.connect ?? connectorFor(options);
-  const connect = options.faults?.over(sound) ?? sound;
+  const faulty = options.faults?.over(sound) ?? sound;
+  const { credentials } = options;
+  const showing = credentials && credentialsLayer(runtime.clock, credentials, options.tls !== undefined);
+  const connect = showing === undefined || options.tls !== undefined ? faulty
+    : Object.assign(onlyHere(faulty), { alone: onlyHere(faulty.alone) });
   // Whoever is connected and well is asked by its connection; a new one is made to those who are not.
   const probe: Probe = connectProbe(runtime, connect.alone);
   const view = viewOf(runtime, options, (endpoint, timeoutMs) =>
@@ -238,7 +245,7 @@ export function createCaller(runtime: Runtime, options: CallerOptions): Calling 
     ...options, picker: chosen(picker), observer: tuning.observer, discovery: view, connect, probes,
   });
   const defaults = defaultStack(runtime, {
-    observer, cache: options.cache, collapse: options.collapse,
+    observer, cache: options.cache, collapse: options.collapse, credentials: showing,
     hedges: (budget) => tuning.hedges(budget, () => balancer.size < 2),
     retry: options.retry === false ? false : {
       attemptMs: (method) => tuning.attemptMs(method), byMethod: options.methods && retryOf(options.methods),

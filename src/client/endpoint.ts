@@ -67,6 +67,8 @@ const defaultReconnectMinMs = 50;
 export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, HeartOwner {
   readonly #runtime: Runtime;
   readonly #connect: Connect;
+  /** What a server said last when it wanted no more calls on a connection. */
+  #farewell = "";
   readonly #owner: EndpointOwner;
   readonly #options: EndpointOptions;
   readonly #heart: Heart;
@@ -154,7 +156,9 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
       context.traced().phase("connect", sinceMs, this.#runtime.clock.now());
       const connection = this.#open;
       if (connection === undefined) {
-        throw expected("unavailable", "the connection closed again at once", { neverStarted: true, phase: "connect" });
+        const why = this.#farewell === "" ? "" : `: ${this.#farewell}`;
+        throw expected("unavailable", `the connection closed again at once${why}`,
+          { neverStarted: true, phase: "connect" });
       }
       return connection;
     }).catch((error: unknown) => {
@@ -239,6 +243,7 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
 
   draining(leg: Leg, why: string, reconnect: boolean): void {
     if (!this.#isCurrent(leg)) return;
+    this.#farewell = why;
     if (reconnect && this.#link.state === "open") {
       this.#replaced.add(leg);
       this.#open = undefined;

@@ -5,6 +5,7 @@ import { nodeCompressions, nodeRuntime } from "../runtime/node/index.ts";
 import { type ClientOf, type ClientOptions, createClientOn } from "./create-client.ts";
 
 export { type ClientControl, type ClientOf, type ClientOptions, createClientOn } from "./create-client.ts";
+export type { BearerToken, ClientCredentials } from "./credentials.ts";
 export { endpointTable, type EndpointRow } from "./endpoint-table.ts";
 export { type FailoverOptions, type GroupOptions } from "./failover.ts";
 export { type ProbeKind, type ProbeSettings } from "./probes.ts";

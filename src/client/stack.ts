@@ -20,6 +20,8 @@ export interface StackOptions {
   readonly cache?: LayerMaker | undefined;
   /** Lets identical calls that are under way share one attempt: `collapse(...)`. Default none. */
   readonly collapse?: LayerMaker | undefined;
+  /** Adds credentials to each attempt. */
+  readonly credentials?: Layer | undefined;
   /** Makes the hedge layer, over retries with this budget. */
   readonly hedges?: ((budget: RetryBudget | undefined) => HedgeLayer | undefined) | undefined;
 }
@@ -44,6 +46,8 @@ export function defaultStack(runtime: Runtime, options: StackOptions): Stack {
     hedge: options.hedges?.(retries?.budget),
     // Innermost: each attempt picks anew, and the balancer below avoids the endpoints that failed.
     retry: retries,
+    // Below retry: an attempt that is made later may need another token.
+    credentials: options.credentials,
   };
 }
 

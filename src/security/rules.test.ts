@@ -37,7 +37,7 @@ test("the first rule that matches decides", () => {
   ];
   assert.deepEqual(decide(rules, orders), { isAllowed: false, rule: "not billing", reason: "the rule denies it" });
   assert.equal(decide(rules, orders, "a.B/d").rule, "staff");
-  assert.equal(decide([...rules].reverse(), orders).rule, "staff");
+  assert.equal(decide(rules.toReversed(), orders).rule, "staff");
 });
 
 const kinds: readonly [string, Omit<AuthorisationRule, "name">, boolean][] = [

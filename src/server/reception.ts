@@ -111,7 +111,9 @@ export class Arrival implements ByteSink, ServedConnection {
 
   closed(error?: Error): void {
     this.#sink?.closed(error);
-    this.#leave(this.#first.length === 0 ? undefined
+    const left = this.#stream.secure === undefined ? undefined : expected("unavailable",
+      "the peer closed after the handshake without a word; perhaps it does not accept our certificate");
+    this.#leave(this.#first.length === 0 ? left
       : expected("unavailable", "the peer closed before it had shown what it speaks"));
     this.#options.gone(this);
   }

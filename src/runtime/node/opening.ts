@@ -103,7 +103,9 @@ function beneath(socket: TLSSocket): object {
 /** OpenSSL names a place in its source; what the peer's alert or our reader says of it is between its last colons. */
 function handshakeReason(error: Error): string {
   const { code, reason } = error as { readonly code?: unknown; readonly reason?: unknown };
-  if (code === "ECONNRESET") return "the peer ended the connection before the handshake was done";
+  if (code === "ECONNRESET") {
+    return "the peer ended the connection before the handshake was done; perhaps it does not accept our certificate";
+  }
   if (typeof reason === "string" && reason !== "") {
     return /alert .*certificate|unknown ca/.test(reason) ? `the peer does not accept our certificate (${reason})` : reason;
   }
