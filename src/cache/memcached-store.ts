@@ -5,6 +5,7 @@
  * there is no connection opens one; when it breaks, everything that waits fails at once, and nothing is repeated.
  */
 import { type ByteStream, numberOption, RpcError, type Runtime } from "../core/index.ts";
+import { joined } from "../wire/joined.ts";
 import type { CacheStore } from "./store.ts";
 
 export interface MemcachedOptions {
@@ -150,7 +151,7 @@ class Link {
 
   #received(bytes: Uint8Array): void {
     if (this.isClosed) return;
-    const all = this.#unread.length === 0 ? bytes : joined(this.#unread, bytes);
+    const all = this.#unread.length === 0 ? bytes : joined([this.#unread, bytes]);
     let at = 0;
     for (let next = this.#answer(all, at); next > at && !this.isClosed; next = this.#answer(all, at)) at = next;
     this.#unread = at === 0 ? all : all.slice(at);
@@ -191,11 +192,4 @@ class Link {
   #nonsense(what: string): void {
     this.end(new RpcError("unavailable", `memcached ${this.#address} sent ${what}`));
   }
-}
-
-function joined(left: Uint8Array, right: Uint8Array): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(left.length + right.length);
-  all.set(left);
-  all.set(right, left.length);
-  return all;
 }

@@ -70,7 +70,8 @@ const nothing = {
 const much = {
   text: "a", count: -5, large: -(2n ** 63n), real: NaN, yes: true, data: Uint8Array.of(1, 2), at: new Date(1e12),
   kind: "SOME" as const, sure: "RIGHT" as const, open: 77, inner: { count: 1, on: true },
-  maybe: { count: 0, on: false }, none: "x", seven: 8, list: [{ count: 0, on: false }, { count: 2, on: true }], map: { a: 0, b: 1 },
+  maybe: { count: 0, on: false }, none: "x", seven: 8, map: { a: 0, b: 1 },
+  list: [{ count: 0, on: false }, { count: 2, on: true }],
   either: { case: "b" as const, value: { count: 0, on: false } }, shape: { kind: "circle" as const, radius: 0 },
   took: { seconds: 5n, nanos: 1 }, free: { any: [1] },
 };

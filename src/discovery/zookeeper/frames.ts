@@ -1,5 +1,6 @@
 /** Frames are what ZooKeeper's byte stream consists of: a length of 32 bits, and so many bytes. */
 import { RpcError } from "../../core/error.ts";
+import { joined } from "../../wire/joined.ts";
 
 /**
  * Cuts a byte stream, however it was split, into frames. The returned function throws `resource_exhausted` at a frame
@@ -39,14 +40,4 @@ function checked(length: number, maxFrameBytes: number): number {
       { phase: "decode" });
   }
   return length;
-}
-
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -4,6 +4,7 @@ import type { ByteSink, ByteStream, Runtime, Security } from "../../core/runtime
 import { toBase64 } from "../../wire/base64.ts";
 import { readResponseHead } from "../h1/read-head.ts";
 import { defaultClientSettings } from "../h1/settings.ts";
+import { joined } from "../../wire/joined.ts";
 import { webSocketByteStream } from "./byte-stream.ts";
 import { handshakeRequest, wrongGrant } from "./handshake.ts";
 
@@ -74,7 +75,7 @@ class Opening implements ByteSink {
 
   received(bytes: Uint8Array): void {
     if (this.#head === undefined) return this.#below.received(bytes);
-    const head = joined(this.#head, bytes);
+    const head = joined([this.#head, bytes]);
     const end = headEnd(head);
     if (end < 0 && head.length <= defaultClientSettings.maxHeadBytes) {
       this.#head = head;
@@ -120,11 +121,4 @@ function headEnd(bytes: Uint8Array): number {
     if (bytes[at - 1] === 0x0d && bytes[at - 2] === 0x0a) return at + 1;
   }
   return -1;
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
 }

@@ -10,10 +10,10 @@ import {
 } from "../../http/message.ts";
 import { Writer } from "../../wire/writer.ts";
 import { OpenCall, type OpenCallOwner } from "../open-call.ts";
+import { joined } from "../../wire/joined.ts";
 import { readAnswer } from "./answer.ts";
 import { readReplyFields, writeCallFields } from "./call-fields.ts";
 import type { ThriftClientOptions } from "./client.ts";
-import { joined } from "./http-server.ts";
 import { checkSize, MessageHead, MessageType, nameBytes, writeHead, writeTail } from "./message.ts";
 
 export interface ThriftHttpOptions extends Omit<ThriftClientOptions, "transport"> {

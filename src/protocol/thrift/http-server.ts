@@ -8,6 +8,7 @@ import { sendReply } from "../http-message.ts";
 import { Remainder } from "../http-remainder.ts";
 import type { Serving } from "../router.ts";
 import { type UnaryCall, UnaryCalls } from "../unary-calls.ts";
+import { joined } from "../../wire/joined.ts";
 import { readCallFields, writeReplyFields } from "./call-fields.ts";
 import { failureOf } from "./failure.ts";
 import {
@@ -195,14 +196,4 @@ class ThriftExchange extends Alarm implements HttpSink {
   ring(): void {
     this.#refuse(408, expected("deadline_exceeded", "the request was left unfinished (stallTimeoutMs)"), false);
   }
-}
-
-export function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const body = new Uint8Array(length);
-  let position = 0;
-  for (const part of parts) {
-    body.set(part, position);
-    position += part.length;
-  }
-  return body;
 }
