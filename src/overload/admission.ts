@@ -51,7 +51,7 @@ export interface AdmissionLayer extends GatedLayer {
 
 /** So many of those who cannot pay for what is called go there all the same, to learn its price. */
 const probeShare = 0.01;
-/** So many times what most calls take under load must be left of a deadline: or one is begun that is not done in time. */
+/** So often what most calls take under load must be left of a deadline, or one is begun that is not done in time. */
 const spare = 1.25;
 
 /** Makes the admission layer of a server. It is one for all its methods. */

@@ -80,8 +80,8 @@ export class Flow {
   }
 
   /**
-   * What comes rises slowly, and sinks at once where that is no chance: of an overload that is over, what came meanwhile
-   * would else be remembered for seconds, and calls be turned away that there is room for.
+   * What comes rises slowly, and sinks at once where that is no chance: an overload that is over would else be
+   * remembered for seconds, and calls be turned away that there is room for.
    */
   #arrive(fresh: number, workedMs: number, keep: number): void {
     this.arriving = this.arriving * keep + fresh * (1 - keep) / workedMs;

@@ -83,6 +83,11 @@ const regressions: readonly (readonly [property: number, seed: number, why: stri
   [6, 101_021, "losers of hedges made a cut limit look in vain, and bursts of ends a standing overload none"],
   [6, 101_023, "the same"],
   [4, 100_104, "the same, at the end of a surge"],
+  [4, 100_345, "an overload that was over was remembered for six seconds, and calls shed that there was room for"],
+  [4, 100_216, "after a standstill calls were begun that could not be done in what was left of their deadlines"],
+  [6, 100_054, "calls before a cut were lucky, so that waiting was taken for the new normal"],
+  [6, 100_128, "the same"],
+  [6, 100_084, "critical calls that met a shut door were told to come back half a second later"],
   [7, 100_098, "a server that erred once in twenty was found out too late"],
 ];
 
