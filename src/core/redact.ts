@@ -61,12 +61,11 @@ export function redact(options: RedactionOptions = {}): Redaction {
     if (value instanceof Date || ArrayBuffer.isView(value)) return value;
     if (depth >= maxDepth) return "[deep]";
     if (Array.isArray(value)) return value.slice(0, maxEntries).map((one: unknown) => copy(one, depth + 1));
-    const entries = value instanceof Map ? [...(value as Map<unknown, unknown>)].map(([key, one]) =>
-      [String(key), one] as const)
-      : value instanceof Set ? [...(value as Set<unknown>)].map((one, index) => [String(index), one] as const)
-      : Object.entries(value);
-    return Object.fromEntries(entries.slice(0, maxEntries).map(([name, one]) =>
-      [name, one !== undefined && hides(name) ? redacted : copy(one, depth + 1)]));
+    if (value instanceof Set) return copy([...(value as Set<unknown>)], depth);
+    const entries = value instanceof Map ? [...(value as Map<unknown, unknown>)] : Object.entries(value);
+    const shown = entries.slice(0, maxEntries).map(([name, one]): [string, unknown] =>
+      [String(name), one !== undefined && hides(String(name)) ? redacted : copy(one, depth + 1)]);
+    return value instanceof Map ? shown : Object.fromEntries(shown);
   };
   return { hides, text: withoutCredentials, value: (value) => copy(value, 0) };
 }

@@ -3,6 +3,7 @@ import type { Context } from "../core/context.ts";
 import { describeEndpoint } from "../core/endpoint.ts";
 import type { RpcError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
+import { redact, type Redaction } from "../core/redact.ts";
 
 export interface LogOptions {
   /** Gives the time of a line in milliseconds since 1970, e.g. `() => runtime.clock.wallMs()`. Default: no time. */
@@ -13,6 +14,11 @@ export interface LogOptions {
   readonly attempts?: "all" | "failed" | "none";
   /** Calls and attempts that took at least so long get a line, whatever their end. Default Infinity. */
   readonly slowMs?: number;
+  /**
+   * What never stands in a line: values under names of secrets, credentials within texts. Default: `redact()`. `false`
+   * writes everything.
+   */
+  readonly redaction?: Redaction | false | undefined;
   /** Longest line in characters; one that is longer loses its details. Default 8,192. */
   readonly maxLineLength?: number;
 }
@@ -26,9 +32,11 @@ export interface LogOptions {
  */
 export function logObserver(write: (line: string) => void, options: LogOptions = {}): Observer {
   const { wallMs, calls = "failed", attempts = "failed", slowMs = Infinity, maxLineLength = 8_192 } = options;
+  const redaction = options.redaction ?? redact();
   const line = (event: string, fields: Readonly<Record<string, unknown>>): void => {
     const head = wallMs === undefined ? { event } : { time: new Date(wallMs()).toISOString(), event };
-    let text = textOf({ ...head, ...fields, ...head });
+    const shown = redaction === false ? fields : redaction.value(fields) as typeof fields;
+    let text = textOf({ ...head, ...shown, ...head });
     if (text.length > maxLineLength) text = textOf({ ...head, cut: text.length });
     write(text);
   };
