@@ -8,6 +8,7 @@ import { expected, RpcError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
 import type { ByteSink, ByteStream, Clock } from "../core/runtime.ts";
 import type { ServedWire } from "../protocol/wire.ts";
+import { joined } from "../wire/joined.ts";
 import { detect, type Detected } from "./detect.ts";
 import { refuse } from "./refuse.ts";
 
@@ -70,7 +71,7 @@ export class Arrival implements ByteSink, ServedConnection {
       return;
     }
     if (this.#over) return;
-    const first = this.#first.length === 0 ? bytes : joined(this.#first, bytes);
+    const first = this.#first.length === 0 ? bytes : joined([this.#first, bytes]);
     const found = detect(first, this.#options.wires);
     if (found === undefined) {
       this.#first = first;
@@ -143,10 +144,3 @@ export class Arrival implements ByteSink, ServedConnection {
 }
 
 const nothing = new Uint8Array(0);
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
-}

@@ -5,6 +5,7 @@
  * and avsc have it: a serial number, the number of buffers, and these; answers come in any order.
  */
 import type { ByteStream, Clock } from "../../core/runtime.ts";
+import { joined as joinedBytes } from "../../wire/joined.ts";
 import { Outbox } from "../../wire/outbox.ts";
 import type { Writer } from "../../wire/writer.ts";
 import { malformed } from "./binary.ts";
@@ -195,14 +196,7 @@ export class MessageReader {
 
 /** The parts in a row: the only one itself. */
 export function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  if (parts.length === 1) return parts[0] as Uint8Array;
-  const whole = new Uint8Array(length);
-  let position = 0;
-  for (const part of parts) {
-    whole.set(part, position);
-    position += part.length;
-  }
-  return whole;
+  return parts.length === 1 ? parts[0] as Uint8Array : joinedBytes(parts, length);
 }
 
 /** The Outbox of a connection: each message is one buffer. */
