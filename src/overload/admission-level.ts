@@ -41,7 +41,7 @@ const histogramMs = 2_000;
  * What is let in, as a share of what is completed: more, so that the server never idles by chance, and much more where
  * few calls make up its work. The line takes the rest.
  */
-const surplusOf = (limit: number): number => 1.02 + 1.2 / limit;
+const surplusOf = (limit: number): number => 1.02 + 2.5 / limit;
 /** Least and most of that share while it is corrected. */
 const leastSurplus = 0.5;
 const mostSurplus = 2;
