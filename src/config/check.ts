@@ -231,7 +231,7 @@ export function isOfKind(schema: Schema, value: unknown): boolean {
 function checkForeign(schema: ForeignSchema, value: unknown, place: Place, faults: Faults): unknown {
   const before = faults.count;
   try {
-    schema.check(value, (beneath, why) => faults.add([...place, ...beneath], { why }));
+    schema.check(value, (beneath, why, at = "value") => faults.add([...place, ...beneath], { why, at }));
   } catch (error) {
     if (faults.count > before) return undefined;
     faults.add(place, { why: error instanceof Error ? error.message : "it cannot be read" });

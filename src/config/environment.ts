@@ -37,7 +37,8 @@ export function applyEnvironment(schema: GroupSchema, tree: Tree, environment: E
   const variables = Object.keys(environment).filter((name) => name.startsWith(prefix)).sort();
   for (const variable of variables) {
     const text = environment[variable];
-    if (text === undefined) continue;
+    // An empty one is how containers and shells say that there is none.
+    if (text === undefined || text === "") continue;
     const segments = variable.slice(prefix.length).split("__");
     const [first = ""] = segments;
     const isTop = Object.keys(schema.fields).some((key) => key !== "$schema" && constantCase(key) === first);
@@ -129,10 +130,10 @@ function structured(text: string, place: Place, setting: Setting): Value | undef
     const document = parseDocument(text, { stringKeys: true, prettyErrors: false, logLevel: "silent" });
     const [complaint] = document.errors;
     if (complaint === undefined) return { value: document.toJS({ mapAsMap: true, maxAliasCount: 100 }) };
-    refuse(setting, place, `its value is no YAML: ${complaint.message.split("\n")[0]}`);
-  } catch (error) {
-    refuse(setting, place, `its value is no YAML: ${error instanceof Error ? error.message : "malformed"}`);
+  } catch {
+    // What the parser says quotes the value.
   }
+  refuse(setting, place, "its value is no YAML");
   return undefined;
 }
 

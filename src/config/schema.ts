@@ -80,7 +80,7 @@ export interface ForeignSchema extends Described {
   /** For editors. */
   readonly json: Readonly<Record<string, unknown>>;
   /** Calls `refuse` with a place beneath the value for each fault; what it throws is a fault of the whole. */
-  check(value: unknown, refuse: (place: Place, what: string) => void): void;
+  check(value: unknown, refuse: (place: Place, what: string, at?: "key" | "value") => void): void;
 }
 
 export type Schema =

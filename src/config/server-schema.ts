@@ -102,8 +102,8 @@ const rules: Typed<readonly Rule[]> & ForeignSchema = {
     },
   },
   check(value, refuse) {
-    readRules(value, [], (place, what) => {
-      refuse(place, what);
+    readRules(value, [], (place, what, at) => {
+      refuse(place, what, at);
       throw refused;
     });
   },

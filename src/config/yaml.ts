@@ -40,7 +40,7 @@ export function parseText(text: string, source: string): ParsedText {
     };
     const root = document.contents;
     const complaints = [...document.errors, ...document.warnings].map(({ pos, message }) =>
-      ({ position: positionOf(pos[0]), why: (message.split("\n")[0] ?? "malformed").slice(0, 200) }));
+      ({ position: positionOf(pos[0]), why: unquoted(message) }));
     const located: Located = {
       source, locate: (place, at) => positionOf(offsetOf(root, place, at)),
     };
@@ -70,7 +70,13 @@ export function complain({ complaints, located }: ParsedText, faults: Faults): v
 
 function messageOf(error: unknown): string {
   if (error instanceof RangeError) return "it is nested too deeply";
-  return error instanceof Error ? (error.message.split("\n")[0] ?? "").slice(0, 200) : "the file cannot be read";
+  return error instanceof Error ? unquoted(error.message) : "the file cannot be read";
+}
+
+/** The parser's words without what it quotes: where a text is garbled, anything may stand, a secret too. */
+function unquoted(message: string): string {
+  const [first = ""] = message.split("\n");
+  return first.replaceAll(/:?\s*(?:"(?:\\.|[^"\\])*"?|'[^']*'?)/g, "").slice(0, 200).trim() || "it cannot be read";
 }
 
 /**
