@@ -1,6 +1,8 @@
 /** A region's gateway: forwards to the region's servers, and to other regions' gateways when there are none. */
+import { createAdmin, serveAdmin } from "../../src/admin/index.ts";
 import { observeAll } from "../../src/core/index.ts";
-import { createGatewayOn } from "../../src/gateway/index.ts";
+import { createGatewayOn, type GatewayOptions } from "../../src/gateway/index.ts";
+import { Cities } from "./contract.ts";
 import { roundTripMs } from "./geography.ts";
 import { type FromNode, machineMs, type NodeSettings, reportIntervalMs, verboseObserver } from "./messages.ts";
 import { openPlace } from "./place.ts";
@@ -13,7 +15,11 @@ export async function startGateway(
   const { runtime, discovery, registrar } = openPlace(region, registry);
   let arrivals: number[] = [];
   let attempts: { region: string; startedMs: number }[] = [];
-  const gateway = createGatewayOn(runtime, {
+  const { adminTokenPath } = settings;
+  const admin = adminTokenPath === ""
+    ? undefined
+    : createAdmin({ region, name: `${region}/gateway`, contracts: [Cities] });
+  const options: GatewayOptions = {
     region, discovery, registry: registrar, timing: true,
     client: {
       // What we forward has passed one gateway, which is us, and may pass one more: the other region's.
@@ -23,8 +29,14 @@ export async function startGateway(
       handled: (_, latencyMs) => void arrivals.push(machineMs() - latencyMs),
       attemptEnded: (_, endpoint, latencyMs) => void attempts.push({ region, startedMs: machineMs() - latencyMs }),
     }),
-  });
+  };
+  const gateway = createGatewayOn(runtime, admin?.forGateway(options) ?? options);
   const address = await gateway.listen();
+  if (admin !== undefined) {
+    admin.add(gateway);
+    const served = await serveAdmin(admin, { port: 0, token: { file: adminTokenPath } });
+    send({ kind: "admin", address: served.address });
+  }
   setInterval(() => {
     send({ kind: "report", calls: [], writes: [], arrivals, attempts });
     arrivals = [];

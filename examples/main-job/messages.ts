@@ -27,6 +27,8 @@ export interface NodeSettings {
   readonly failBack: FailBackOptions;
   /** Whether to tell of everything that the framework observes. */
   readonly verbose: boolean;
+  /** The file with the token of gateways' admin services; empty where they have none. */
+  readonly adminTokenPath: string;
 }
 
 /** From the supervisor to a client process. */
@@ -38,6 +40,8 @@ export type FromNode =
   | ({ readonly kind: "report" } & Report)
   /** A client has ended its last call; its last report has gone out before. */
   | { readonly kind: "finished" }
+  /** Where a gateway's admin service listens. */
+  | { readonly kind: "admin"; readonly address: string }
   /** Something that people should see. */
   | { readonly kind: "event"; readonly text: string };
 

@@ -1,5 +1,6 @@
 /** The main job: three regions on this machine, killed and restored under real calls. `--help` says how. */
 import { parseArgs } from "node:util";
+import { openConsole } from "./console.ts";
 import { regions } from "./geography.ts";
 import { openLive } from "./live.ts";
 import { fullPhases, runOnce, shortPhases } from "./once.ts";
@@ -79,16 +80,20 @@ async function once(): Promise<void> {
 async function live(): Promise<void> {
   let event = (text: string): void => void process.stderr.write(`${text}\n`);
   const supervisor = createSupervisor({
-    callsPerSecond, direct: values.direct, verbose: values.verbose, keepMs: liveKeepMs, onEvent: (text) => event(text),
+    callsPerSecond, direct: values.direct, verbose: values.verbose, keepMs: liveKeepMs, admin: true,
+    onEvent: (text) => event(text),
   });
   endOnSignal(() => supervisor.close());
   try {
     process.stderr.write("starting a registry, three gateways, six servers and three clients\n");
     await supervisor.start();
+    const console = await openConsole(supervisor);
     const view = openLive(supervisor);
     event = view.event;
+    event(`admin service at ${console.address} (npx meridian top; changes by the token in ${console.tokenFile})`);
     await view.ended;
     view.close();
+    await console.close();
   } finally {
     supervisor.close();
   }

@@ -21,6 +21,8 @@ export interface SupervisorOptions extends RecordingOptions {
   readonly failBack?: FailBackOptions;
   /** Whether processes tell of everything that the framework observes. Default false. */
   readonly verbose?: boolean;
+  /** Whether gateways have admin services. Default false. */
+  readonly admin?: boolean;
   /** Hears of every death and return, and whatever processes want people to see. */
   readonly onEvent?: (text: string) => void;
 }
@@ -35,6 +37,9 @@ export interface Supervisor {
   readonly recording: Recording;
   readonly direct: boolean;
   readonly processes: readonly Supervised[];
+  /** Where gateways' admin services listen, by the id of the process, and the file with their token. */
+  readonly admins: ReadonlyMap<string, string>;
+  readonly adminTokenPath: string;
   /** Starts everything; resolves when all is ready and the clients call. */
   start(): Promise<void>;
   /** SIGKILL to the gateway and the servers of a region at one instant, which is returned. */
@@ -59,13 +64,18 @@ export function createSupervisor(options: SupervisorOptions = {}): Supervisor {
   const databasePath = join(folder, "favourites.db");
   const recording = createRecording(options);
   const processes: Supervised[] = [];
+  const admins = new Map<string, string>();
+  const adminTokenPath = options.admin === true ? join(folder, "admin-token") : "";
 
   const heard = (from: Supervised, message: FromNode): void => {
     if (message.kind === "report") recording.add(from, message);
+    else if (message.kind === "admin") admins.set(from.id, message.address);
     else if (message.kind === "event") onEvent(`${from.id} ${message.text}`);
   };
   const add = (place: Pick<NodeSettings, "role" | "region" | "zone" | "registry">): Supervised => {
-    const settings = { ...place, atlasPath, databasePath, folder, callsPerSecond, direct, failBack, verbose };
+    const settings = {
+      ...place, atlasPath, databasePath, folder, callsPerSecond, direct, failBack, verbose, adminTokenPath,
+    };
     const added = new Supervised(settings, heard);
     processes.push(added);
     return added;
@@ -83,7 +93,7 @@ export function createSupervisor(options: SupervisorOptions = {}): Supervisor {
     processes.filter((supervised) => supervised.region === region && supervised.role !== "client");
 
   return {
-    recording, direct, processes,
+    recording, direct, processes, admins, adminTokenPath,
     async start() {
       writeAtlas(atlasPath);
       // Alone, since switching a database to its write-ahead log takes the file for itself.

@@ -45,8 +45,8 @@ export interface AdminOptions {
   /** Where regions are, in degrees, for a map. Default: the attributes `lat` and `lon` of their endpoints. */
   readonly places?: Readonly<Record<string, { readonly latitude: number; readonly longitude: number }>> | undefined;
   /**
-   * How calls that operators make leave: given a contract, answers its client. Default: the client of that contract that
-   * is watched, else a client of the gateway or server that is watched, at the address where it listens.
+   * How calls that operators make leave: given a contract, answers its client. Default: the client of that contract
+   * that is watched, else a client of the gateway or server that is watched, at the address where it listens.
    */
   readonly callBy?: ((contract: AnyContract) => unknown) | undefined;
 }
@@ -242,7 +242,7 @@ function faultText(name: string, fields: Readonly<Record<string, unknown>>): str
   const fault = fields as unknown as Fault;
   if (name !== "fault.injected") return `the injected fault ${fault.id} is over after ${fault.struck} attempts`;
   const what = [fault.delayMs > 0 ? `${fault.delayMs} ms of delay` : "", fault.code ?? ""].filter((one) => one !== "");
-  return `${what.join(" and ")} for ${fault.percent} % of ${fault.service}/${fault.method} to region ${fault.region}, ` +
-    `until ${new Date(fault.untilWallMs).toISOString().slice(11, 19)} (${fault.by || "somebody"})`;
+  return `${what.join(" and ")} for ${fault.percent} % of ${fault.service}/${fault.method} ` +
+    `to region ${fault.region}, until ${new Date(fault.untilWallMs).toISOString().slice(11, 19)} (${fault.by || "somebody"})`;
 }
 

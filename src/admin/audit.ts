@@ -1,4 +1,6 @@
-/** The audit is who changed what, or tried to, and why: the last lines in a ring, and each, as it is written, elsewhere. */
+/**
+ * The audit is who changed what, or tried to, and why: the last lines in a ring, and each, as it is written, elsewhere.
+ */
 import type { Runtime } from "../core/index.ts";
 import type { AuditLine } from "./contract.ts";
 

@@ -112,7 +112,8 @@ function readRequest(method: AnyMethod, text: string): unknown {
     throw new RpcError("invalid_argument", `requestJson is no JSON: ${error instanceof Error ? error.message : "?"}`);
   }
   if (!Array.isArray(parts)) {
-    throw new RpcError("invalid_argument", `${method.path} takes a stream of requests: write them as a list, [{…}, {…}]`);
+    throw new RpcError("invalid_argument", `${method.path} takes a stream of requests: write them as a list, ` +
+      "[{…}, {…}]");
   }
   const values = parts.map((part) => read(JSON.stringify(part)));
   return (async function* () {
@@ -132,8 +133,8 @@ function clientOf(state: AdminState, contract: AnyContract): unknown {
   for (const { client } of state.watched) if (client?.$.contract.name === contract.name) return client;
   const address = state.address();
   if (address === undefined) {
-    throw new RpcError("failed_precondition", "nothing in this process listens or calls yet; calls can be made once the " +
-      "gateway, the client or the server is there");
+    throw new RpcError("failed_precondition", "nothing in this process listens or calls yet; calls can be made " +
+      "once the gateway, the client or the server is there");
   }
   // Over its own port: what is called is what callers call.
   return createClientOn(state.runtime, contract, { address, retry: false, hedge: false });

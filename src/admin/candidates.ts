@@ -1,4 +1,6 @@
-/** Candidates of a decision, as records show them: who was chosen, who was compared and by what, who was not and why. */
+/**
+ * Candidates of a decision, as records show them: who was chosen, who was compared and by what, who was not and why.
+ */
 import type { Candidate, Context, PickExplanation } from "../core/index.ts";
 import type { ClientEndpoint } from "../client/endpoint.ts";
 import type { DecisionCandidate } from "./contract.ts";

@@ -22,13 +22,14 @@ export function changes(state: AdminState): Changes {
     undrain: (request, context) => done(context, "undrain", targetOf(request), request.reason, () =>
       ({ text: drain(state, request, false) })),
 
-    setRules: ({ version, rulesJson, reason }, context) => done(context, "setRules", `version ${version}`, reason, () => {
-      requireVersion(rules.version, version);
-      const change = rules.set(readRulesText(rulesJson));
-      const text = describeChange(change);
-      happenings.note("admin.rules", `${text} (${reason || "no reason given"})`);
-      return { version: BigInt(rules.version), text };
-    }),
+    setRules: ({ version, rulesJson, reason }, context) =>
+      done(context, "setRules", `version ${version}`, reason, () => {
+        requireVersion(rules.version, version);
+        const change = rules.set(readRulesText(rulesJson));
+        const text = describeChange(change);
+        happenings.note("admin.rules", `${text} (${reason || "no reason given"})`);
+        return { version: BigInt(rules.version), text };
+      }),
 
     split: (request, context) =>
       done(context, "split", `${request.service}${request.method ? `/${request.method}` : ""}`, request.reason, () => {
@@ -63,7 +64,8 @@ export function changes(state: AdminState): Changes {
         });
         return {
           id: fault.id, service: fault.service, method: fault.method, region: fault.region, percent: fault.percent,
-          delayMs: fault.delayMs, code: fault.code ?? "", untilMs: runtime.clock.wallMs() + seconds * 1_000, by: fault.by,
+          delayMs: fault.delayMs, code: fault.code ?? "", untilMs: runtime.clock.wallMs() + seconds * 1_000,
+          by: fault.by,
         };
       }),
 
@@ -134,7 +136,8 @@ function drain(state: AdminState, { region = "", endpoint = "", reason }: DrainR
   }
   const isKnown = watched.map((one) => one.drain(endpoint, isDrained)).some((known) => known);
   if (!isKnown && !drainedEndpoints.has(endpoint)) {
-    throw new RpcError("not_found", `no endpoint has the id ${JSON.stringify(endpoint.slice(0, 128))}: see \`endpoints\``);
+    throw new RpcError("not_found", `no endpoint has the id ${JSON.stringify(endpoint.slice(0, 128))}: see ` +
+      "`endpoints`");
   }
   if (!isDrained) drainedEndpoints.delete(endpoint);
   else if (drainedEndpoints.size < 10_000) drainedEndpoints.add(endpoint);
@@ -158,13 +161,14 @@ function requireRegion(state: AdminState, region: string): void {
 
 function requireVersion(current: number, asked: bigint): void {
   if (BigInt(current) === asked) return;
-  throw new RpcError("aborted", `the rules are at version ${current}, not ${asked}: somebody has changed them meanwhile. ` +
-    "Read them again");
+  throw new RpcError("aborted", `the rules are at version ${current}, not ${asked}: somebody has changed them ` +
+    "meanwhile. Read them again");
 }
 
 function readRulesText(text: string): readonly Rule[] {
   if (text.length > maxRulesChars) {
-    throw new RpcError("invalid_argument", `rulesJson has ${text.length} characters; at most ${maxRulesChars} are read`);
+    throw new RpcError("invalid_argument",
+      `rulesJson has ${text.length} characters; at most ${maxRulesChars} are read`);
   }
   try {
     return JSON.parse(text) as readonly Rule[];
@@ -217,7 +221,8 @@ function split({ rules }: AdminState, request: SplitRequest): string {
     },
   };
   rules.set([rule, ...others]);
-  const only = [header === "" ? "" : ` with ${header}`, routeKey === "" ? "" : ` with the route key ${routeKey}`].join("");
+  const only = (header === "" ? "" : ` with ${header}`) +
+    (routeKey === "" ? "" : ` with the route key ${routeKey}`);
   const to = [toService, ...regions, ...Object.entries(attributes).map(([key, value]) => `${key}=${value}`)]
     .filter((one) => one !== "");
   return `${percent} % of ${what}${only} goes to ${to.join(", ")}`;

@@ -55,7 +55,9 @@ export interface Decisions {
   readonly size: number;
 }
 
-/** Shares of the ring, so that a flood of one kind leaves the others be; and most a second, since each costs some time. */
+/**
+ * Shares of the ring, so that a flood of one kind leaves the others be; and most a second, since each costs some time.
+ */
 const kinds: Readonly<Record<Kept, { readonly share: number; readonly perSecond: number }>> = {
   asked: { share: 0.15, perSecond: 50 },
   failed: { share: 0.35, perSecond: 100 },

@@ -1,4 +1,7 @@
-/** Endpoint rows are the endpoint table as the admin service tells it: filtered, in pages, with the reason of each state. */
+/**
+ * Endpoint rows are the endpoint table as the admin service tells it: filtered, in pages, with the reason of each
+ * state.
+ */
 import { type ClientEndpoint, type EndpointRow as Row, endpointTable } from "../client/index.ts";
 import { warmth } from "../balance/index.ts";
 import type { EndpointRow } from "./contract.ts";

@@ -100,7 +100,8 @@ export interface FigureKeeper {
 }
 
 /**
- * Keeps figures. `serves`: of calls handled, in `region`, instead of calls made: of a server that makes none of its own.
+ * Keeps figures. `serves`: of calls handled, in `region`, instead of calls made: of a server that makes none of its
+ * own.
  */
 export function createFigures(startedMs: number, serves: boolean, region = ""): FigureKeeper {
   const keeper = new Keeper(startedMs);

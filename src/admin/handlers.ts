@@ -16,7 +16,6 @@ const [maxDecisions, maxAuditLines, firstHappenings, maxHappenings] = [200, 1_00
 
 export function handlersOf(state: AdminState): Handlers<typeof AdminContract> {
   const { runtime, options, decisions, audit } = state;
-  let watchers = 0;
   return {
     describe: (_, context) => ({
       name: state.name, role: state.role, region: options.region ?? "", zone: options.zone ?? "",
@@ -26,26 +25,7 @@ export function handlersOf(state: AdminState): Handlers<typeof AdminContract> {
       ])].sort(),
     }),
 
-    async *watch({ intervalMs = 1_000 }, context) {
-      if (watchers >= maxWatchers) {
-        throw new RpcError("resource_exhausted", `${maxWatchers} watch already; watch one of the others' screens`);
-      }
-      const ticks = Math.max(1, Math.round(clamped(intervalMs, 250, 60_000) / state.intervalMs));
-      watchers++;
-      try {
-        let last: bigint | undefined;
-        while (context.cancelReason === undefined) {
-          const { happenings } = state;
-          const news = happenings.since(last, last === undefined ? firstHappenings : maxHappenings);
-          last = happenings.last;
-          yield { ...state.snapshot(), happenings: [...news] } satisfies Snapshot;
-          for (let i = 0; i < ticks; i++) await state.nextTick();
-          if (state.isClosed()) return;
-        }
-      } finally {
-        watchers--;
-      }
-    },
+    watch: watching(state),
 
     endpoints: (query) => endpointRows({
       byService: endpointsByService(state.watched), query, rates: state.rates, nowMs: runtime.clock.now(),
@@ -60,8 +40,8 @@ export function handlersOf(state: AdminState): Handlers<typeof AdminContract> {
       if (found !== undefined) return found;
       throw new RpcError("not_found", decisions === undefined
         ? "this process keeps no decision records"
-        : `no record of ${JSON.stringify(id.slice(0, 64))}: it is no longer kept, or was never (calls with the metadata ` +
-          "\"meridian-why: 1\" always are)");
+        : `no record of ${JSON.stringify(id.slice(0, 64))}: it is no longer kept, or was never (calls with the ` +
+          "metadata \"meridian-why: 1\" always are)");
     },
 
     rules: () => ({
@@ -87,13 +67,38 @@ export function handlersOf(state: AdminState): Handlers<typeof AdminContract> {
   };
 }
 
+/** The state now and at every so many ticks, each time with what has happened since. */
+function watching(state: AdminState): Handlers<typeof AdminContract>["watch"] {
+  const { happenings } = state;
+  let watchers = 0;
+  return async function* ({ intervalMs = 1_000 }, context) {
+    if (watchers >= maxWatchers) {
+      throw new RpcError("resource_exhausted", `${maxWatchers} watch already; watch one of the others' screens`);
+    }
+    const ticks = Math.max(1, Math.round(clamped(intervalMs, 250, 60_000) / state.intervalMs));
+    watchers++;
+    try {
+      let last: bigint | undefined;
+      while (context.cancelReason === undefined) {
+        const news = happenings.since(last, last === undefined ? firstHappenings : maxHappenings);
+        last = happenings.last;
+        yield { ...state.snapshot(), happenings: [...news] } satisfies Snapshot;
+        for (let i = 0; i < ticks; i++) await state.nextTick();
+        if (state.isClosed()) return;
+      }
+    } finally {
+      watchers--;
+    }
+  };
+}
+
 /** Who may change things: whoever is known, or calls from within this process, where nobody is asked. */
 function mayOperate({ identity }: Context): { mayOperate: boolean; why: string } {
   if (identity?.kind !== "anonymous") return { mayOperate: true, why: "" };
   return {
     mayOperate: false,
-    why: "you came without a token: send `authorization: Bearer TOKEN`; the admin service said at its start where the " +
-      "token is",
+    why: "you came without a token: send `authorization: Bearer TOKEN`; the admin service said at its start where " +
+      "the token is",
   };
 }
 

@@ -1,4 +1,7 @@
-/** Happenings are what an observer hears, as lines for people, in a ring: bounded, and of each name only so many a second. */
+/**
+ * Happenings are what an observer hears, as lines for people, in a ring: bounded, and of each name only so many a
+ * second.
+ */
 import { describeEndpoint, type Observer, type Runtime } from "../core/index.ts";
 import type { Happening } from "./contract.ts";
 
@@ -10,7 +13,9 @@ export interface HappeningOptions {
 export interface Happenings {
   readonly observer: Observer;
   /** Notes something of one's own. */
-  note(name: string, text: string, more?: Partial<Pick<Happening, "severity" | "region" | "service" | "endpoint">>): void;
+  note(
+    name: string, text: string, more?: Partial<Pick<Happening, "severity" | "region" | "service" | "endpoint">>,
+  ): void;
   /** Those after a sequence number, oldest first; without one, the last `most`. */
   since(sequence: bigint | undefined, most: number): readonly Happening[];
   /** The number of the last one; 0 before the first. */
@@ -23,7 +28,9 @@ const uncounted: ReadonlySet<string> = new Set([
   "server.connection.opened", "client.connection.opened", "audit",
 ]);
 /** Of one name, most in a second. */
-const mostPerSecond = 20;
+const mostPerSecond = 5;
+/** Of endpoints' changes: a region that dies is many. */
+const mostChangesPerSecond = 100;
 const maxNames = 500;
 const maxTextChars = 400;
 
@@ -45,7 +52,7 @@ export function createHappenings({ clock }: Pick<Runtime, "clock">, options: Hap
       counted.sinceMs = nowMs;
       counted.count = 0;
     }
-    return ++counted.count > mostPerSecond;
+    return ++counted.count > (name === "endpoint.changed" ? mostChangesPerSecond : mostPerSecond);
   };
   const note: Happenings["note"] = (name, text, more = {}) => {
     if (isTooMany(name)) return;
@@ -99,6 +106,10 @@ function textOf(name: string, fields: Readonly<Record<string, unknown>>): string
     const drained = fields["drained"] === true ? ", drained" : "";
     return `${String(fields["region"]) || "(no region)"} takes ${Math.round(share * 100)} % of the calls ` +
       `(health ${Math.round(Number(fields["health"]) * 100)} %, fail-back ${String(fields["failBack"])}${drained})`;
+  }
+  if (name === "retry.budget.empty") {
+    return `no retries are left towards ${String(fields["key"]) || "(no region)"}: ${String(fields["method"])} failed ` +
+      `(${String(fields["code"])}) and is not repeated`;
   }
   const parts: string[] = [];
   for (const [key, value] of Object.entries(fields)) {

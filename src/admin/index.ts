@@ -1,4 +1,6 @@
-/** The admin service: `createAdmin({ region })` sees and changes a process, `serveAdmin(admin)` lets operators at it. */
+/**
+ * The admin service: `createAdmin({ region })` sees and changes a process, `serveAdmin(admin)` lets operators at it.
+ */
 import { createMetadata, type Layer, type Secret, type Security } from "../core/index.ts";
 import { createClientOn } from "../client/create-client.ts";
 import { defaultTokenPath, nodeCompressions, nodeRuntime, secret, type SecretSource, tokenFile } from

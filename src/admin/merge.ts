@@ -18,8 +18,8 @@ export interface Merging {
 }
 
 /**
- * Figures are those of gateways if there is any, else of clients, else of servers: a call that passes several of them is
- * one call. A region is described by who stands in it.
+ * Figures are those of gateways if there is any, else of clients, else of servers: a call that passes several of them
+ * is one call. A region is described by who stands in it.
  */
 export function mergeSnapshots({ atMs, parts, happenings, missing }: Merging): Snapshot {
   const counting = countingParts(parts);

@@ -1,6 +1,6 @@
 /**
- * A merged admin answers for several processes under the contract of one: it follows the snapshots of each, asks all for
- * records and endpoints, and hands every change to all of them. Who does not answer is listed as missing.
+ * A merged admin answers for several processes under the contract of one: it follows the snapshots of each, asks all
+ * for records and endpoints, and hands every change to all of them. Who does not answer is listed as missing.
  */
 import { badOption, type Context, RpcError, type Runtime } from "../core/index.ts";
 import type { Client, Handlers } from "../contract/index.ts";
@@ -33,6 +33,8 @@ export interface MergedAdmin {
   follow(sources: readonly AdminSource[]): void;
   close(): void;
 }
+
+type CallReply = ReturnType<Handlers<typeof AdminContract>["call"]> extends AsyncIterable<infer Item> ? Item : never;
 
 const maxSources = 1_000;
 const maxHappenings = 1_000;
@@ -156,7 +158,8 @@ class Merged {
       faults: async () => {
         const answers = await this.#ask(({ calls }) => calls.faults({}));
         return {
-          faults: answers.flatMap(({ answer }) => answer.faults), mirrors: answers.flatMap(({ answer }) => answer.mirrors),
+          faults: answers.flatMap(({ answer }) => answer.faults),
+          mirrors: answers.flatMap(({ answer }) => answer.mirrors),
         };
       },
       audit: async (request) => {
@@ -237,7 +240,7 @@ class Merged {
   /** By the first process that knows the contract. */
   async *#call(
     request: Parameters<Client<typeof AdminContract>["call"]>[0], context: Context,
-  ): ReturnType<Handlers<typeof AdminContract>["call"]> extends AsyncIterable<infer Item> ? AsyncGenerator<Item> : never {
+  ): AsyncGenerator<CallReply> {
     const able = await this.#ask(({ calls }) => calls.contracts({}));
     const knows = able.find(({ answer }) => answer.methods.some(({ service, method }) =>
       service === request.service && method === request.method));

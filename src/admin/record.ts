@@ -1,6 +1,6 @@
 /** `recordOf` makes a decision record of what is known of a call when it has ended. */
 import {
-  type Candidate, type Context, type RpcError, serverTimeTrailer, type TracedAttempt, whyMetadata,
+  type Candidate, type Context, type RpcError, serverTimeTrailer, type TracedAttempt, traceMark, whyMetadata,
 } from "../core/index.ts";
 import { upstreamTrailer } from "../gateway/times.ts";
 import type { Choice } from "./candidates.ts";
@@ -29,7 +29,7 @@ export function recordOf(ended: Ended): Decision {
   const durationMs = Math.max(latencyMs, nowMs - startedMs, 0);
   const attempts = attemptsOf(ended, startedMs, durationMs);
   return {
-    id: ended.id, traceId: traceIdOf(context), atMs: wallMs - durationMs,
+    id: ended.id, traceId: traceMark(context)?.traceId ?? "", atMs: wallMs - durationMs,
     service: context.method.service, method: context.method.name, routeKey: context.routeKey ?? "", from: ended.from,
     durationMs, deadlineMs: context.deadline === Infinity ? 0 : context.deadline - startedMs,
     code: error?.code ?? "ok", message: short(error?.message ?? ""),
@@ -42,7 +42,8 @@ function attemptsOf({ context, error, choices }: Ended, startedMs: number, durat
   // It came to nothing before anybody was called.
   if (made.length === 0 && error !== undefined) {
     made.push({
-      number: context.attempt, hedged: false, startedMs, endedMs: startedMs + durationMs, endpoint: "", region: "", error,
+      number: context.attempt, hedged: false, startedMs, endedMs: startedMs + durationMs, endpoint: "", region: "",
+      error,
     });
   }
   made.sort((a, b) => a.startedMs - b.startedMs || a.number - b.number);
@@ -140,11 +141,6 @@ function trailerOf(context: Context, error: RpcError | undefined): Readonly<Reco
 }
 
 /** Of W3C trace context, if the call bears it. */
-function traceIdOf({ metadata }: Context): string {
-  const [, id = ""] = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-/.exec(metadata["traceparent"] ?? "") ?? [];
-  return id;
-}
-
 function short(text: string): string {
   return text.length > maxMessageChars ? `${text.slice(0, maxMessageChars - 1)}…` : text;
 }

@@ -1,6 +1,6 @@
 /**
- * Serving an admin: a server of its own, on loopback unless told otherwise, whose readers need no token there, and whose
- * operators always need one. Beyond loopback everybody does, or a certificate.
+ * Serving an admin: a server of its own, on loopback unless told otherwise, whose readers need no token there, and
+ * whose operators always need one. Beyond loopback everybody does, or a certificate.
  *
  * Pages of the web get no way in: requests must come to a name that the server has (DNS rebinding), from its own pages
  * or listed ones (CSRF), and not as forms can send them; the token is read of the `authorization` header alone, which
@@ -107,8 +107,8 @@ function door(host: string, { hosts = [], origins }: ServeAdminOptions): (reques
     if (request.method === "GET" || request.method === "HEAD" || request.method === "OPTIONS") return undefined;
     const [type = ""] = (request.fields["content-type"] ?? "").split(";", 1);
     if (!simpleTypes.has(type.trim().toLowerCase())) return undefined;
-    return `the admin service takes nothing that a form could send: ${JSON.stringify(type.slice(0, 64))} is no content ` +
-      "type of a call (application/json, application/proto, application/grpc)";
+    return `the admin service takes nothing that a form could send: ${JSON.stringify(type.slice(0, 64))} is no ` +
+      "content type of a call (application/json, application/proto, application/grpc)";
   };
 }
 

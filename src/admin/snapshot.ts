@@ -1,4 +1,6 @@
-/** A snapshot is the state of a process at a tick: regions, flows and services, with the figures of the last interval. */
+/**
+ * A snapshot is the state of a process at a tick: regions, flows and services, with the figures of the last interval.
+ */
 import type { RegionControl } from "../region/index.ts";
 import type { ClientEndpoint } from "../client/index.ts";
 import type { Figures, Happening, RegionRow, ServiceRow, Snapshot } from "./contract.ts";
@@ -35,7 +37,8 @@ export function snapshotOf(of: SnapshotOf): Snapshot {
   for (const [service, totals] of seen.byService) {
     if (byService.has(service) || (service === otherName && totals.figures.callsPerSecond === 0)) continue;
     services.push({
-      service, endpoints: 0, ready: 0, endpointsHere: 0, readyHere: 0, methods: [...totals.methods], figures: totals.figures, retryBudget: 1,
+      service, endpoints: 0, ready: 0, endpointsHere: 0, readyHere: 0, methods: [...totals.methods],
+      figures: totals.figures, retryBudget: 1,
     });
   }
   for (const name of seen.byRegion.keys()) sumsOf(name);

@@ -33,7 +33,8 @@ export function watched(one: Watchable): Watched {
   }
   if ("forwards" in one) {
     return {
-      role: "gateway", services: () => one.forwards(), endpoints: (service) => one.endpoints(service), client: undefined,
+      role: "gateway", services: () => one.forwards(), endpoints: (service) => one.endpoints(service),
+      client: undefined,
       drain: (id, isDrained) => (isDrained ? one.drain(id) : one.undrain(id)),
     };
   }

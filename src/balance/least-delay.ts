@@ -17,7 +17,9 @@
  * Compared are two drawn by weight, the power of two choices, and the few that answered last, whose figures are
  * freshest ("the power of two choices with memory", Mitzenmacher, Prabhakar, Shah, FOCS 2002). No probes are sent.
  */
-import { type Candidate, type Context, numberOption, type Picker, type PickExplanation, type Random } from "../core/index.ts";
+import {
+  type Candidate, type Context, numberOption, type Picker, type PickExplanation, type Random,
+} from "../core/index.ts";
 import { type AliasTable, aliasTable, draw, drawOther } from "./alias.ts";
 import { derived } from "./derived.ts";
 

@@ -6,11 +6,14 @@ import { checkCommand } from "./check.ts";
 import { endpointsCommand } from "./endpoints.ts";
 import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
+import { operatingCommands } from "./operate.ts";
 import { registryCommand } from "./registry.ts";
 import { gatewayCommand, serveCommand } from "./serve.ts";
 import { simCommand } from "./sim.ts";
 import { swarmCommand } from "./swarm.ts";
+import { topCommand } from "./top.ts";
 import { upCommand } from "./up.ts";
+import { whyCommand } from "./why.ts";
 
 /** Of the package this file lies in, as source or built. */
 function packageVersion(): string {
@@ -33,6 +36,9 @@ export async function run(argv: readonly string[]): Promise<number> {
   program.addCommand(serveCommand()).addCommand(gatewayCommand()).addCommand(registryCommand());
   program.addCommand(checkCommand((said) => void (code = said)));
   program.addCommand(endpointsCommand((said) => void (code = said)));
+  program.addCommand(topCommand((said) => void (code = said)));
+  program.addCommand(whyCommand((said) => void (code = said)));
+  for (const command of operatingCommands((said) => void (code = said))) program.addCommand(command);
   program.addCommand(exportCommand()).addCommand(importCommand());
   program.addCommand(simCommand((said) => void (code = said)));
   program.addCommand(swarmCommand((said) => void (code = said)));

@@ -59,5 +59,7 @@ export class CallTrace {
 export const whyMetadata = "meridian-why";
 /** The trailer that names the record that is kept. */
 export const decisionTrailer = "meridian-decision";
-/** The trailer by which a server with `timing` says how long it was at work on a call that asks why, in milliseconds. */
+/**
+ * The trailer by which a server with `timing` says how long it was at work on a call that asks why, in milliseconds.
+ */
 export const serverTimeTrailer = "meridian-server-ms";

@@ -43,7 +43,9 @@ export interface ErrorDetail {
   readonly value: Uint8Array;
 }
 
-/** Where the time of a call went whose deadline passed, in milliseconds: resolve, pick, connect, queue, network, server. */
+/**
+ * Where the time of a call went whose deadline passed, in milliseconds: resolve, pick, connect, queue, network, server.
+ */
 export interface Spent {
   readonly totalMs: number;
   /** By what it went into, in the order of a call's way. */

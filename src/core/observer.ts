@@ -15,8 +15,8 @@ export interface Observer {
   /** One attempt ended at `endpoint`. */
   attemptEnded?(context: Context, endpoint: EndpointAddress, latencyMs: number, error: RpcError | undefined): void;
   /**
-   * An attempt was given to `picked`, or to nobody. What the picker thought may be had of `picker.explain`, here and now.
-   * Who hears of picks also hears of the rule that decided, by `context.trace`.
+   * An attempt was given to `picked`, or to nobody. What the picker thought may be had of `picker.explain`, here and
+   * now. Who hears of picks also hears of the rule that decided, by `context.trace`.
    */
   picked?(
     context: Context, candidates: readonly Candidate[], picked: Candidate | undefined, picker: Picker,

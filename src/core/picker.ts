@@ -8,7 +8,9 @@
 import type { Context } from "./context.ts";
 import type { Candidate } from "./endpoint.ts";
 
-/** What a picker says of the choice that it has just made, for people who ask why. Nobody asks on a usual call's way. */
+/**
+ * What a picker says of the choice that it has just made, for people who ask why. Nobody asks on a usual call's way.
+ */
 export interface PickExplanation {
   /** How calls like this one are divided, most preferred first: `eu-west 80 %, us-east 20 %`. */
   readonly route?: string | undefined;

@@ -113,7 +113,8 @@ class Mirrors implements Mirror {
     if (!this.#active.has(key) && this.#active.size >= maxMirrors) {
       throw new RpcError("resource_exhausted", `there are ${maxMirrors} mirrors already; end some first`);
     }
-    this.#active.set(key, { settings: { service, method, percent, toService, unsafe }, sent: 0, failed: 0, dropped: 0 });
+    const settings = { service, method, percent, toService, unsafe };
+    this.#active.set(key, { settings, sent: 0, failed: 0, dropped: 0 });
   }
 
   end(service: string, method = ""): boolean {
@@ -132,9 +133,8 @@ class Mirrors implements Mirror {
       if (known !== undefined) return known;
       // Those that no mirror names any more make room.
       for (const [name, one] of callings) {
-        if (callings.size < maxMirrors || [...this.#active.values()].some(({ settings }) => settings.toService === name)) {
-          continue;
-        }
+        if (callings.size < maxMirrors) break;
+        if ([...this.#active.values()].some(({ settings }) => settings.toService === name)) continue;
         callings.delete(name);
         one.close(0);
       }

@@ -8,7 +8,8 @@
  */
 import {
   Alarm, type AttemptObserver, badOption, type Cancellable, type Candidate, type Clock, type Code, codeFromNumber,
-  type Connect, type Connection, type Context, expected, type Layer, numberOption, type Observer, RpcError, type Runtime,
+  type Connect, type Connection, type Context, expected, type Layer, numberOption, type Observer, RpcError,
+  type Runtime,
 } from "../core/index.ts";
 
 export interface FaultSettings {
@@ -117,7 +118,9 @@ class FaultBoard {
     if (percent === 0) throw badOption("percent", percent, "a fault of no calls is none: clear it instead");
     numberOption("delayMs", delayMs, { least: 0, most: maxDelayMs, unit: "milliseconds" });
     if (delayMs === 0 && code === undefined) throw badOption("delayMs", delayMs, "say a delay, a code, or both");
-    if (code !== undefined && !codes.has(code)) throw badOption("code", code, `expected one of ${[...codes].join(", ")}`);
+    if (code !== undefined && !codes.has(code)) {
+      throw badOption("code", code, `expected one of ${[...codes].join(", ")}`);
+    }
     const forMs = numberOption("forMs", settings.forMs, { least: 1, most: maxForMs, unit: "milliseconds" });
     const fault = {
       id: this.#random.id().slice(0, 12), service: any(service), method: any(method), region: any(region), percent,
@@ -135,7 +138,9 @@ class FaultBoard {
     const ended = this.#active.filter(({ fault }) => id === undefined || fault.id === id);
     this.#active = this.#active.filter((one) => !ended.includes(one));
     this.isOn = this.#active.length > 0;
-    for (const { fault, struck } of ended) this.#observer?.event?.("fault.ended", { id: fault.id, struck, why: "ended" });
+    for (const { fault, struck } of ended) {
+      this.#observer?.event?.("fault.ended", { id: fault.id, struck, why: "ended" });
+    }
     return ended.map(shown);
   }
 
@@ -160,7 +165,8 @@ class FaultBoard {
     this.#expire();
     for (const active of this.#active) {
       const { fault } = active;
-      if (!fits(fault.service, method.service) || !fits(fault.method, method.name) || !fits(fault.region, region)) continue;
+      if (!fits(fault.service, method.service) || !fits(fault.method, method.name)) continue;
+      if (!fits(fault.region, region)) continue;
       if (fault.percent < 100 && this.#random.next() * 100 >= fault.percent) continue;
       active.struck++;
       return shown(active);

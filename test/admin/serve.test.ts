@@ -43,7 +43,8 @@ function ask(
   address: string, path: string, headers: Record<string, string>, body: string | undefined, method = "POST",
 ): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const [host, port] = [address.slice(0, address.lastIndexOf(":")), Number(address.slice(address.lastIndexOf(":") + 1))];
+    const colon = address.lastIndexOf(":");
+    const [host, port] = [address.slice(0, colon), Number(address.slice(colon + 1))];
     const sent = httpRequest({ host, port, path, method, headers, setHost: false, timeout: 10_000 }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (part: string) => void (text += part)).on("end", () =>
@@ -129,7 +130,7 @@ test("a page that points its own name here (DNS rebinding) is refused, reading t
   await close();
 });
 
-test("a page of elsewhere (CSRF) is refused: by origin, by fetch metadata, as a form; and is shown nothing", async () => {
+test("a page of elsewhere (CSRF) is refused, by origin, fetch metadata, or as a form, and is shown nothing", async () => {
   const { admin, address, close } = await open();
   const host = address;
   const attacks: [name: string, headers: Record<string, string>][] = [
@@ -189,7 +190,8 @@ test("the token is taken of the authorization header alone", async () => {
     [drain, { "x-api-key": token.reveal() }], [drain, { "proxy-authorization": `Bearer ${token.reveal()}` }],
     [drain, { authorization: `Basic ${Buffer.from(`operator:${token.reveal()}`).toString("base64")}` }],
     [drain, { authorization: token.reveal() }], [drain, { authorization: "Bearer " }],
-    [drain, { authorization: `Bearer ${token.reveal()}x` }], [drain, { authorization: `Bearer ${token.reveal().slice(1)}` }],
+    [drain, { authorization: `Bearer ${token.reveal()}x` }],
+    [drain, { authorization: `Bearer ${token.reveal().slice(1)}` }],
   ];
   for (const [path, headers] of tries) {
     const reply = await ask(address, path, { "host": address, "content-type": json, ...headers }, change);
@@ -258,7 +260,8 @@ test("a token is made once, in a file that its owner alone can read; others are 
   const short = join(folder, "short-token");
   writeFileSync(short, "x\n", { mode: 0o600 });
   await assert.rejects(open({ token: { file: short } }), /fewer than 16 characters/);
-  await assert.rejects(open({ token: { env: "MERIDIAN_NO_SUCH_TOKEN" } }), /the environment has no MERIDIAN_NO_SUCH_TOKEN/);
+  await assert.rejects(open({ token: { env: "MERIDIAN_NO_SUCH_TOKEN" } }),
+    /the environment has no MERIDIAN_NO_SUCH_TOKEN/);
 });
 
 test("three regions: a killed one is seen within the interval, and the merged admin says who is missing", async () => {

@@ -20,8 +20,8 @@ export function defaultTokenPath(): string {
 }
 
 /**
- * The token of a file, which is made (32 random bytes, mode 0600) if it is not there. Throws `failed_precondition` for a
- * file that others may read, or that cannot be made.
+ * The token of a file, which is made (32 random bytes, mode 0600) if it is not there. Throws `failed_precondition` for
+ * a file that others may read, or that cannot be made.
  */
 export function tokenFile(path: string = defaultTokenPath()): TokenFile {
   let isNew = false;
@@ -40,13 +40,13 @@ export function tokenFile(path: string = defaultTokenPath()): TokenFile {
   const { mode } = statSync(path);
   if (process.platform !== "win32" && (mode & 0o077) !== 0) {
     throw new RpcError("failed_precondition",
-      `others may read the token at ${path} (mode ${(mode & 0o777).toString(8)}): chmod 600 it, or remove it and a new one ` +
-      "is made");
+      `others may read the token at ${path} (mode ${(mode & 0o777).toString(8)}): chmod 600 it, or remove it and a ` +
+      "new one is made");
   }
   // Read once, so that what cannot be used is told now.
   if (readFileSync(path, "utf8").trim().length < 16) {
-    throw new RpcError("failed_precondition", `the token at ${path} has fewer than 16 characters: remove the file, and a ` +
-      "new one is made");
+    throw new RpcError("failed_precondition", `the token at ${path} has fewer than 16 characters: remove the ` +
+      "file, and a new one is made");
   }
   return { path, token: secret({ file: path }), isNew };
 }
