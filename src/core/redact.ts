@@ -53,21 +53,23 @@ export function redact(options: RedactionOptions = {}): Redaction {
     }
     return is;
   };
-  const copy = (value: unknown, depth: number): unknown => {
+  const copy = (value: unknown, within: readonly unknown[]): unknown => {
     if (typeof value === "string") return withoutCredentials(value);
     if (typeof value !== "object" || value === null) return value;
     if (value instanceof Secret) return String(value);
     if (value instanceof Error) return withoutCredentials(value.message);
     if (value instanceof Date || ArrayBuffer.isView(value)) return value;
-    if (depth >= maxDepth) return "[deep]";
-    if (Array.isArray(value)) return value.slice(0, maxEntries).map((one: unknown) => copy(one, depth + 1));
-    if (value instanceof Set) return copy([...(value as Set<unknown>)], depth);
+    if (within.includes(value)) return "[circular]";
+    if (within.length >= maxDepth) return "[deep]";
+    const inside = [...within, value];
+    if (Array.isArray(value)) return value.slice(0, maxEntries).map((one: unknown) => copy(one, inside));
+    if (value instanceof Set) return copy([...(value as Set<unknown>)], within);
     const entries = value instanceof Map ? [...(value as Map<unknown, unknown>)] : Object.entries(value);
     const shown = entries.slice(0, maxEntries).map(([name, one]): [string, unknown] =>
-      [String(name), one !== undefined && hides(String(name)) ? redacted : copy(one, depth + 1)]);
+      [String(name), one !== undefined && hides(String(name)) ? redacted : copy(one, inside)]);
     return value instanceof Map ? shown : Object.fromEntries(shown);
   };
-  return { hides, text: withoutCredentials, value: (value) => copy(value, 0) };
+  return { hides, text: withoutCredentials, value: (value) => copy(value, []) };
 }
 
 /** `accessToken`, `access_token` and `Access-Token` are one name. */

@@ -197,6 +197,6 @@ test("log lines are JSON of one line each", () => {
     { time, event: "long", cut: 560 },
   ]);
   assert.equal(lines.length, 6);
-  assert.match(lines[5] as string, /"event":"cycle","unprintable":"Converting circular/);
+  assert.match(lines[5] as string, /"event":"cycle".*"\[circular\]"/);
   assert.ok(lines.every((line) => !line.includes("\n")));
 });
