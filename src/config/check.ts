@@ -230,13 +230,14 @@ export function isOfKind(schema: Schema, value: unknown): boolean {
 
 function checkForeign(schema: ForeignSchema, value: unknown, place: Place, faults: Faults): unknown {
   const before = faults.count;
+  let read: unknown;
   try {
-    schema.check(value, (beneath, why, at = "value") => faults.add([...place, ...beneath], { why, at }));
+    read = schema.check(value, (beneath, why, at = "value") => faults.add([...place, ...beneath], { why, at }));
   } catch (error) {
     if (faults.count > before) return undefined;
     faults.add(place, { why: error instanceof Error ? error.message : "it cannot be read" });
   }
-  return plain(value);
+  return read ?? plain(value);
 }
 
 /** Deeper than anything that is right. */

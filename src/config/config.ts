@@ -2,6 +2,7 @@
 import { clientPolicy, servicesSchema } from "./client-schema.ts";
 import { discoverySchema } from "./discovery-schema.ts";
 import { choice, group, ms, name, text, type TypeOf } from "./schema.ts";
+import { securitySchema } from "./security.ts";
 import {
   gatewaysSchema, regionsSchema, registrySchema, residencySchema, serverDefaults, serversSchema,
 } from "./server-schema.ts";
@@ -30,6 +31,7 @@ export const configSchema = group("the configuration", "Meridian's configuration
   services: servicesSchema,
   regions: regionsSchema,
   residency: residencySchema,
+  security: securitySchema,
   telemetry,
 });
 

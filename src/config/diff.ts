@@ -53,9 +53,11 @@ function compare(comparing: Comparing, before: unknown, after: unknown): void {
   // A server that is new, or gone, is a process that starts or ends.
   const [section] = place;
   const isEntry = place.length === 2 && (section === "servers" || section === "gateways");
+  const foreign = schema.kind === "foreign" ? schema.needsRestart?.(before, after) : undefined;
+  const isAllOfThem = place.length === 1 && (section === "servers" || section === "gateways");
   changes.push({
     place, key: describePlace(place), old: shown(schema, before), new: shown(schema, after),
-    needsRestart: restart || isEntry || (place.length === 1 && (section === "servers" || section === "gateways")),
+    needsRestart: foreign ?? (restart || isEntry || isAllOfThem),
   });
 }
 

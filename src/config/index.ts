@@ -5,6 +5,7 @@ import {
   besideFile, createFileSource, firstThere, kubeCredentials, loadModule, nodeCompressions, nodeRuntime,
   processEnvironment, processLoad, systemNameServers, tls,
 } from "../runtime/node/index.ts";
+import { apiKeys, auditLog, authOf, jwt, secret } from "../security/index.ts";
 import { counted } from "../telemetry/index.ts";
 import { nearest } from "../discovery/nearest.ts";
 import type { Config } from "./config.ts";
@@ -90,6 +91,13 @@ export function nodeConfigTools(path: string, options: OpenConfigOptions = {}): 
       ...rest, cert: pem(certFile), key: pem(keyFile), ca: pem(caFile),
       reloadFailed: (error) => observer?.event?.("tls.reload.failed", { error: error.message }),
     }),
+    guard: (section, rules) => authOf(section, {
+      jwt: (options) => jwt("file" in options.jwks
+        ? { ...options, jwks: { file: beside(options.jwks.file) } } : options),
+      apiKeys: (options) => apiKeys({ ...options, file: beside(options.file) }),
+      auditLog: (file) => auditLog(beside(file)),
+      secret: (where) => secret("file" in where ? { file: beside(where.file) } : where),
+    }, rules),
     compressions: nodeCompressions,
     load() {
       const load = processLoad();

@@ -157,3 +157,27 @@ test("a server changes weight and limits while it serves, and what it cannot is 
   client.$.close(0);
   await world.run(live.close());
 });
+
+test("who may call what changes with the file, and the section never vanishes by a slip", async () => {
+  const file = (methods: string): string => yaml(`gateways: { main: { host: gateway, port: 1 } }
+security: { rules: [{ name: all, who: anyone, service: calc.v1.Calculator, method: ${methods} }] }
+`);
+  const world = await simulated(file("add"));
+  const live = await world.open("gateway");
+  await world.run(live.gateway("main"));
+  const client = world.through("gateway:1");
+  assert.deepEqual(await world.run(client.add({ a: 1, b: 1 })), { sum: 2 });
+  assert.equal((await world.run(failed(client.sub({ a: 1, b: 1 })))).code, "unauthenticated");
+  world.file.set(file("[add, sub]"));
+  assert.equal((await world.run(live.reload())).kind, "changed");
+  assert.deepEqual(live.waiting, []);
+  assert.deepEqual(await world.run(client.sub({ a: 1, b: 1 })), { sum: 2 });
+  world.file.set(file("add"));
+  await world.run(live.reload());
+  world.file.set(yaml("gateways: { main: { host: gateway, port: 1 } }\n"));
+  assert.equal((await world.run(live.reload())).kind, "changed");
+  assert.deepEqual(live.waiting, ["security"]);
+  assert.equal((await world.run(failed(client.sub({ a: 1, b: 1 })))).code, "unauthenticated");
+  client.$.close(0);
+  await world.run(live.close());
+});

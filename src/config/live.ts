@@ -22,6 +22,7 @@ import type { Part, Prepared } from "./part.ts";
 import { checkAgainst, Policies } from "./policies.ts";
 import type { ConfigReading } from "./read.ts";
 import { changesOf, type ConfiguredServer, known, openServer, serverSection } from "./server.ts";
+import { openSecurity } from "./security.ts";
 import { createSpeeches } from "./speech.ts";
 import type { ConfigTools } from "./tools.ts";
 
@@ -74,8 +75,10 @@ export async function openConfigOn(tools: ConfigTools, source: ConfigSource): Pr
   if (!reading.ok) throw configError(reading.faults, reading.count);
   const { config } = reading;
   const speeches = createSpeeches(tools);
+  const security = openSecurity(config.security, tools);
   const opened = await openDiscovery(config, tools, speeches);
-  return new Live({ tools, speeches, opened, policies: new Policies(config) }, source, config);
+  const parts = { tools, speeches, opened, auth: security?.auth, policies: new Policies(config) };
+  return new Live(parts, source, config, security === undefined ? [] : [security.part]);
 }
 
 class Live implements LiveConfig {
@@ -94,10 +97,11 @@ class Live implements LiveConfig {
   #next: Promise<Reload> | undefined = undefined;
   #closed = false;
 
-  constructor(parts: GatewayParts, source: ConfigSource, config: Config) {
+  constructor(parts: GatewayParts, source: ConfigSource, config: Config, changing: readonly Part[]) {
     this.#parts = parts;
     this.#source = source;
     this.#started = this.#current = config;
+    for (const part of changing) this.#changing.add(part);
     this.#unwatch = source.watch?.(() => void this.reload());
   }
 

@@ -20,8 +20,8 @@ test("faults are told all at once: line, column, keys, what was expected, found 
     "meridian.yaml:5:25: client.retry.maxAttempts: expected a whole number from 1 to 5, found \"3\"; write 3, " +
       "without quotes or unit",
     "meridian.yaml:6:11: client.picker: expected one of leastRequests, peakEwma, errorAware, leastDelay, prequal, " +
-      "c3, dynamicWeighted, consistentHash, roundRobin, random, weightedRandom, smoothWeighted, found \"leastRequest\"; " +
-      'did you mean "leastRequests"?',
+      "c3, dynamicWeighted, consistentHash, roundRobin, random, weightedRandom, smoothWeighted, found " +
+      '"leastRequest"; did you mean "leastRequests"?',
     'meridian.yaml:8:54: services["calc.v1.Calculator"].methods.add.timeoutMs: expected a number of milliseconds ' +
       'from 1 to 86400000, found "2s"; write 2000, without quotes or unit',
     "meridian.yaml:9:25: gateways.eu.port: expected a whole number from 0 to 65535, found the number 70000",

@@ -79,8 +79,13 @@ export interface ForeignSchema extends Described {
   readonly kind: "foreign";
   /** For editors. */
   readonly json: Readonly<Record<string, unknown>>;
-  /** Calls `refuse` with a place beneath the value for each fault; what it throws is a fault of the whole. */
-  check(value: unknown, refuse: (place: Place, what: string, at?: "key" | "value") => void): void;
+  /**
+   * Calls `refuse` with a place beneath the value for each fault; what it throws is a fault of the whole. What it
+   * returns takes the place of the value, if it returns anything.
+   */
+  check(value: unknown, refuse: (place: Place, what: string, at?: "key" | "value") => void): unknown;
+  /** Whether a change needs a restart. Default: as `restart` says. */
+  needsRestart?(before: unknown, after: unknown): boolean;
 }
 
 export type Schema =
@@ -91,6 +96,9 @@ declare const type: unique symbol;
 
 /** A schema that knows the type of what it takes. */
 export type Typed<T> = Schema & { readonly [type]?: T };
+
+/** Thrown by a foreign check that goes no further: what was wrong has been told. */
+export const refused = new Error("refused");
 
 /** The type of what a schema takes. */
 export type TypeOf<S> = S extends { readonly [type]?: infer T } ? Exclude<T, undefined> : never;

@@ -1,8 +1,8 @@
 /** What a configuration may say of servers, gateways, regions and the registry. */
 import { clientTls, codecs, patterns, policyFields, protocols } from "./client-schema.ts";
 import {
-  choice, flag, type ForeignSchema, group, list, map, ms, name, number, orFalse, path, text, type Typed, type TypeOf,
-  whole,
+  choice, flag, type ForeignSchema, group, list, map, ms, name, number, orFalse, path, refused, text, type Typed,
+  type TypeOf, whole,
 } from "./schema.ts";
 import { readRules } from "../gateway/read-rules.ts";
 import type { Rule } from "../gateway/rules.ts";
@@ -108,9 +108,6 @@ const rules: Typed<readonly Rule[]> & ForeignSchema = {
     });
   },
 };
-
-/** Thrown where a reader went no further: what was wrong has been told. */
-export const refused = new Error("refused");
 
 export const gatewaysSchema = map("Gateways by name: what `meridian gateway` and `meridian up` start.",
   group("a gateway", "One gateway.", {

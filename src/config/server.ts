@@ -3,6 +3,7 @@ import type { AnyContract } from "../contract/service.ts";
 import type { Handlers } from "../contract/types.ts";
 import { observeAll, type Observer } from "../core/observer.ts";
 import { RpcError } from "../core/error.ts";
+import type { GuardMaker } from "../core/identity.ts";
 import { nearest } from "../discovery/nearest.ts";
 import { admission } from "../overload/index.ts";
 import { memoryReplayStore, replay } from "../replay/index.ts";
@@ -43,11 +44,13 @@ export interface ListeningParts {
   readonly tools: ConfigTools;
   readonly speeches: Speeches;
   readonly opened: OpenDiscovery;
+  /** Who may call what, if the file says so. */
+  readonly auth: GuardMaker | undefined;
 }
 
 /** Options that servers and gateways have alike. */
 export function listeningOptions(
-  config: Config, section: Omit<GatewaySection, "rules" | "client">, { tools, speeches, opened }: ListeningParts,
+  config: Config, section: Omit<GatewaySection, "rules" | "client">, { tools, speeches, opened, auth }: ListeningParts,
 ): ServerOptions {
   const { limits = {}, wires = {}, tls } = section;
   const { maxMessageBytes } = limits;
@@ -57,7 +60,7 @@ export function listeningOptions(
     region: section.region ?? config.region, zone: section.zone ?? config.zone,
     ...changesOf(section), registry: opened.registrar,
     openingTimeoutMs: limits.openingTimeoutMs, tls: tls && speeches.tls(tls), plaintext: section.plaintext,
-    health: section.health, reflection: section.reflection, udp: wires.udp, settings: sized,
+    auth, health: section.health, reflection: section.reflection, udp: wires.udp, settings: sized,
     compressions: tools.compressions,
     http: withoutUndefined({
       calls: sized, json: off(wires.json), jsonRpc: off(wires.jsonRpc), avro: off(wires.avro),

@@ -2,6 +2,9 @@
 import type { ClusterCredentials } from "../core/cluster.ts";
 import { RpcError } from "../core/error.ts";
 import type { FileSource } from "../core/file-source.ts";
+import type { GuardMaker } from "../core/identity.ts";
+import type { SecurityConfig } from "../security/config.ts";
+import type { AuthorisationRules } from "../security/rules.ts";
 import type { Observer } from "../core/observer.ts";
 import type { Runtime, Security } from "../core/runtime.ts";
 import type { NameServers } from "../discovery/dns/resolver.ts";
@@ -38,6 +41,8 @@ export interface ConfigTools {
   readonly tls?: ((files: TlsFiles) => Security) | undefined;
   /** What a module that the configuration names exports. Default: there are no modules. */
   readonly module?: ((path: string) => Promise<Readonly<Record<string, unknown>>>) | undefined;
+  /** Makes the guard of servers: who may call what. Default: there is none. */
+  readonly guard?: ((section: SecurityConfig, rules: AuthorisationRules) => GuardMaker) | undefined;
   readonly compressions?: readonly Compression[] | undefined;
   /** The load that servers report. Default: none. */
   readonly load?: (() => MeasuredLoad) | undefined;

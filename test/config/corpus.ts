@@ -72,6 +72,14 @@ export const inJson = JSON.stringify({
   services: { "calc.v1.Calculator": { methods: { add: { timeoutMs: 250, retry: { maxAttempts: 3 } } } } },
 }, undefined, 1);
 
+/** Who may call what. */
+export const secured = `security:
+  token: { file: token, name: operator }
+  mtls: true
+  rules:
+    - { name: operators, who: { name: operator }, service: calc.v1.Calculator }
+`;
+
 /** Engines, of which a running process has one: for the checker alone. */
 export const engines = [
   "discovery: { registry: { address: 127.0.0.1:7600, ttlMs: 3000 } }\n",

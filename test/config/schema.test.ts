@@ -9,7 +9,7 @@ import { check } from "../../src/config/check.ts";
 import { configJsonSchema, configSchema, defineConfig, readConfig } from "../../src/config/index.ts";
 import { Faults } from "../../src/config/fault.ts";
 import { createSeededRandom } from "../../src/runtime/sim/index.ts";
-import { engines, mutated, valid } from "./corpus.ts";
+import { engines, mutated, secured, valid } from "./corpus.ts";
 
 const validate = new Ajv2020({ allErrors: true, allowUnionTypes: true, strict: false }).compile(configJsonSchema());
 
@@ -21,7 +21,7 @@ function structural(value: unknown): readonly string[] {
 }
 
 test("editors and the checker take the same files", () => {
-  const texts = [...valid, ...engines, "{}"];
+  const texts = [...valid, ...engines, secured, "{}"];
   for (const text of texts) {
     assert.deepEqual(structural(parse(text)), [], text);
     assert.ok(validate(parse(text)), JSON.stringify(validate.errors));

@@ -5,6 +5,7 @@ import { type FileSource, RpcError } from "../../src/core/index.ts";
 import { type ConfigReading, fileConfigSource, type LiveConfig, openConfigOn } from "../../src/config/index.ts";
 import { createClientOn } from "../../src/client/index.ts";
 import { createSimulation } from "../../src/runtime/sim/index.ts";
+import { authOf, type AuthorisationRules, type SecurityConfig } from "../../src/security/index.ts";
 import { createServerOn } from "../../src/server/index.ts";
 
 const pair = z.object({ a: z.int32(), b: z.int32() });
@@ -63,8 +64,11 @@ export async function simulated(first: string, { seed = 1, delayMs = 0 } = {}) {
   const last: { reading?: ConfigReading } = {};
   const read = async () => (last.reading = await source.read());
   const tls = () => ({ kind: "tls", protocols: [], offering: never });
+  // What needs a disk is not to be had here; rules need none.
+  const guard = (section: SecurityConfig, rules: AuthorisationRules) =>
+    authOf(section, { jwt: never, apiKeys: never, auditLog: never, secret: never }, rules);
   const open = async (host: string): Promise<LiveConfig> => run(openConfigOn(
-    { runtime: simulation.host(host), observer, environment: {}, tls }, { ...source, read }));
+    { runtime: simulation.host(host), observer, environment: {}, tls, guard }, { ...source, read }));
   const through = (address: string) => createClientOn(simulation.host("caller"), Calculator, { address });
   return { last, simulation, events, behaviour, file, open, run, through, server };
 }
