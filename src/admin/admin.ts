@@ -18,7 +18,7 @@ import { EndpointRates } from "./endpoint-rows.ts";
 import { createFigures, type FigureKeeper } from "./figures.ts";
 import { handlersOf } from "./handlers.ts";
 import { createHappenings, type Happenings } from "./happenings.ts";
-import { snapshotOf } from "./snapshot.ts";
+import { RegionTally, snapshotOf } from "./snapshot.ts";
 import { endpointsByService, type Watchable, type Watched, watched } from "./watched.ts";
 
 export interface AdminOptions {
@@ -153,6 +153,7 @@ class AdminCore {
   readonly #figures: FigureKeeper;
   readonly #emptied = new Set<string>();
   readonly #before = new Map<string, number>();
+  readonly #tally = new RegionTally();
   #shares: readonly { readonly rule: string; readonly callsPerSecond: number }[] = [];
   #snapshot: Snapshot | undefined = undefined;
   #timer: Timer | undefined;
@@ -228,6 +229,7 @@ class AdminCore {
       atMs: this.#runtime.clock.wallMs(), region: this.#options.region ?? "",
       byService: endpointsByService(this.watched), seen: this.#figures.seen, control, drainReasons,
       places: this.#options.places ?? {}, isBudgetEmpty: (service) => emptied.has(service), happenings: [],
+      tally: this.#tally,
     });
   }
 

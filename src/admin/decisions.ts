@@ -135,7 +135,12 @@ class Recorder {
     context: Context, candidates: readonly Candidate[], picked: Candidate | undefined, picker: Picker,
   ): void {
     if (context.attempt === 0 && !context.hedged && --this.#untilLook > 0 && !asks(context)) return;
-    if (this.#untilLook <= 0) this.#untilLook = this.#sampleEvery;
+    if (this.#untilLook <= 0) {
+      // Where calls are so many that the sample has enough for now, its picks are looked at less often.
+      const isEnough = (this.#rings.get("sample") as Ring).rate.available() < 1;
+      this.#untilLook = this.#sampleEvery * (isEnough ? 16 : 1);
+      if (isEnough && !asks(context)) return;
+    }
     const { picks } = context.traced();
     if (picks.length < 16) picks.push(this.#look(context, candidates, picked, picker, "pick"));
   }

@@ -20,6 +20,8 @@ export interface SnapshotOf {
   /** Whether a service's retry budget was found empty in the interval. */
   readonly isBudgetEmpty: (service: string) => boolean;
   readonly happenings: readonly Happening[];
+  /** Kept from one snapshot to the next. */
+  readonly tally?: RegionTally | undefined;
 }
 
 /** Share of calls that budgets let be repeated by default: what the rest of a budget is reckoned by. */
@@ -27,13 +29,9 @@ const budgetShare = 0.2;
 
 export function snapshotOf(of: SnapshotOf): Snapshot {
   const { seen, byService, region: own } = of;
-  const regions = new Map<string, RegionSums>();
-  const sumsOf = (name: string): RegionSums => {
-    let sums = regions.get(name);
-    if (sums === undefined) regions.set(name, sums = new RegionSums());
-    return sums;
-  };
-  const services = [...byService].map(([service, endpoints]) => serviceRow(service, endpoints, of, sumsOf));
+  const tally = of.tally ?? new RegionTally();
+  tally.begin();
+  const services = [...byService].map(([service, endpoints]) => serviceRow(service, endpoints, of, tally));
   for (const [service, totals] of seen.byService) {
     if (byService.has(service) || (service === otherName && totals.figures.callsPerSecond === 0)) continue;
     services.push({
@@ -41,9 +39,7 @@ export function snapshotOf(of: SnapshotOf): Snapshot {
       figures: totals.figures, retryBudget: 1,
     });
   }
-  for (const name of seen.byRegion.keys()) sumsOf(name);
-  for (const name of of.control?.drained() ?? []) sumsOf(name);
-  if (own !== "") sumsOf(own);
+  const regions = tally.end([...seen.byRegion.keys(), ...of.control?.drained() ?? [], ...(own === "" ? [] : [own])]);
   return {
     atMs: of.atMs, intervalMs: seen.intervalMs,
     regions: [...regions].map(([name, sums]) => sums.row(name, of)).sort((a, b) => (a.name < b.name ? -1 : 1)),
@@ -55,23 +51,18 @@ export function snapshotOf(of: SnapshotOf): Snapshot {
 }
 
 function serviceRow(
-  service: string, endpoints: readonly ClientEndpoint[], of: SnapshotOf, sumsOf: (region: string) => RegionSums,
+  service: string, endpoints: readonly ClientEndpoint[], of: SnapshotOf, tally: RegionTally,
 ): ServiceRow {
   let [ready, here, readyHere, inFlight] = [0, 0, 0, 0];
-  let lastName: string | undefined;
-  let sums: RegionSums | undefined;
   for (const endpoint of endpoints) {
-    const { region } = endpoint.address;
-    // Sets come sorted by region more often than not.
-    if (region !== lastName || sums === undefined) sums = sumsOf(lastName = region);
     const callable = isCallable(endpoint);
     if (callable) ready++;
-    if (region === of.region) {
+    if (endpoint.address.region === of.region) {
       here++;
       if (callable) readyHere++;
     }
     inFlight += endpoint.load.inFlight;
-    sums.add(endpoint, callable);
+    tally.add(endpoint, callable);
   }
   const totals = of.seen.byService.get(service);
   const figures = totals?.figures ?? noFigures;
@@ -86,32 +77,109 @@ function withInFlight(figures: Figures, inFlight: number): Figures {
   return inFlight === figures.inFlight ? figures : { ...figures, inFlight };
 }
 
-/** What is added up over the endpoints of a region; one that serves several names counts once. */
+/** One server: it may be an endpoint of many services, and counts once. */
+interface Slot {
+  /** Whose it is, and since when: a tally that has forgotten some begins anew with all. */
+  owner: object;
+  readonly region: RegionSums;
+  /** The round in which it was last seen, and whether it could be called. */
+  round: number;
+  callable: boolean;
+}
+
+/**
+ * Adds up the endpoints of regions, round after round. What it knows of an endpoint it leaves with it, since a thousand
+ * servers of fifty services are fifty thousand look-ups.
+ */
+export class RegionTally {
+  #regions = new Map<string, RegionSums>();
+  #owner: object = {};
+  #slots = new Map<string, Slot>();
+  #round = 0;
+  #seen = 0;
+
+  begin(): void {
+    this.#round++;
+    this.#seen = 0;
+    for (const sums of this.#regions.values()) sums.reset();
+  }
+
+  add(endpoint: ClientEndpoint, callable: boolean): void {
+    const known = endpoint.viewed as Slot | undefined;
+    const slot = known?.owner === this.#owner ? known : this.#slotOf(endpoint);
+    const { region } = slot;
+    region.inFlight += endpoint.load.inFlight;
+    if (slot.round !== this.#round) {
+      slot.round = this.#round;
+      slot.callable = callable;
+      this.#seen++;
+      region.add(endpoint, callable);
+    } else if (callable && !slot.callable) {
+      // Of one that may be called under one name and not under another, the region has it.
+      slot.callable = true;
+      region.ready++;
+      region.readyWeight += endpoint.address.weight;
+    }
+  }
+
+  #slotOf(endpoint: ClientEndpoint): Slot {
+    const { region, address } = endpoint.address;
+    const key = `${region}\n${address}`;
+    let slot = this.#slots.get(key);
+    if (slot === undefined) {
+      slot = { owner: this.#owner, region: this.#sumsOf(region), round: 0, callable: false };
+      this.#slots.set(key, slot);
+    }
+    endpoint.viewed = slot;
+    return slot;
+  }
+
+  #sumsOf(region: string): RegionSums {
+    let sums = this.#regions.get(region);
+    if (sums === undefined) this.#regions.set(region, sums = new RegionSums());
+    return sums;
+  }
+
+  /** The regions that there are now, and those named. */
+  end(named: readonly string[]): ReadonlyMap<string, RegionSums> {
+    for (const name of named) this.#sumsOf(name);
+    // Servers that are gone are forgotten, and with them regions: those that are there find theirs by name again.
+    if (this.#slots.size > this.#seen * 2 + 100) {
+      this.#owner = {};
+      this.#slots = new Map();
+      this.#regions = new Map([...this.#regions].filter(([name, { count }]) => count > 0 || named.includes(name)));
+    }
+    return new Map([...this.#regions].filter(([name, { count }]) => count > 0 || named.includes(name)));
+  }
+}
+
+/** What is added up over the servers of a region. */
 class RegionSums {
-  readonly #known = new Map<string, boolean>();
-  #ready = 0;
+  count = 0;
+  ready = 0;
+  readyWeight = 0;
+  inFlight = 0;
   #weight = 0;
-  #readyWeight = 0;
   #reports = 0;
   #cpu = 0;
   #memory = 0;
   #latitude = NaN;
   #longitude = NaN;
-  inFlight = 0;
+
+  reset(): void {
+    this.count = this.ready = this.readyWeight = this.inFlight = 0;
+    this.#weight = this.#reports = this.#cpu = this.#memory = 0;
+  }
 
   add({ address, load }: ClientEndpoint, callable: boolean): void {
-    this.inFlight += load.inFlight;
-    const known = this.#known.get(address.address);
-    // Of one that may be called under one name and not under another, the region has it.
-    if (known === true || (known === false && !callable)) return;
-    this.#known.set(address.address, callable);
-    if (known === undefined) this.#weight += address.weight;
+    this.count++;
+    this.#weight += address.weight;
     if (callable) {
-      this.#ready++;
-      this.#readyWeight += address.weight;
+      this.ready++;
+      this.readyWeight += address.weight;
     }
     const { report } = load;
-    if (report !== undefined && known === undefined) {
+    if (report !== undefined) {
       this.#reports++;
       this.#cpu += report.cpu;
       this.#memory += report.memory;
@@ -128,9 +196,8 @@ class RegionSums {
     const longitude = place?.longitude ?? this.#longitude;
     const isPlaced = Number.isFinite(latitude) && Number.isFinite(longitude);
     return {
-      name, ...(isPlaced ? { latitude, longitude } : undefined),
-      endpoints: this.#known.size, ready: this.#ready,
-      health: this.#weight > 0 ? this.#readyWeight / this.#weight : 0,
+      name, ...(isPlaced ? { latitude, longitude } : undefined), endpoints: this.count, ready: this.ready,
+      health: this.#weight > 0 ? this.readyWeight / this.#weight : 0,
       drained: isDrained(control, name), drainReason: drainReasons.get(name) ?? "",
       cpu: this.#reports > 0 ? this.#cpu / this.#reports : -1,
       memory: this.#reports > 0 ? this.#memory / this.#reports : -1,

@@ -78,6 +78,8 @@ export class ClientEndpoint implements Endpoint, AttemptObserver, LegOwner, Hear
   readonly load: Load = createLoad();
   /** The number of the last snapshot that named it. */
   snapshot = 0;
+  /** What a view of many endpoints keeps with each, to find it again without a look-up. */
+  viewed: unknown = undefined;
   /** What the outlier detector keeps of this endpoint, if there is one. */
   outlier: OutlierMember | undefined = undefined;
   /** What hears of the load that the server reports, if somebody does. */
