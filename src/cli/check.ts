@@ -18,7 +18,8 @@ interface CheckFlags {
 export function checkCommand(said: (code: number) => void): Command {
   return new Command("check")
     .description("Say what breaks callers of an older contract, wire by wire; or keep what this one promises.")
-    .addCommand(checkConfigCommand(said))
+    // What stands behind `config` is for it.
+    .enablePositionalOptions().addCommand(checkConfigCommand(said))
     .argument("<contract>", "a module (.ts, .js) whose exports are contracts")
     .option("--against <old>", "an older module, or a lock that --write made")
     .option("--write <lock>", "the file to keep this contract's promises in, for later checks")

@@ -66,7 +66,7 @@ function meridian(...args: string[]): Started {
   createInterface({ input: child.stdout }).on("line", (text) =>
     lines.push(text.startsWith("{") ? JSON.parse(text) as Line : { text }));
   createInterface({ input: child.stderr }).on("line", (text) => errors.push(text));
-  const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  const exited = new Promise<number | null>((resolve) => child.once("close", resolve));
   return {
     child, lines, errors, exited,
     async line(what, fits) {
@@ -112,9 +112,9 @@ gateways:
   const client = createClient(Calculator, { address: `127.0.0.1:${gateway}`, metrics: false, timeoutMs: 60_000 });
   const tally = { calls: 0, shut: 0 };
   const failures: string[] = [];
-  let isCalling = true;
+  const caller = new AbortController();
   const calling = (async () => {
-    for (; isCalling; await sleep(5)) {
+    for (; !caller.signal.aborted; await sleep(5)) {
       tally.calls++;
       const error = await client.add({ a: tally.calls, b: 1 })
         .then(() => undefined, (one: unknown) => RpcError.from(one));
@@ -157,7 +157,7 @@ gateways:
   await up.line("restart", ({ event, processes: names }) =>
     event === "restarted" && JSON.stringify(names) === '["servers.far"]');
   await until("the rule", () => tally.shut > 0);
-  isCalling = false;
+  caller.abort();
   await calling;
   client.$.close(0);
   assert.deepEqual(failures, [], `of ${tally.calls} calls`);
