@@ -11,6 +11,7 @@ const documents = [
   "docs/udp.md", "docs/security.md", "docs/zeromq.md", "docs/mounting.md",
   "docs/http.md", "docs/overload.md", "docs/idempotency.md", "docs/caching.md", "docs/discovery.md",
   "docs/discovery-views.md", "docs/failure-detection.md", "docs/resilience.md",
+  "docs/admin.md",
   "docs/check.md", "docs/configuration.md", "docs/thrift-idl.md", "docs/leadership.md", "docs/distributed-calls.md",
   ...["consul", "dns", "redis"].map((engine) => `docs/discovery-${engine}.md`),
 ];
