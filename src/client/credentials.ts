@@ -64,11 +64,11 @@ export function credentialsLayer(clock: Clock, credentials: ClientCredentials, i
     if (tokens === undefined || context.metadata["authorization"] !== undefined) {
       return next(request, shown(context, undefined));
     }
+    const once = (token: string): ReturnType<Service> => next(request, shown(context, token));
     const token = tokens.current();
-    if (isPromise(token)) return token.then((fresh) => next(request, shown(context, fresh)));
-    const answer = next(request, shown(context, token));
+    if (isPromise(token)) return token.then(once);
+    const answer = once(token);
     if (!isPromise(answer) || !tokens.canRenew) return answer;
-    const once = (other: string): ReturnType<Service> => next(request, shown(context, other));
     return answer.catch((error: unknown) => again(error, tokens, token, once));
   };
 }

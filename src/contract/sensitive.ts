@@ -78,7 +78,7 @@ function insides(schema: ZodType, key: PropertyKey | undefined): Inside[] {
     case "array": return part(def.element);
     case "record": case "map": case "set": return part(def.valueType);
     case "tuple": {
-      const item = typeof key === "number" ? def.items?.[key] as ZodType | undefined : undefined;
+      const item = typeof key === "number" ? def.items?.[key] : undefined;
       return part(item ?? def.rest);
     }
     case "union": case "discriminated_union": return same(...def.options ?? []);

@@ -6,8 +6,8 @@ import { Secret } from "./secret.ts";
 test("values under names of secrets are hidden, however the name is written", () => {
   const { hides } = redact();
   for (const name of [
-    "authorization", "Authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "apiKey", "accessToken",
-    "refresh_token", "client-secret", "password", "db.password", "X-Auth-Token",
+    "authorization", "Authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "apiKey",
+    "accessToken", "refresh_token", "client-secret", "password", "db.password", "X-Auth-Token",
   ]) assert.equal(hides(name), true, name);
   for (const name of ["routeKey", "idempotency-key", "method", "keys", "tokens", "secretary", "peer"]) {
     assert.equal(hides(name), false, name);

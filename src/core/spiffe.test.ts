@@ -10,7 +10,8 @@ test("ids by the specification", () => {
     ["https://prod/x", /begin with/], ["SPIFFE://prod/x", /begin with/], ["spiffe:///x", /trust domain is empty/],
     ["spiffe://Prod/x", /trust domain has other/], ["spiffe://user@prod/x", /trust domain has other/],
     ["spiffe://prod:80/x", /trust domain has other/], ["spiffe://prod/", /empty segment/],
-    ["spiffe://prod//x", /empty segment/], ["spiffe://prod/x/", /empty segment/], ["spiffe://prod/../x", /segment "\.\."/],
+    ["spiffe://prod//x", /empty segment/], ["spiffe://prod/x/", /empty segment/],
+    ["spiffe://prod/../x", /segment "\.\."/],
     ["spiffe://prod/%2e", /path has other/], ["spiffe://prod/x?y", /path has other/],
     [`spiffe://${"a".repeat(256)}/x`, /255/], [`spiffe://a/${"x".repeat(2_048)}`, /2048/],
   ] as const) assert.match(String(readSpiffeId(id)), why, id);

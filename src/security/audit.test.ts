@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Observer } from "../core/index.ts";
 import { createSimulation } from "../runtime/sim/index.ts";
 import { Audit, type AuditEntry, type AuditGap } from "./audit.ts";
 
@@ -29,8 +30,8 @@ test("a sink that fails ends no call, and is told of", () => {
   const sink = (): void => {
     throw new Error("disk full");
   };
-  const audit = new Audit(runtime.clock, { event: (name, fields) => void events.push(`${name} ${fields["why"]}`) },
-    { sink }, 3);
+  const observer: Observer = { event: (name, fields) => void events.push(`${name} ${String(fields["why"])}`) };
+  const audit = new Audit(runtime.clock, observer, { sink }, 3);
   audit.record(entry("deny"));
   assert.deepEqual(events, ["audit undefined", "audit.failed disk full"]);
 });

@@ -106,27 +106,33 @@ class Authority implements Guard {
     this.#requests = requests === undefined ? undefined : new RequestLimit(runtime.clock, requests);
     this.layer = (next) => (request, context) => {
       if (context.identity === undefined) {
-        const refusal = this.ask(context);
-        if (refusal !== undefined) throw refusal;
-        const pending = this.#pending.get(context);
-        if (pending !== undefined) {
-          return pending.then((found) => {
-            this.#pending.delete(context);
-            if (context.cancelReason !== undefined) throw context.cancelReason;
-            const late = this.#settle(context, found);
-            if (late !== undefined) throw late;
-            return this.#goOn(next(request, this.#trust.believed(context)), context);
-          });
+        // Not found out yet by the gate, or there is none on this way.
+        if (!this.#pending.has(context)) {
+          const refusal = this.ask(context, this.#of(context.method));
+          if (refusal !== undefined) throw refusal;
         }
+        const pending = this.#pending.get(context);
+        if (pending !== undefined) return this.#later(pending, context, (believed) => next(request, believed));
       }
       const answer = next(request, this.#trust.believed(context));
       return context.method.kind === "unary" ? answer : this.#goOn(answer, context);
     };
   }
 
+  /** Once it is known who calls. */
+  async #later(
+    pending: Promise<Authenticated>, context: Context, call: (believed: Context) => unknown,
+  ): Promise<unknown> {
+    const found = await pending;
+    this.#pending.delete(context);
+    if (context.cancelReason !== undefined) throw context.cancelReason;
+    const refusal = this.#settle(context, this.#of(context.method), found);
+    if (refusal !== undefined) throw refusal;
+    return this.#goOn(call(this.#trust.believed(context)), context);
+  }
+
   gate(method: MethodInfo, admission: CallGate | undefined): CallGate {
-    this.#of(method);
-    return new MethodGate(this, admission);
+    return new MethodGate(this, this.#of(method), admission);
   }
 
   #of(method: MethodInfo): RulesOfMethod {
@@ -136,15 +142,14 @@ class Authority implements Guard {
   }
 
   /** Why a call is refused, as far as that is known at once. */
-  ask(context: Context): RpcError | undefined {
-    if (this.#pending.has(context)) return undefined;
+  ask(context: Context, rules: RulesOfMethod): RpcError | undefined {
     let found: Authenticated | Promise<Authenticated>;
     try {
       found = this.#identify(context);
     } catch (error) {
       found = broken(error);
     }
-    if (!(found instanceof Promise)) return this.#settle(context, found);
+    if (!(found instanceof Promise)) return this.#settle(context, rules, found);
     this.#pending.set(context, found.catch(broken));
     return undefined;
   }
@@ -180,7 +185,18 @@ class Authority implements Guard {
     return refused;
   }
 
+  /** Found out once a connection: what it was opened with does not change. */
   #ofConnection(context: Context): Authenticated | Promise<Authenticated> {
+    const { peer } = context;
+    if (peer === undefined) return anonymous;
+    const memo = peer.memo;
+    if (memo instanceof Known && memo.authority === this) return memo.found;
+    const found = this.#lookAtConnection(context);
+    if (!(found instanceof Promise)) peer.memo = new Known(this, found);
+    return found;
+  }
+
+  #lookAtConnection(context: Context): Authenticated | Promise<Authenticated> {
     for (const one of this.#ofConnections) {
       const found = one.identify(context);
       if (found !== undefined) return found;
@@ -189,7 +205,7 @@ class Authority implements Guard {
   }
 
   /** Decides on a call of whom is known now; undefined lets it in. */
-  #settle(context: Context, found: Authenticated): RpcError | undefined {
+  #settle(context: Context, rules: RulesOfMethod, found: Authenticated): RpcError | undefined {
     if (!isIdentity(found)) {
       const { code, says, reason } = found;
       this.#record("deny", context, anonymous, { rule: undefined, reason }, code);
@@ -202,7 +218,7 @@ class Authority implements Guard {
       this.#record("deny", context, identity, { rule: undefined, reason }, "unauthenticated");
       return expected("unauthenticated", reason, { neverStarted: true, retryable: false });
     }
-    const decision = this.#of(context.method).rules.decide(identity, context);
+    const decision = rules.rules.decide(identity, context);
     if (!decision.isAllowed) return this.#denied(context, identity, decision);
     const waitMs = this.#requests?.take(identity, context) ?? 0;
     if (waitMs > 0) {
@@ -259,6 +275,17 @@ function broken(error: unknown): NotAccepted {
     "unavailable");
 }
 
+/** What was found out of a connection. */
+class Known {
+  readonly authority: Authority;
+  readonly found: Authenticated;
+
+  constructor(authority: Authority, found: Authenticated) {
+    this.authority = authority;
+    this.found = found;
+  }
+}
+
 /** The rules of one method, made anew when the rules change. */
 class RulesOfMethod {
   readonly #all: AuthorisationRules;
@@ -286,17 +313,19 @@ class MethodGate implements CallGate {
   readonly isShut = true;
   isAsked = false;
   readonly #authority: Authority;
+  readonly #rules: RulesOfMethod;
   readonly #admission: CallGate | undefined;
 
-  constructor(authority: Authority, admission: CallGate | undefined) {
+  constructor(authority: Authority, rules: RulesOfMethod, admission: CallGate | undefined) {
     this.#authority = authority;
+    this.#rules = rules;
     this.#admission = admission;
   }
 
   refuse(context: Context): RpcError | undefined {
     const admission = this.#admission;
     const shed = admission?.isShut === true ? admission.refuse(context) : undefined;
-    return shed ?? this.#authority.ask(context);
+    return shed ?? this.#authority.ask(context, this.#rules);
   }
 
   ended(context: Context, nowMs: number, error: unknown): void {

@@ -52,7 +52,7 @@ function limited(clock: Clock, answer: Promise<unknown>, context: Context, expir
       resolve(value);
     }, (error: unknown) => {
       watch.stop();
-      reject(error as Error);
+      reject(error);
     });
   });
 }

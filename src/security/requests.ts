@@ -25,6 +25,8 @@ export class RequestLimit {
   readonly #burst: number;
   readonly #most: number;
   readonly #buckets = new Map<string, Bucket>();
+  /** The same by the identity itself, which mostly comes again as the same object. */
+  readonly #known = new WeakMap<Identity, Bucket>();
 
   constructor(clock: Clock, options: RequestLimitOptions) {
     this.#clock = clock;
@@ -42,7 +44,20 @@ export class RequestLimit {
   /** Takes one request: 0 if it may go on, else how long to wait, in milliseconds. */
   take(identity: Identity, { peer }: Context): number {
     const nowMs = this.#clock.now();
-    const key = keyOf(identity, peer?.address);
+    let bucket = this.#known.get(identity);
+    if (bucket === undefined || nowMs - bucket.movedMs >= moveMs) bucket = this.#find(identity, peer?.address, nowMs);
+    bucket.tokens = Math.min(this.#burst, bucket.tokens + (nowMs - bucket.reckonedMs) * this.#perMs);
+    bucket.reckonedMs = nowMs;
+    if (bucket.tokens >= 1 - 1e-9) {
+      bucket.tokens--;
+      return 0;
+    }
+    return Math.max(1, Math.ceil((1 - bucket.tokens) / this.#perMs));
+  }
+
+  /** Also moves it to the end of the table. */
+  #find(identity: Identity, address: string | undefined, nowMs: number): Bucket {
+    const key = keyOf(identity, address);
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
       this.#makeRoom();
@@ -52,13 +67,9 @@ export class RequestLimit {
       this.#buckets.set(key, bucket);
       bucket.movedMs = nowMs;
     }
-    bucket.tokens = Math.min(this.#burst, bucket.tokens + (nowMs - bucket.reckonedMs) * this.#perMs);
-    bucket.reckonedMs = nowMs;
-    if (bucket.tokens >= 1 - 1e-9) {
-      bucket.tokens--;
-      return 0;
-    }
-    return Math.max(1, Math.ceil((1 - bucket.tokens) / this.#perMs));
+    // All who are not known are one identity, of many addresses.
+    if (identity.kind !== "anonymous") this.#known.set(identity, bucket);
+    return bucket;
   }
 
   /** Identities that are told apart now. */

@@ -76,6 +76,7 @@ export class Trust {
 
   /** On whose behalf a trusted gateway calls; undefined where none does, or it says nothing. */
   forwarded(context: Context): Identity | NotAccepted | undefined {
+    if (this.#gateways.length === 0) return undefined;
     const text = context.metadata[callerMetadata];
     if (text === undefined) return undefined;
     const gateway = this.#gatewayOf(context);

@@ -31,7 +31,8 @@ const wires: readonly [string, () => Protocol][] = [
 
 async function waited(events: readonly Record<string, unknown>[], why: RegExp): Promise<Record<string, unknown>> {
   for (const untilMs = Date.now() + 10_000; Date.now() < untilMs; await sleep(20)) {
-    const found = events.find(({ event, why: said }) => event === "server.connection.refused" && why.test(String(said)));
+    const found = events.find(({ event, why: said }) =>
+      event === "server.connection.refused" && why.test(String(said)));
     if (found !== undefined) return found;
   }
   assert.fail(`nothing like ${why.source} among ${JSON.stringify(events)}`);
@@ -39,7 +40,8 @@ async function waited(events: readonly Record<string, unknown>[], why: RegExp): 
 
 for (const [wire, protocol] of wires) {
   for (const [name, says] of [
-    ["expired", /certificate has expired/], ["elsewhere", /localhost|altnames|127\.0\.0\.1/], ["mallory", /certificate/],
+    ["expired", /certificate has expired/], ["elsewhere", /localhost|altnames|127\.0\.0\.1/],
+    ["mallory", /certificate/],
   ] as const) {
     test(`${wire}: a server's certificate that is ${name} is refused, and both sides say so`, async () => {
       const { server, address, events, callers } = await serveLedger({ tls: certificates.serving(name, "none") });
@@ -61,7 +63,8 @@ for (const [wire, protocol] of wires) {
     ["expired", /certificate is refused: CERT_HAS_EXPIRED/], ["mallory", /certificate is refused/],
   ] as const) {
     test(`${wire}: a client's certificate that is ${name} is refused, and both sides say so`, async () => {
-      const { server, address, events, callers } = await serveLedger({ tls: certificates.serving("server", "require") });
+      const security = certificates.serving("server", "require");
+      const { server, address, events, callers } = await serveLedger({ tls: security });
       try {
         const { error } = await callOnce(address,
           { protocol: protocol(), tls: certificates.calling(name), timeoutMs: 3_000 });

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { inspect } from "node:util";
 import { after, before, test } from "node:test";
 import { createClient } from "../../src/client/index.ts";
-import { RpcError } from "../../src/core/index.ts";
+import type { RpcError } from "../../src/core/index.ts";
 import { grpc, httpJson, native } from "../../src/protocol/index.ts";
 import { apiKeys, auth, bearerToken, hashApiKey, jwt, secret } from "../../src/security/index.ts";
 import { startIssuer, type Issuer } from "./issuer.ts";
@@ -27,7 +27,7 @@ test("a secret is asked for, and never printed", () => {
   writeFileSync(file, "correct horse battery\n");
   const kept = secret({ file });
   assert.equal(kept.reveal(), "correct horse battery");
-  assert.deepEqual([`${String(kept)}`, JSON.stringify({ kept }), inspect({ kept })],
+  assert.deepEqual([String(kept), JSON.stringify({ kept }), inspect({ kept })],
     ["[secret]", '{"kept":"[secret]"}', "{ kept: [secret] }"]);
   assert.throws(() => secret({ file: `${file}-not-there` }).reveal(), /secret-not-there cannot be read/);
   assert.throws(() => secret({ env: "MERIDIAN_NO_SUCH_VARIABLE" }).reveal(), /no MERIDIAN_NO_SUCH_VARIABLE/);
@@ -52,7 +52,8 @@ for (const [name, protocol] of [["native", native()], ["gRPC", grpc()], ["HTTP+J
       assert.equal((await callOnce(address, { ...options, credentials: { bearer: token } })).balance, 3);
       const apiKey = secret({ file: certificates.file("key") });
       assert.equal((await callOnce(address, { ...options, credentials: { apiKey } })).balance, 3);
-      assert.deepEqual(callers.map(({ kind, name: who }) => [kind, who]), [["token", "operator"], ["apiKey", "reports"]]);
+      assert.deepEqual(callers.map(({ kind, name: who }) => [kind, who]),
+        [["token", "operator"], ["apiKey", "reports"]]);
       const wrong = { authorization: "Bearer operator-token-012345678" };
       assert.equal((await callOnce(address, options, wrong)).error?.code, "unauthenticated");
       assert.equal((await callOnce(address, options, { "x-api-key": "guess" })).error?.code, "unauthenticated");
@@ -66,14 +67,17 @@ test("a token is got anew before it expires, and when a server would not have it
   const { server, address, callers } = await serveLedger({
     tls: certificates.serving("server"),
     auth: auth({
-      identities: [jwt({ issuer: issuer.issuer, audience: "ledger", jwks: { url: issuer.url } })], rules: [{ name: "a" }],
+      identities: [jwt({ issuer: issuer.issuer, audience: "ledger", jwks: { url: issuer.url } })],
+      rules: [{ name: "a" }],
     }),
   });
   let got = 0;
   // The first is refused by the server, though it says nothing of an end.
   const bearer = async () => (++got === 1 ? { token: await issuer.token({ expiresIn: -60 }) }
     : { token: await issuer.token(), expiresAtMs: Date.now() + 600_000 });
-  using client = createClient(Ledger, { address, tls: certificates.calling(), credentials: { bearer }, metrics: false });
+  using client = createClient(Ledger, {
+    address, tls: certificates.calling(), credentials: { bearer }, metrics: false,
+  });
   try {
     assert.equal((await client.read({ account: "abc" })).balance, 3);
     assert.equal(got, 2);

@@ -33,7 +33,7 @@ interface Seen {
   readonly metadata: readonly string[];
 }
 
-/** A server that trusts gateways by `trust`, behind a gateway with `gatewayAuth`; what its handlers saw of each call. */
+/** A server that trusts gateways by `trust`, behind a gateway with `gatewayAuth`; what its handlers saw. */
 async function behind(trust: AuthOptions["trust"], gatewayAuth: GatewayOptions["auth"]) {
   const seen: Seen[] = [];
   const discovery = memoryDiscovery();
@@ -83,7 +83,9 @@ test("a trusted gateway says on whose behalf it calls, where it knows that", asy
   }
 });
 
-const forged = { "meridian-caller": JSON.stringify({ kind: "jwt", name: "root", claims: {} }), "meridian-rule": "canary" };
+const forged = {
+  "meridian-caller": JSON.stringify({ kind: "jwt", name: "root", claims: {} }), "meridian-rule": "canary",
+};
 
 test("what a caller says of itself is taken away, at the server and at a gateway that knows nobody", async () => {
   const world = await behind(trusting, undefined);
@@ -120,7 +122,8 @@ test("a gateway speaks for the regions alone that the policy gives it", async ()
     const authorization = `Bearer ${await issuer.token()}`;
     const { error } = await callOnce(world.door, { protocol: grpc(), tls: certificates.calling() }, { authorization });
     assert.equal(error?.code, "unauthenticated");
-    assert.match(String(world.events.find(({ event }) => event === "audit")?.["reason"]), /speaks for us alone, not for eu/);
+    const told = world.events.find(({ event }) => event === "audit");
+    assert.match(String(told?.["reason"]), /speaks for us alone, not for eu/);
     assert.equal(world.seen.length, 0);
   } finally {
     await world.close();

@@ -1,4 +1,5 @@
-// A default installation in one process: registry, server and gateway as the documents start them. Prints its addresses.
+// A default installation in one process: registry, server and gateway as the documents start them.
+// Prints its addresses.
 import { createGateway } from "../../src/gateway/index.ts";
 import { hostRegistry, registry } from "../../src/registry/index.ts";
 import { createServer } from "../../src/server/index.ts";

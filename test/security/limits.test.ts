@@ -61,7 +61,8 @@ test("limit of streams on one connection", async () => {
   try {
     const streams = [1, 2].map(() => client.watch({ account: "endless" })[Symbol.asyncIterator]());
     for (const one of streams) assert.equal((await one.next()).done, false);
-    const error = await client.read({ account: "abc" }).then(() => undefined, (failure: unknown) => RpcError.from(failure));
+    const error = await client.read({ account: "abc" })
+      .then(() => undefined, (failure: unknown) => RpcError.from(failure));
     assert.equal(error?.code, "resource_exhausted");
     assert.match(error.message, /maxConcurrentCalls/);
     await streams[0]?.return?.();

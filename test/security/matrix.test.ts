@@ -1,7 +1,9 @@
 /** Every kind of rule over every wire: who is let in, and who is not. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { apiKeys, auth, authorisation, type AuthorisationRule, hashApiKey, jwt, mtls } from "../../src/security/index.ts";
+import {
+  apiKeys, auth, authorisation, type AuthorisationRule, hashApiKey, jwt, mtls,
+} from "../../src/security/index.ts";
 import { writeFileSync } from "node:fs";
 import { allWires } from "../gateway/all-wires.ts";
 import { startIssuer, type Issuer } from "./issuer.ts";

@@ -7,6 +7,8 @@ import { createServer as createTcp, connect } from "node:net";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
+const skip = !existsSync("/proc/self/net/tcp") && "sockets are looked up in /proc";
+
 /** Addresses at which a process listens: every socket that it has, whatever its port, as the system knows them. */
 function listening(pid: number): string[] {
   const inodes = new Set(readdirSync(`/proc/${pid}/fd`).flatMap((one) => {
@@ -41,9 +43,7 @@ async function said(child: ChildProcess): Promise<string> {
   throw new Error(`it ended: ${text}`);
 }
 
-test("server, gateway and registry listen at their own addresses, on loopback, and nowhere else", {
-  skip: !existsSync("/proc/self/net/tcp") && "sockets are looked up in /proc",
-}, async () => {
+test("server, gateway and registry listen at their own addresses on loopback, and nowhere else", { skip }, async () => {
   const child = spawn(process.execPath, [fileURLToPath(new URL("./installation.ts", import.meta.url))],
     { stdio: ["ignore", "pipe", "inherit"] });
   try {
@@ -57,7 +57,7 @@ test("server, gateway and registry listen at their own addresses, on loopback, a
   }
 });
 
-test("the scan sees what is open", { skip: !existsSync("/proc/self/net/tcp") && "sockets are looked up in /proc" }, async () => {
+test("the scan sees what is open", { skip }, async () => {
   const server = createTcp().listen(0, "0.0.0.0");
   await once(server, "listening");
   const { port } = server.address() as { port: number };

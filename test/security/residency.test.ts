@@ -44,7 +44,8 @@ for (const eu of ["failing", "slow", "absent"] as const) {
     const world = await twoRegions(eu);
     using client = createClient(Ledger, { discovery: world.discovery, region: "eu", regions: { residency }, ...hasty });
     try {
-      const outcome = await client.read({ account: "a" }).then((value) => value, (error: unknown) => RpcError.from(error));
+      const outcome = await client.read({ account: "a" })
+        .then((value) => value, (error: unknown) => RpcError.from(error));
       assert.equal(RpcError.is(outcome), eu !== "slow");
       assert.equal(world.asked.us, 0);
     } finally {

@@ -49,8 +49,8 @@ export class Certificates {
       "-keyout", `${name}.key`, "-out", `${name}.crt`, "-subj", `/CN=${name}`);
   }
 
-  certify(name: string, { names = "DNS:localhost,IP:127.0.0.1", by = "ca", isExpired = false }: CertificateOptions = {}):
-    void {
+  certify(name: string, options: CertificateOptions = {}): void {
+    const { names = "DNS:localhost,IP:127.0.0.1", by = "ca", isExpired = false } = options;
     this.#openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
       "-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", `/CN=${name}`);
     writeFileSync(this.file("names"), `subjectAltName=${names}`);
@@ -89,7 +89,7 @@ export async function serveLedger(options: ServerOptions & { readonly listen?: {
   const server = createServer({
     metrics: false, load: false, ...options,
     observer: { ...options.observer, event: (name, fields) => void events.push({ event: name, ...fields }) },
-  } as ServerOptions);
+  });
   server.implement(Ledger, {
     read({ account }, { identity, peer }) {
       callers.push({
@@ -117,7 +117,7 @@ export async function callOnce(
 ): Promise<{ balance?: number; error?: RpcError }> {
   using client = createClient(Ledger, {
     address, retry: false, hedge: false, timeoutMs: 20_000, metrics: false, ...options,
-  } as ClientOptions);
+  });
   try {
     return await client[method]({ account: "abc" }, { metadata });
   } catch (error) {

@@ -42,7 +42,7 @@ const nowS = Math.floor(Date.now() / 1_000);
 const claims = { iss: "https://issuer.example", aud: "ledger", sub: "alice", exp: nowS + 600 };
 
 const bad: readonly Bad[] = [
-  { name: "expired", token: () => issuer.token({ expiresIn: -60 }), reason: /expired 60|expired 6\d s ago/, says: /expired/ },
+  { name: "expired", token: () => issuer.token({ expiresIn: -60 }), reason: /expired \d+ s ago/, says: /expired/ },
   { name: "not yet valid", token: () => issuer.token({ notBeforeIn: 300 }), reason: /not valid yet/ },
   { name: "for another audience", token: () => issuer.token({ audience: "bank" }), reason: /audience is "bank"/ },
   { name: "of another issuer", token: () => issuer.token({ issuer: "https://evil.example" }), reason: /issuer is/ },
@@ -67,10 +67,13 @@ const bad: readonly Bad[] = [
     },
   },
   { name: "of an unknown key", token: () => issuer.token({ kid: "two" }), reason: /key "two" is not among/ },
-  { name: "without an end", reason: /does not say when it expires/, token: () => unsigned({ alg: "ES256" }, { ...claims, exp: undefined }) },
+  {
+    name: "without an end", reason: /does not say when it expires/,
+    token: () => unsigned({ alg: "ES256" }, { ...claims, exp: undefined }),
+  },
   { name: "too long", token: () => issuer.token({ claims: { pad: "x".repeat(9_000) } }), reason: /more than 8192/ },
   { name: "no token at all", token: () => "hello", reason: /has 1 part/ },
-  { name: "with extensions", token: () => unsigned({ alg: "ES256", crit: ["b64"], b64: false }, claims), reason: /crit/ },
+  { name: "with extensions", token: () => unsigned({ alg: "ES256", crit: ["b64"] }, claims), reason: /crit/ },
 ];
 
 const wires: readonly [string, () => Protocol][] = [
@@ -79,7 +82,9 @@ const wires: readonly [string, () => Protocol][] = [
 
 for (const [wire, protocol] of wires) {
   test(`${wire}: a good token names its caller, others are refused with the reason in the audit`, async () => {
-    const { server, address, callers, events } = await serveLedger({ tls: certificates.serving("server"), auth: known() });
+    const { server, address, callers, events } = await serveLedger({
+      tls: certificates.serving("server"), auth: known(),
+    });
     try {
       const options = { protocol: protocol(), tls: certificates.calling() };
       const good = { authorization: `Bearer ${await issuer.token()}` };
@@ -160,7 +165,7 @@ test("a stream ends when its caller's token expires, unless the server says othe
 
 test("options that cannot be are refused by name", () => {
   const base = { issuer: "i", audience: "a", jwks: { keys: [] } };
-  assert.throws(() => jwt({ ...base, algorithms: ["HS256"] }), /algorithms.*whoever verifies by a shared secret can forge/);
+  assert.throws(() => jwt({ ...base, algorithms: ["HS256"] }), /algorithms.*by a shared secret can forge/);
   assert.throws(() => jwt({ ...base, algorithms: ["none"] }), /algorithms/);
   assert.throws(() => jwt({ ...base, jwks: { url: "http://issuer.example/keys" } }), /jwks.url.*https/);
   assert.throws(() => jwt({ ...base, issuer: "" }), /issuer/);
