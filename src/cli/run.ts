@@ -29,6 +29,8 @@ export async function run(argv: readonly string[]): Promise<number> {
     .description("Serve contracts, forward to them, see who is well, and rehearse failures.")
     .version(packageVersion())
     .showHelpAfterError("(meridian --help lists the commands)")
+    // What stands behind a command is the command's: `check` and `check config` have options of the same name.
+    .enablePositionalOptions()
     .exitOverride();
   // What a command has to say beside that it ended.
   let code = 0;
