@@ -245,6 +245,7 @@ function faultText(name: string, fields: Readonly<Record<string, unknown>>): str
   if (name !== "fault.injected") return `the injected fault ${fault.id} is over after ${fault.struck} attempts`;
   const what = [fault.delayMs > 0 ? `${fault.delayMs} ms of delay` : "", fault.code ?? ""].filter((one) => one !== "");
   return `${what.join(" and ")} for ${fault.percent} % of ${fault.service}/${fault.method} ` +
-    `to region ${fault.region}, until ${new Date(fault.untilWallMs).toISOString().slice(11, 19)} (${fault.by || "somebody"})`;
+    `to region ${fault.region}, until ${new Date(fault.untilWallMs).toISOString().slice(11, 19)} ` +
+    `(${fault.by || "somebody"})`;
 }
 

@@ -108,8 +108,8 @@ function textOf(name: string, fields: Readonly<Record<string, unknown>>): string
       `(health ${Math.round(Number(fields["health"]) * 100)} %, fail-back ${String(fields["failBack"])}${drained})`;
   }
   if (name === "retry.budget.empty") {
-    return `no retries are left towards ${String(fields["key"]) || "(no region)"}: ${String(fields["method"])} failed ` +
-      `(${String(fields["code"])}) and is not repeated`;
+    return `no retries are left towards ${String(fields["key"]) || "(no region)"}: ${String(fields["method"])} ` +
+      `failed (${String(fields["code"])}) and is not repeated`;
   }
   const parts: string[] = [];
   for (const [key, value] of Object.entries(fields)) {

@@ -14,7 +14,8 @@ export interface AdminFlags {
 
 /** Exit codes of these commands, beside 2 for a command line that cannot be read. */
 export const adminExits = "\nExit codes: 0 done, 1 it cannot be done (the message says why), 3 there is nobody to " +
-  "ask, or\nno such record. The token is read from --token-file, else MERIDIAN_ADMIN_TOKEN, else ~/.meridian/admin-token.";
+  "ask, or\nno such record. The token is read from --token-file, else MERIDIAN_ADMIN_TOKEN, else\n" +
+  "~/.meridian/admin-token.";
 
 /** The environment's name of the token. */
 const tokenVariable = "MERIDIAN_ADMIN_TOKEN";

@@ -69,7 +69,7 @@ export function recordText(record: Decision, width = 100): string {
   const lines = [
     `${service}/${method}  ${code}${message === "" ? "" : `: ${message}`}`,
     `record ${record.id}, kept because it was ${keptText(record.kept)}` +
-      `${record.traceId === "" ? "" : `; trace ${record.traceId}`}`,
+      (record.traceId === "" ? "" : `; trace ${record.traceId}`),
     [
       `began ${new Date(record.atMs).toISOString()}${record.from === "" ? "" : ` in ${record.from}`}`,
       `took ${ms(durationMs)}${deadlineMs === 0 ? "" : ` of ${ms(deadlineMs)}`}`,

@@ -130,7 +130,7 @@ test("a page that points its own name here (DNS rebinding) is refused, reading t
   await close();
 });
 
-test("a page of elsewhere (CSRF) is refused, by origin, fetch metadata, or as a form, and is shown nothing", async () => {
+test("a page of elsewhere (CSRF) is refused by origin, fetch metadata, or as a form, and shown nothing", async () => {
   const { admin, address, close } = await open();
   const host = address;
   const attacks: [name: string, headers: Record<string, string>][] = [

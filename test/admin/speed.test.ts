@@ -122,7 +122,9 @@ test("slow calls are those above the method's p99 of late, and few others are ke
   const decisions = createDecisions(simulation.host("here"), { sampleEvery: 1_000_000 });
   const [method] = methodsOf(1, 1);
   assert.ok(method !== undefined);
-  for (let i = 0; i < 10_000; i++) decisions.observer.callEnded?.(new Context(method, 0), 1 + (i % 97) / 100, undefined);
+  for (let i = 0; i < 10_000; i++) {
+    decisions.observer.callEnded?.(new Context(method, 0), 1 + (i % 97) / 100, undefined);
+  }
   const before = decisions.list({ limit: 1_000 }).length;
   decisions.observer.callEnded?.(new Context(method, 0), 50, undefined);
   assert.ok(before <= 20, `${before} of calls that are all alike`);
