@@ -10,8 +10,9 @@ import type { Discovery, Registrar } from "../core/discovery.ts";
 import { endpointAddress } from "../core/endpoint.ts";
 import { RpcError } from "../core/error.ts";
 import type { Observer } from "../core/observer.ts";
-import type { Runtime } from "../core/runtime.ts";
+import type { Runtime, Security } from "../core/runtime.ts";
 import { createClientOn } from "../client/create-client.ts";
+import type { ClientCredentials } from "../client/credentials.ts";
 import { checkEndpoint, checkName, checkTtl } from "../discovery/check.ts";
 import { RegistryContract } from "./contract.ts";
 import { NameWatch } from "./name-watch.ts";
@@ -20,6 +21,10 @@ import { Registrations } from "./registration.ts";
 export interface RegistryClientOptions {
   /** Where the registry listens. */
   readonly address: string;
+  /** Whom we trust, and our certificate. Default: no TLS. */
+  readonly tls?: Security | undefined;
+  /** What is shown of us: over TLS alone. Default none. */
+  readonly credentials?: ClientCredentials | undefined;
   /** How long an entry outlives its process, in milliseconds: renewed at a third of it. Default 3,000, least 500. */
   readonly ttlMs?: number | undefined;
   /** The registry gives a sign of life on each watch so often, in milliseconds. Default 2,000. */
@@ -47,7 +52,7 @@ export function connectRegistry(runtime: Runtime, options: RegistryClientOptions
   checkKeepalive(keepaliveMs);
   const watches = new Map<string, NameWatch>();
   const client = createClientOn(runtime, RegistryContract, {
-    address: options.address,
+    address: options.address, tls: options.tls, credentials: options.credentials,
     // There is but this one: it is never left out. Whoever lost it must be back before a new incarnation has
     // settled (settleMs), so that connections are given up, and tried again, rather soon.
     outliers: false, connectTimeoutMs: 1_500, reconnectMaxMs: 500, suspectAfterMs: 1_500, deadAfterMs: 1_000,
