@@ -1,8 +1,7 @@
 /**
  * Both ways in which messages lie in a stream. Framed, as the specification has it: buffers behind their lengths of
- * four
- * bytes, and an empty one at a message's end; answers come in the order of requests. Serial, as Java's Netty transport
- * and avsc have it: a serial number, the number of buffers, and these; answers come in any order.
+ * four bytes, and an empty one at a message's end; answers come in the order of requests. Serial, as Java's Netty
+ * transport and avsc have it: a serial number, the number of buffers, and these; answers come in any order.
  */
 import type { ByteStream, Clock } from "../../core/runtime.ts";
 import { joined as joinedBytes } from "../../wire/joined.ts";
@@ -195,7 +194,7 @@ export class MessageReader {
 }
 
 /** The parts in a row: the only one itself. */
-export function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
   return parts.length === 1 ? parts[0] as Uint8Array : joinedBytes(parts, length);
 }
 
@@ -238,6 +237,9 @@ export function putInt32(bytes: Uint8Array, at: number, value: number): void {
 
 /** Bytes of the length before a message that is the body of an HTTP request or response. */
 export const bodyHeadBytes = 4;
+
+/** What a body may have above its message, for the handshake. */
+export const handshakeBytes = 65_536;
 
 /** Frames the message that was written behind {@link bodyHeadBytes}; the body is what the writer then holds. */
 export function endBody(writer: Writer): Uint8Array {

@@ -2,11 +2,12 @@
 import { expected, RpcError } from "../../core/error.ts";
 import { type Carrier, type Exchange, Head, type HttpHandler, type HttpSink } from "../../http/message.ts";
 import { readCallHeaders } from "../call-headers.ts";
-import { type Budget, Gathering } from "../envelope.ts";
+import type { Budget } from "../envelope.ts";
 import { sendReply } from "../http-message.ts";
 import { Remainder } from "../http-remainder.ts";
 import type { Serving } from "../router.ts";
 import { UnaryCalls } from "../unary-calls.ts";
+import { WholeBody } from "../whole-body.ts";
 import { JsonRpcCode } from "./codes.ts";
 import { failure, invalid } from "./reply.ts";
 import { JsonRpcSession } from "./session.ts";
@@ -81,7 +82,7 @@ class Posted implements HttpSink {
   readonly #session: JsonRpcSession;
   readonly #request: Head;
   readonly #exchange: Exchange;
-  readonly #body: Gathering;
+  readonly #body: WholeBody;
   #over = false;
   #isGone = false;
 
@@ -89,37 +90,37 @@ class Posted implements HttpSink {
     this.#session = new JsonRpcSession(calls, settings);
     this.#request = request;
     this.#exchange = exchange;
-    this.#body = new Gathering(settings.maxMessageBytes, budget);
+    this.#body = new WholeBody(settings.maxMessageBytes, budget);
   }
 
   data(bytes: Uint8Array, start: number, end: number, last: boolean): void {
     if (end > start) this.#exchange.consumed(end - start);
     if (this.#over) return;
+    let body: Uint8Array | undefined;
     try {
-      this.#body.add(bytes, start, end);
+      body = this.#body.add(bytes, start, end, last);
     } catch (error) {
       this.#over = true;
       this.#body.drop();
       answer(this.#exchange, 413, failure(null, RpcError.from(error, "internal"), JsonRpcCode.invalidRequest));
       return;
     }
-    if (last) this.#complete();
+    if (body !== undefined) this.#complete(body);
   }
 
   trailers(): void {
-    if (!this.#over) this.#complete();
+    if (!this.#over) this.#complete(this.#body.end());
   }
 
-  #complete(): void {
+  #complete(body: Uint8Array): void {
     this.#over = true;
-    const { bytes, length } = this.#body;
     const { carrier } = this.#exchange;
-    this.#session.handle(bytes, 0, length, carrier.lastReceivedMs, readCallHeaders(this.#request.fields), (reply) => {
+    const fields = readCallHeaders(this.#request.fields);
+    this.#session.handle(body, 0, body.length, carrier.lastReceivedMs, fields, (reply) => {
       if (this.#isGone) return;
       if (reply === undefined) answer(this.#exchange, 204, undefined);
       else answer(this.#exchange, 200, reply);
     });
-    this.#body.drop();
   }
 
   writable(): void {
