@@ -9,7 +9,7 @@ export const publicSubpaths: readonly string[] = [
   "./admin", "./config", "./security",
   "./contract/proto", "./contract/avro", "./contract/thrift", "./contract/openapi", "./contract/compare",
   "./http", "./protocol", "./web",
-  "./runtime/node", "./runtime/sim", "./runtime/web", "./testing",
+  "./telemetry/otel", "./runtime/node", "./runtime/sim", "./runtime/web", "./testing",
   ...["consul", "dns", "etcd", "kubernetes", "redis", "zookeeper"].map((engine) => `./discovery/${engine}`),
 ];
 

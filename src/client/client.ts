@@ -6,6 +6,7 @@ import { createMetadata, type Metadata } from "../core/metadata.ts";
 import type { MethodInfo } from "../core/method.ts";
 import type { Clock } from "../core/runtime.ts";
 import { isPromise, type Service } from "../core/service.ts";
+import { inheritedTrace } from "../core/trace-context.ts";
 import type { AnyContract } from "../contract/service.ts";
 import type { CallOptions, Client } from "../contract/types.ts";
 import { inherited } from "../overload/priority.ts";
@@ -163,13 +164,16 @@ function noting(of: () => Context, listener: MetadataListener | undefined): Meta
   };
 }
 
-/** What the user says, and beneath it, how important the call is on whose behalf this one is made. */
+/** What the user says, and beneath it, how important the call is on whose behalf this one is made, and its trace. */
 function metadataOf(
   { metadata, context: parent }: CallOptions, method: MethodInfo,
 ): { metadata: Metadata } | undefined {
   const said = parent === undefined ? undefined : inherited(parent, method);
-  if (said === undefined) return metadata === undefined ? undefined : { metadata: createMetadata(metadata) };
-  return { metadata: createMetadata({ ...said, ...metadata }) };
+  const trace = parent === undefined ? undefined : inheritedTrace(parent);
+  if (said === undefined && trace === undefined) {
+    return metadata === undefined ? undefined : { metadata: createMetadata(metadata) };
+  }
+  return { metadata: createMetadata({ ...trace, ...said, ...metadata }) };
 }
 
 /** Lets the caller's signal and parent call cancel this one. What it returns undoes that when the call is over. */

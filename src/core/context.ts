@@ -10,6 +10,7 @@ import type { Identity } from "./identity.ts";
 import { createMetadata, emptyMetadata, type Metadata } from "./metadata.ts";
 import type { MethodInfo } from "./method.ts";
 import type { Peer } from "./peer.ts";
+import type { TraceMark } from "./trace-context.ts";
 
 /** Something that wants to hear, once and synchronously, that a call was cancelled. */
 export interface Cancellable {
@@ -41,6 +42,8 @@ export interface ContextFields {
   readonly onMetadata?: MetadataListener | undefined;
   /** Hears how each attempt of a stream ends, which its items do not tell cheaply. */
   readonly onAttemptEnded?: AttemptListener | undefined;
+  /** What a tracer records the call, or this attempt of it, by. */
+  readonly span?: TraceMark | undefined;
 }
 
 /** Metadata that travels with a reply. */
@@ -89,6 +92,8 @@ export class Context {
   readonly priorAttempts: number;
   readonly onMetadata: MetadataListener | undefined;
   readonly onAttemptEnded: AttemptListener | undefined;
+  /** What a tracer records it by; undefined for a call that is not recorded. Derived contexts have the same. */
+  span: TraceMark | undefined;
   /**
    * Of the client's own stack, and of this very context, not of those derived from it: the request; the promise that
    * the connection made, until it fails; who goes on when it does; and who may send the call once more.
@@ -130,6 +135,7 @@ export class Context {
       this.priorAttempts = 0;
       this.onMetadata = undefined;
       this.onAttemptEnded = undefined;
+      this.span = undefined;
     } else {
       this.metadata = fields.metadata ?? emptyMetadata;
       this.idempotencyKey = fields.idempotencyKey;
@@ -142,6 +148,7 @@ export class Context {
       this.priorAttempts = fields.priorAttempts ?? 0;
       this.onMetadata = fields.onMetadata;
       this.onAttemptEnded = fields.onAttemptEnded;
+      this.span = fields.span;
     }
     this.#origin = parent === undefined ? this : parent.#origin;
   }
@@ -160,6 +167,7 @@ export class Context {
       priorAttempts: fields.priorAttempts ?? this.priorAttempts,
       onMetadata: "onMetadata" in fields ? fields.onMetadata : this.onMetadata,
       onAttemptEnded: fields.onAttemptEnded ?? this.onAttemptEnded,
+      span: fields.span ?? this.span,
     }, this);
   }
 
@@ -169,6 +177,7 @@ export class Context {
       metadata: this.metadata, idempotencyKey: this.idempotencyKey, routeKey: this.routeKey,
       attempt: this.attempt, avoid: this.avoid, hedged: this.hedged, caller: this.caller,
       hops: this.hops, priorAttempts: this.priorAttempts, onMetadata: this.onMetadata,
+      span: this.span,
       ...fields,
     });
     const origin = this.#origin;

@@ -43,6 +43,9 @@ export type {
 export { Secret } from "./secret.ts";
 export { readSpiffeId, type SpiffeId, spiffeOf } from "./spiffe.ts";
 export type { TextStore } from "./text-store.ts";
+export {
+  inheritedTrace, readTraceparent, type TraceMark, traceMark, traceNames, writeTraceparent,
+} from "./trace-context.ts";
 export { lastActiveTier, tierOf, tierOverprovisioning, type TierShare, tierShares } from "./tiers.ts";
 export {
   type Awaitable, compose, isAttempts, isPromise, type Layer, type LayerMaker, makesAttempts, type Service, settle,

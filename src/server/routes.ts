@@ -110,7 +110,8 @@ export class Routes {
     try {
       const { codecs } = this.#options;
       const coders = codersOf(served.method, codecByName(codec, codecs), codecByName("proto", codecs));
-      const route: Route = { method: served.method, service: served.service, coders, gate: this.#gateOf(served.method) };
+      const { method, service } = served;
+      const route: Route = { method, service, coders, gate: this.#gateOf(method) };
       served.byCodec.set(codec, route);
       return route;
     } catch (error) {
@@ -134,11 +135,12 @@ export class Routes {
 
   /** What is forwarded loads this server too, and not everybody may ask; its handlers' other layers are their own. */
   #underAdmission(found: Route | RpcError): Route | RpcError {
-    const { admission, auth } = this.#options.stack;
-    if ((admission === undefined && auth === undefined) || RpcError.is(found)) return found;
+    const { admission, trace, auth } = this.#options.stack;
+    if ((admission ?? trace ?? auth) === undefined || RpcError.is(found)) return found;
     let route = this.#admitted.get(found);
     if (route === undefined) {
-      route = { ...found, service: compose({ admission, auth }, found.service), gate: this.#gateOf(found.method) };
+      const service = compose({ admission, trace, auth }, found.service);
+      route = { ...found, service, gate: this.#gateOf(found.method) };
       this.#admitted.set(found, route);
     }
     return route;

@@ -25,6 +25,11 @@ export interface ServerStackOptions {
    * services, and over what a gateway forwards. Default: everybody who may connect may call everything.
    */
   readonly auth?: GuardMaker | undefined;
+  /**
+   * Records calls: `openTelemetry(...).server(...)` of `meridian-rpc/telemetry/otel` sets it. Also over what a gateway
+   * forwards. Default none.
+   */
+  readonly tracing?: LayerMaker | undefined;
   /** Answers a repeat of a keyed call from the record of the first: `replay(...)` of `meridian-rpc/replay`. */
   readonly replay?: LayerMaker | undefined;
 }
@@ -34,12 +39,14 @@ export function serverStack(
   runtime: Runtime, observer: Observer,
   options: Omit<ServerStackOptions, "auth"> & { readonly guard?: Guard | undefined }, forwards = false,
 ): Stack {
-  const { admission = forwards ? false : defaultAdmission(), replay, stack } = options;
+  const { admission = forwards ? false : defaultAdmission(), replay, stack, tracing } = options;
   if (options.guard !== undefined && stack !== undefined && "auth" in stack) {
     throw badOption("stack.auth", "a layer", "it would take the place of `auth`: give the layer another name");
   }
   return {
     admission: admission === false ? undefined : admission(runtime, observer),
+    // Below admission: a call that is turned away costs no span. Above all that may fail or take its time.
+    trace: tracing?.(runtime, observer),
     auth: options.guard?.layer,
     ...stack,
     replay: replay?.(runtime, observer),
