@@ -38,6 +38,8 @@ const program = fileURLToPath(new URL(`./meridian${import.meta.url.endsWith(".ts
 export class Child {
   readonly options: ChildOptions;
   address = "";
+  /** Where its admin service listens; empty without. */
+  admin = "";
   #process: ChildProcess | undefined = undefined;
   #isWanted = false;
   #wasReady = false;
@@ -82,6 +84,7 @@ export class Child {
       const fields = objectIn(text);
       if (fields?.["event"] === "ready") {
         this.address = String(fields["address"]);
+        this.admin = typeof fields["admin"] === "string" ? fields["admin"] : "";
         this.#wasReady = true;
         this.#heard({ kind: "ready", address: this.address, fields });
         ready.resolve();

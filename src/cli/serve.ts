@@ -1,13 +1,15 @@
 /** `meridian serve` and `meridian gateway`: one server or gateway of a configuration, in this process. */
 import { resolve } from "node:path";
 import { Command } from "commander";
+import { type Admin, serveAdmin, type ServedAdmin } from "../admin/index.ts";
 import { RpcError } from "../core/index.ts";
 import {
-  type ConfigSource, findConfig, givenConfigSource, type LiveConfig, nodeConfigSource, nodeConfigTools, openConfigOn,
-  registryAddress, serverDefinition, serverSection,
+  type Config, type ConfigSource, findConfig, givenConfigSource, type LiveConfig, nodeConfigSource, nodeConfigTools,
+  openConfigOn, registryAddress, serverDefinition, serverSection,
 } from "../config/index.ts";
 import type { ListenOptions } from "../server/index.ts";
 import { besideFile, loadModule } from "../runtime/node/index.ts";
+import { adminOptions } from "./admin-section.ts";
 import { eventLog, type Say, sayer } from "./log.ts";
 import { wholeNumber } from "./numbers.ts";
 import { heed, type Heeding, unlessStopped, untilStopped } from "./running.ts";
@@ -69,13 +71,14 @@ async function serve(module: string | undefined, flags: ServeFlags): Promise<voi
     const full = module === undefined && path !== undefined ? besideFile(path, file) : resolve(file);
     const definition = serverDefinition(await loadModule(full), file);
     const made = await waiting(heeding, live.server(name, definition, listenOf(flags)), live, say);
+    const admin = made && await servedAdmin(made.admin, current.admin, path);
     if (made !== undefined) {
       const { address, server: { services } } = made;
       const { region = current.region, zone = current.zone } = serverSection(current, name);
-      say("ready", { kind: "server", name, address, region, zone, services },
+      say("ready", { kind: "server", name, address, region, zone, services, admin: admin?.address },
         `${name}: ready at ${address}${placeText(region, zone)}: ${services.join(", ")}`);
     }
-    await untilStopped(heeding, { name, reload: () => live.reload(), close: () => live.close() }, say);
+    await untilStopped(heeding, { name, reload: () => live.reload(), close: () => closeAll(live, admin) }, say);
   } catch (error) {
     heeding.close();
     await live.close();
@@ -95,17 +98,31 @@ async function gateway(given: string | undefined, flags: ListenFlags): Promise<v
   try {
     const name = given ?? only(Object.keys(live.current.gateways ?? {}), "gateway", path);
     const made = await waiting(heeding, live.gateway(name, listenOf(flags)), live, say);
+    const admin = made && await servedAdmin(made.admin, live.current.admin, path);
     if (made !== undefined) {
       const region = live.current.gateways?.[name]?.region ?? live.current.region;
-      say("ready", { kind: "gateway", name, address: made.address, region },
+      say("ready", { kind: "gateway", name, address: made.address, region, admin: admin?.address },
         `${name}: ready at ${made.address}${placeText(region, undefined)}`);
     }
-    await untilStopped(heeding, { name, reload: () => live.reload(), close: () => live.close() }, say);
+    await untilStopped(heeding, { name, reload: () => live.reload(), close: () => closeAll(live, admin) }, say);
   } catch (error) {
     heeding.close();
     await live.close();
     throw error;
   }
+}
+
+/** Lets operators at what was opened, where the file says so. */
+async function servedAdmin(
+  admin: Admin | undefined, section: Config["admin"], path: string | undefined,
+): Promise<ServedAdmin | undefined> {
+  if (admin === undefined || section === undefined) return undefined;
+  return serveAdmin(admin, adminOptions(section, path));
+}
+
+async function closeAll(live: LiveConfig, admin: ServedAdmin | undefined): Promise<void> {
+  await live.close();
+  await admin?.close();
 }
 
 function listenOf({ host, port }: ListenFlags): ListenOptions {

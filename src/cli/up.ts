@@ -5,6 +5,8 @@ import {
   type Config, type ConfigChange, configDiff, configOf, type ConfigSource, describeFault, findConfig, nodeConfigSource,
   registryAddress, serverSection,
 } from "../config/index.ts";
+import { adminOptions } from "./admin-section.ts";
+import { createOperators } from "./operators.ts";
 import { Child, type ChildEvent, type Role } from "./child.ts";
 import { type Say, sayer } from "./log.ts";
 import { heed, unlessStopped, untilStopped } from "./running.ts";
@@ -28,7 +30,13 @@ export function upCommand(said: (code: number) => void): Command {
 async function up(path: string, say: Say, json: boolean): Promise<number> {
   const heeding = heed();
   const source = nodeConfigSource(path);
-  const fleet = new Fleet(path, source, configOf(await source.read()), heardBy(say, json));
+  const config = configOf(await source.read());
+  const told = heardBy(say, json);
+  const operators = config.admin === undefined ? undefined : createOperators(adminOptions(config.admin, path));
+  const fleet: Fleet = new Fleet(path, source, config, (child, event) => {
+    told(child, event);
+    if (event.kind === "ready") operators?.follow(fleet.children);
+  });
   const end = (): void => fleet.kill();
   process.once("exit", end);
   let isUp: true | undefined;
@@ -42,7 +50,9 @@ async function up(path: string, say: Say, json: boolean): Promise<number> {
   }
   const ready = fleet.children.map(({ key, address }) => ({ process: key, address }));
   const all = ready.map(({ process: key, address }) => `${key} at ${address}`).join(", ");
-  if (isUp === true) say("up", { processes: ready }, `up: ${all}`);
+  const admin = isUp === true ? await operators?.serve() : undefined;
+  const there = admin === undefined ? "" : `, admin at ${admin}`;
+  if (isUp === true) say("up", { processes: ready, admin }, `up: ${all}${there}`);
   const unwatch = source.watch?.(() => void fleet.reload().then((text) => sayReloaded(text, say)));
   await untilStopped(heeding, {
     name: "up",
@@ -54,6 +64,7 @@ async function up(path: string, say: Say, json: boolean): Promise<number> {
     async close() {
       unwatch?.();
       await fleet.close();
+      await operators?.close();
     },
   }, say);
   process.off("exit", end);
@@ -151,7 +162,10 @@ class Fleet {
 
   #child(role: Role, name: string): Child {
     const args = role === "server" ? ["serve", "--name", name] : role === "gateway" ? ["gateway", name] : ["registry"];
-    return new Child({ role, name, args: [...args, "--config", this.#path], heard: this.#heard });
+    // One admin service for all, at the place that the file says: theirs is asked by it.
+    const hasAdmin = this.#config.admin !== undefined;
+    const env = hasAdmin ? { MERIDIAN_ADMIN__PORT: "0", MERIDIAN_ADMIN__HOST: "127.0.0.1" } : {};
+    return new Child({ role, name, args: [...args, "--config", this.#path], env, heard: this.#heard });
   }
 
   /** Processes read the file themselves, each at one instant; what they cannot change is ours to start anew. */

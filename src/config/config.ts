@@ -4,7 +4,7 @@ import { discoverySchema } from "./discovery-schema.ts";
 import { choice, group, ms, name, text, type TypeOf } from "./schema.ts";
 import { securitySchema } from "./security.ts";
 import {
-  gatewaysSchema, regionsSchema, registrySchema, residencySchema, serverDefaults, serversSchema,
+  adminSchema, gatewaysSchema, regionsSchema, registrySchema, residencySchema, serverDefaults, serversSchema,
 } from "./server-schema.ts";
 
 const telemetry = group("telemetry", "What is told of what happens.", {
@@ -32,6 +32,7 @@ export const configSchema = group("the configuration", "Meridian's configuration
   regions: regionsSchema,
   residency: residencySchema,
   security: securitySchema,
+  admin: adminSchema,
   telemetry,
 });
 

@@ -3,7 +3,8 @@ import { RpcError } from "../core/error.ts";
 import type { FileSource } from "../core/file-source.ts";
 import type { AnyContract } from "../contract/service.ts";
 import { createCaller } from "../client/create-client.ts";
-import { createGatewayOn, type Gateway } from "../gateway/gateway.ts";
+import { type Admin, createAdminOn } from "../admin/admin.ts";
+import { createGatewayOn, type Gateway, type GatewayOptions } from "../gateway/gateway.ts";
 import { createRules, type Rule, type Rules } from "../gateway/rules.ts";
 import { rulesFromFile } from "../gateway/rules-file.ts";
 import type { ListenOptions } from "../server/server.ts";
@@ -19,6 +20,8 @@ export interface ConfiguredGateway extends AsyncDisposable {
   readonly name: string;
   readonly gateway: Gateway;
   readonly rules: Rules;
+  /** Sees and changes it, where the file has a section `admin`; serving it to operators is for whoever opened this. */
+  readonly admin: Admin | undefined;
   /** Where it listens. */
   readonly address: string;
   /** Drains, then closes. */
@@ -48,7 +51,11 @@ export async function openGateway(
   const { protocol, codec, tls } = speeches.of(section.upstream ?? {});
   const { view, maxMessageBytes } = config.client ?? {};
   const renewals = new Renewals(policies, config, asker);
-  const gateway = createGatewayOn(runtime, {
+  const zone = section.zone ?? config.zone;
+  const admin = config.admin === undefined ? undefined : createAdminOn(runtime, {
+    name, role: "gateway", region, zone, contracts, control: policies.control, rules, places: placesOf(config),
+  });
+  const options: GatewayOptions = {
     ...listeningOptions(config, section, parts), region, discovery: opened.discovery, rules, contracts,
     control: policies.control, observer: tools.observer, gatewayName: section.gatewayName, timing: section.timing,
     upstreamCodec: codec,
@@ -58,9 +65,13 @@ export async function openGateway(
       settings: maxMessageBytes === undefined ? undefined : { maxMessageBytes },
     },
     clientFor: (service) => policies.options(runtime, renewals.asked(service), service, asker),
-  });
+  };
+  const gateway = createGatewayOn(runtime, admin?.forGateway(options) ?? options);
+  admin?.add(gateway);
   const address = await gateway.listen({ ...listenOptions(section), ...listen });
   let graceMs = section.graceMs ?? defaultGraceMs;
+  /** What the file says; operators may have set other rules since, which stay until the file says otherwise. */
+  let said: readonly Rule[] = rules.current;
   const part: Part = {
     prepare(next) {
       const after = sectionOf(next, name, section);
@@ -70,7 +81,7 @@ export async function openGateway(
       return {
         commit() {
           graceMs = after.graceMs ?? defaultGraceMs;
-          if (rulesFile === undefined && !sameRules(rules.current, compiled)) rules.set(compiled);
+          if (rulesFile === undefined && !sameRules(said, compiled)) rules.set(said = compiled);
           gateway.change(changesOf(after)).catch((error: unknown) => tools.observer?.event?.("config.failed",
             { part: `gateways.${name}`, error: RpcError.from(error).message }));
           for (const service of renewals.renewed(next)) gateway.renew(service);
@@ -82,8 +93,15 @@ export async function openGateway(
   const close = async (): Promise<void> => {
     rulesFile?.close();
     await gateway.close(graceMs);
+    admin?.close();
   };
-  return { name, gateway, rules, address, part, close, [Symbol.asyncDispose]: close };
+  return { name, gateway, admin, rules, address, part, close, [Symbol.asyncDispose]: close };
+}
+
+/** Where regions are, for a map. */
+export function placesOf({ regions = {} }: Config): Record<string, { latitude: number; longitude: number }> {
+  return Object.fromEntries(Object.entries(regions).flatMap(([name, { latitude, longitude }]) =>
+    (latitude === undefined || longitude === undefined ? [] : [[name, { latitude, longitude }] as const])));
 }
 
 /** The section as the next file has it; one that is gone stays as it is until the process ends. */

@@ -5,6 +5,7 @@ import { observeAll, type Observer } from "../core/observer.ts";
 import { RpcError } from "../core/error.ts";
 import type { GuardMaker } from "../core/identity.ts";
 import { nearest } from "../discovery/nearest.ts";
+import { type Admin, createAdminOn } from "../admin/admin.ts";
 import { admission } from "../overload/index.ts";
 import { memoryReplayStore, replay } from "../replay/index.ts";
 import {
@@ -85,6 +86,8 @@ export function listenOptions(section: Omit<GatewaySection, "rules" | "client">)
 export interface ConfiguredServer extends AsyncDisposable {
   readonly name: string;
   readonly server: Server;
+  /** Sees and changes it, where the file has a section `admin`; serving it to operators is for whoever opened this. */
+  readonly admin: Admin | undefined;
   /** Where it listens. */
   readonly address: string;
   /** Drains, then closes. */
@@ -101,11 +104,17 @@ export async function openServer(
   const measured = code.load === undefined ? parts.tools.load?.() : undefined;
   const heard: Observer = observeAll(parts.tools.observer, observer, measured?.observer);
   const common = listeningOptions(config, section, parts);
-  const server = createServerOn(parts.tools.runtime, {
+  const { region, zone } = place;
+  const admin = config.admin === undefined
+    ? undefined
+    : createAdminOn(parts.tools.runtime, { name, role: "server", region, zone });
+  const options: ServerOptions = {
     ...common, admission: admissionOf(section), replay: replayOf(section),
     ...(measured !== undefined && { load: measured.load }),
     ...withoutUndefined(code), http: { ...common.http, ...code.http }, stack, observer: heard,
-  });
+  };
+  const server = createServerOn(parts.tools.runtime, admin?.forServer(options) ?? options);
+  admin?.add(server);
   const contracts: AnyContract[] = [];
   const implement = <S extends AnyContract>(contract: S, handlers: Handlers<S>) => {
     checkAgainst(config, contract);
@@ -120,9 +129,10 @@ export async function openServer(
   const address = await server.listen({ ...listenOptions(section), ...listen });
   const close = async (): Promise<void> => {
     await server.close(serverSection(config, name).graceMs ?? defaultGraceMs);
+    admin?.close();
     await ended?.();
   };
-  return { name, server, address, contracts, close, [Symbol.asyncDispose]: close };
+  return { name, server, admin, address, contracts, close, [Symbol.asyncDispose]: close };
 }
 
 function admissionOf({ admission: section }: ServerSection): ServerOptions["admission"] {

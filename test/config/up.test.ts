@@ -8,6 +8,8 @@ import { createInterface } from "node:readline";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
+import { adminSource } from "../../src/admin/index.ts";
+import { secret } from "../../src/runtime/node/index.ts";
 import { createClient } from "../../src/client/index.ts";
 import { rpc, service } from "../../src/contract/index.ts";
 import { RpcError } from "../../src/core/index.ts";
@@ -95,6 +97,7 @@ test("up runs a whole configuration, changes it under calls, restarts who dies, 
   const [registry, gateway] = [await freePort(), await freePort()];
   const path = join(folder, "meridian.yaml");
   const file = (weight: number, more = ""): string => `registry: { port: ${registry} }
+admin: { port: 0, tokenFile: token }
 regions: { eu-west: {}, us-east: {} }
 servers:
   near: { module: ./server.ts, region: eu-west, weight: ${weight} }
@@ -104,7 +107,7 @@ gateways:
 `;
   writeFileSync(path, file(10));
   const up = meridian("up", "--json");
-  const { processes } = await up.line("up", ({ event }) => event === "up");
+  const { processes, admin } = await up.line("up", ({ event }) => event === "up");
   assert.deepEqual((processes as Line[]).map(({ process }) => process),
     ["registry", "servers.near", "servers.far", "gateways.main"]);
   assert.ok(up.lines.some(({ event, text }) => event === "output" && text === "I am near"));
@@ -129,10 +132,22 @@ gateways:
   await until("calls", () => tally.calls > 50);
   assert.equal((await client.add({ a: 1, b: 2 })).by, "near");
 
+  // Operators see all processes at one place.
+  const operator = adminSource("test", { address: String(admin), token: secret({ file: join(folder, "token") }) });
+  let seen: string[] = [];
+  await until("a gateway's endpoints", () => tally.calls > 100);
+  for (let waited = 0; waited < 60_000 && !seen.includes("us-east"); waited += 200) {
+    const { endpoints } = await operator.calls.endpoints({ service: "calc.v1.Calculator" }, { timeoutMs: 20_000 });
+    seen = endpoints.map(({ region }) => region);
+    await sleep(200);
+  }
+  assert.ok(seen.includes("eu-west") && seen.includes("us-east"), seen.join());
+  operator.close?.();
+
   // A file that is wrong changes nothing, and is told by everybody who reads it.
   writeFileSync(path, file(10, ", weigth: 5"));
   const refused = await up.line("refused", ({ event }) => event === "refused");
-  assert.match(String(refused["why"]), /\.yaml:7:\d+: gateways\.main\.weigth: unknown key "weigth"; did you mean/);
+  assert.match(String(refused["why"]), /\.yaml:8:\d+: gateways\.main\.weigth: unknown key "weigth"; did you mean/);
 
   // The region drained by the file: calls go elsewhere, and none is lost.
   writeFileSync(path, file(10).replace("eu-west: {}", "eu-west: { drained: true }"));
