@@ -168,7 +168,7 @@ export interface ByteStream {
 /** The half of a connection that hears what happens. */
 export interface ByteSink {
   opened?(): void;
-  /** The bytes may be kept: nobody writes to them again. */
+  /** The bytes are the sink's, to keep and to write to: nobody else looks at them or writes to them again. */
   received(bytes: Uint8Array): void;
   drained?(): void;
   /** Exactly once, last. `error` is absent after an orderly close by the peer or by us. */

@@ -1,6 +1,5 @@
 /** A FrameReader cuts a byte stream, however it was split, into WebSocket frames, and refuses what breaks the rules. */
-import { allocateBytes } from "../../wire/text.ts";
-import { CloseCode, masked, maxControlBytes, Opcode } from "./frames.ts";
+import { CloseCode, mask, maxControlBytes, Opcode } from "./frames.ts";
 
 export interface FrameSink {
   /**
@@ -23,8 +22,6 @@ export class FrameError extends Error {
 }
 
 const maxHeaderBytes = 14;
-/** Memory that several pieces are unmasked into, in bytes: an array for each costs more than its unmasking. */
-const clearBytes = 4_096;
 
 export class FrameReader {
   readonly #sink: FrameSink;
@@ -44,9 +41,6 @@ export class FrameReader {
   #message: "text" | "binary" | undefined = undefined;
   #begun = false;
   #stopped = false;
-  /** What payloads are unmasked into, and how far that is taken. */
-  #clear: Uint8Array | undefined = undefined;
-  #clearTo = 0;
 
   constructor(sink: FrameSink, isMasked: boolean) {
     this.#sink = sink;
@@ -63,7 +57,10 @@ export class FrameReader {
     this.#stopped = true;
   }
 
-  /** Throws a {@link FrameError}; the connection is then beyond repair. */
+  /**
+   * Takes the bytes over: masked payloads are unmasked where they lie. Throws a {@link FrameError}; the connection is
+   * then beyond repair.
+   */
   push(bytes: Uint8Array): void {
     let at = 0;
     while (!this.#stopped) {
@@ -127,9 +124,10 @@ export class FrameReader {
     this.#rest -= taken;
     const isEnd = this.#rest === 0;
     if (isEnd) this.#rest = -1;
+    if (this.#isMasked) mask(bytes, from, from + taken, this.#mask, phase);
     if (this.#opcode >= Opcode.close) {
       const payload = this.#control ??= new Uint8Array(this.#length);
-      this.#unmask(bytes, from, taken, phase, payload, phase);
+      payload.set(bytes.subarray(from, from + taken), phase);
       if (isEnd) {
         this.#control = undefined;
         this.#sink.control(this.#opcode, payload);
@@ -141,29 +139,8 @@ export class FrameReader {
     const last = isEnd && this.#isFinal;
     this.#begun = true;
     if (last) this.#message = undefined;
-    if (this.#isMasked) {
-      const clear = this.#room(taken);
-      const start = this.#clearTo;
-      this.#clearTo += taken;
-      masked(bytes, from, from + taken, this.#mask, phase, clear, start);
-      this.#sink.piece(isText, clear, start, start + taken, first, last);
-    } else {
-      this.#sink.piece(isText, bytes, from, from + taken, first, last);
-    }
+    this.#sink.piece(isText, bytes, from, from + taken, first, last);
     return from + taken;
-  }
-
-  /** Where `count` bytes can be unmasked into. Nothing is written there twice: pieces may be kept. */
-  #room(count: number): Uint8Array {
-    const clear = this.#clear;
-    if (clear !== undefined && this.#clearTo + count <= clear.length) return clear;
-    this.#clearTo = 0;
-    return this.#clear = allocateBytes(Math.max(count, clearBytes));
-  }
-
-  #unmask(bytes: Uint8Array, from: number, count: number, phase: number, target: Uint8Array, at: number): void {
-    if (this.#isMasked) masked(bytes, from, from + count, this.#mask, phase, target, at);
-    else target.set(bytes.subarray(from, from + count), at);
   }
 }
 
