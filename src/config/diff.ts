@@ -40,9 +40,10 @@ function compare(comparing: Comparing, before: unknown, after: unknown): void {
   // A group that was not there says nothing: what is beneath it is compared key by key.
   const from = asMapping(before), to = asMapping(after);
   const isGroup = inner?.kind === "group" && !inner.one && place.length !== 2;
-  if (inner !== undefined && (isGroup || (from !== undefined && to !== undefined)) &&
+  const keys = new Set([...Object.keys(from ?? {}), ...Object.keys(to ?? {})]);
+  // That it is there at all may be all that it says: `probes: {}`.
+  if (inner !== undefined && keys.size > 0 && (isGroup || (from !== undefined && to !== undefined)) &&
     (from !== undefined || before === undefined) && (to !== undefined || after === undefined)) {
-    const keys = new Set([...Object.keys(from ?? {}), ...Object.keys(to ?? {})]);
     for (const key of keys) {
       const field = inner.kind === "group" ? inner.fields[key] : inner.kind === "map" ? inner.value : undefined;
       if (field === undefined) continue;

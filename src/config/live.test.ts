@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Calculator, simulated } from "../../test/config/simulated.ts";
 import { RpcError } from "../core/index.ts";
+import { configDiff } from "./index.ts";
 
 const base = `region: eu-west
 discovery: { static: { calc.v1.Calculator: [{ address: "server:1", region: eu-west }] } }
@@ -180,4 +181,10 @@ security: { rules: [{ name: all, who: anyone, service: calc.v1.Calculator, metho
   assert.equal((await world.run(failed(client.sub({ a: 1, b: 1 })))).code, "unauthenticated");
   client.$.close(0);
   await world.run(live.close());
+});
+
+test("a section that only begins to be there is a change too", () => {
+  const told = configDiff({ client: {} }, { client: { probes: {} }, admin: {} });
+  assert.deepEqual(told.map(({ key, old, new: now, needsRestart }) => [key, old, now, needsRestart]),
+    [["client.probes", undefined, "{}", false], ["admin", undefined, "{}", true]]);
 });

@@ -97,7 +97,7 @@ class Live implements LiveConfig {
   #next: Promise<Reload> | undefined = undefined;
   #closed = false;
 
-  constructor(parts: GatewayParts, source: ConfigSource, config: Config, changing: readonly Part[]) {
+  constructor(parts: GatewayParts, source: ConfigSource, config: Config, changing: Iterable<Part>) {
     this.#parts = parts;
     this.#source = source;
     this.#started = this.#current = config;

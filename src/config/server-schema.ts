@@ -154,8 +154,10 @@ export const registrySchema = group("registry", "Meridian's own registry: what `
   settleMs: ms("How long after its start nothing is taken out on its word. Default 5,000."),
 }, { restart });
 
-export const adminSchema = group("admin", "The admin service, for `meridian top`, `why` and `drain`: of the process, and " +
-  "under `meridian up` one for all processes. Default: none.", {
+const adminDoc = "The admin service, for `meridian top`, `why` and `drain`: of the process, and under `meridian up` " +
+  "one for all processes. Default: none.";
+
+export const adminSchema = group("admin", adminDoc, {
   host: text("The address to listen at. Default `127.0.0.1`; beyond, everybody needs the token."),
   port: whole("The port; 0 picks a free one. Default 7900.", { most: 65_535 }),
   tokenFile: path("The file of the operators' token, made if it is not there. Default `~/.meridian/admin-token`."),
