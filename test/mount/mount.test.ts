@@ -1,6 +1,8 @@
 // A server inside Express, NestJS, Fastify, Node's own HTTP server and a Fetch handler answers as on its own port.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
+import { createServer as createHttpsServer, request as httpsRequest } from "node:https";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
 import "reflect-metadata";
@@ -12,6 +14,8 @@ import * as z from "zod";
 import { createClient, createServer, RpcError, rpc, service } from "../../src/index.ts";
 import { connect } from "../../src/protocol/connect/index.ts";
 import { fastifyPlugin, fetchHandler, nodeHandler, type Server } from "../../src/server/index.ts";
+import { lacking } from "../peers/programs.ts";
+import { Certificates } from "../security/support.ts";
 
 const Echo = service("mount.v1.Echo", {
   say: rpc({ input: z.object({ text: z.string() }), output: z.object({ text: z.string() }), idempotent: true }),
@@ -19,6 +23,8 @@ const Echo = service("mount.v1.Echo", {
   count: rpc({ kind: "server_stream", input: z.object({ to: z.int32() }), output: z.object({ n: z.int32() }) }),
   wait: rpc({ input: z.object({}), output: z.object({}) }),
 });
+
+const Who = service("mount.v1.Who", { am: rpc({ input: z.object({}), output: z.object({}) }) });
 
 /** Who wants to know of the next call that waits, and of its end. */
 const begun: (() => void)[] = [];
@@ -160,6 +166,38 @@ for (const { name, mount, hasOwn } of hosts) {
     });
   });
 }
+
+describe("a mounted server behind the host's TLS", { skip: lacking("openssl") }, () => {
+  it("knows the certificate that the host verified", async () => {
+    const certificates = new Certificates();
+    for (const name of ["host", "orders"]) certificates.certify(name);
+    const [ca, cert, key, theirs, theirKey] = ["ca.crt", "host.crt", "host.key", "orders.crt", "orders.key"]
+      .map((name) => readFileSync(certificates.file(name)));
+    const seen: unknown[] = [];
+    const server = createServer().implement(Who, {
+      am: (_request, { peer }) => {
+        seen.push(peer?.isSecured, peer?.certificate?.commonName);
+        return {};
+      },
+    });
+    const host = await listening(createHttpsServer({ ca, cert, key, requestCert: true }, nodeHandler(server)));
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      const asked = httpsRequest(`https://${host.base}/mount.v1.Who/Am`, {
+        method: "POST", ca, cert: theirs, key: theirKey, headers: { "content-type": "application/json" },
+      }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+      asked.on("error", reject);
+      asked.end("{}");
+    });
+    assert.equal(status, 200);
+    assert.deepEqual(seen, [true, "orders"]);
+    await host.close();
+    await server.close(0);
+    certificates.close();
+  });
+});
 
 describe("a mounted server that closes", () => {
   it("lets calls in flight end, and refuses others with the reason", async () => {

@@ -1,10 +1,12 @@
 /** Mounts a server's HTTP in Node's own servers and in those made of them: Express, Connect, NestJS, Fastify. */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { TLSSocket } from "node:tls";
 import { expected } from "../../core/error.ts";
 import type { Metadata } from "../../core/metadata.ts";
 import type { Peer } from "../../core/peer.ts";
 import { requestHead } from "../../http/message.ts";
 import { type HttpMount, MountedExchange, type MountedResponse, mountedFields } from "../../http/mount.ts";
+import { NodeSession } from "./session.ts";
 
 /** Whatever lends its HTTP: a server or a gateway. */
 export interface Mountable {
@@ -114,7 +116,9 @@ function peerAt(socket: IncomingMessage["socket"]): Peer {
   if (peer === undefined) {
     const { remoteAddress = "", remotePort = 0 } = socket;
     const address = remoteAddress.includes(":") ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
-    peer = { address, isSecured: "encrypted" in socket, certificate: undefined, memo: undefined };
+    // As far as the host verified it: what its `requestCert` and `ca` ask for.
+    const session = "encrypted" in socket ? new NodeSession(socket as TLSSocket) : undefined;
+    peer = { address, isSecured: session !== undefined, certificate: session?.certificate, memo: undefined };
     peers.set(socket, peer);
   }
   return peer;
