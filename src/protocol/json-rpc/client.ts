@@ -14,7 +14,7 @@ import { Gathering } from "../envelope.ts";
 import { OpenCall, type OpenCallOwner } from "../open-call.ts";
 import { type Protocol, securedRuntime } from "../protocol.ts";
 import { codeFromJsonRpc } from "./codes.ts";
-import { elements, isBatch, type Members, members, memberValue } from "./message.ts";
+import { elements, isBatch, type Members, members, memberValue, smallNumber } from "./message.ts";
 import { appendText, type ErrorData } from "./reply.ts";
 import type { CallWords } from "./request.ts";
 import { cancelMethod } from "./session.ts";
@@ -61,6 +61,8 @@ class JsonRpcConnection implements Connection, OpenCallOwner {
   readonly #message: Gathering;
   readonly #calls = new Map<number, OpenCall>();
   #lastId = 0;
+  /** Whether replies have been such so far. */
+  #answersAtOnce = true;
   /** Names of methods by their ordinals. */
   readonly #names: (Uint8Array | undefined)[] = [];
   /** Where a request is written, until it is queued. */
@@ -172,12 +174,38 @@ class JsonRpcConnection implements Connection, OpenCallOwner {
   }
 
   #heard(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#answersAtOnce && this.#answerAtOnce(bytes, start, end)) return;
     try {
       if (!isBatch(bytes, start, end)) return this.#answer(bytes, members(bytes, start, end));
       for (const one of elements(bytes, start, end, 10_000)) this.#answer(bytes, members(bytes, one.start, one.end));
     } catch (error) {
       throw new FrameError(CloseCode.invalidText, `no message of JSON-RPC: ${RpcError.from(error).message}`);
     }
+  }
+
+  /**
+   * Whether it was a reply as our servers write them, its result last and nothing beside it: the codec then sees by
+   * itself where the result ends, and a long text is read once. All else is for the general way to judge.
+   */
+  #answerAtOnce(bytes: Uint8Array, start: number, end: number): boolean {
+    const digits = start + replyHead.length;
+    if (!startsWith(bytes, start, end, replyHead)) return false;
+    let at = digits;
+    while (at < end && bytes[at] !== 0x2c) at++;
+    const id = smallNumber(bytes, digits, at);
+    if (id < 0 || !startsWith(bytes, at, end, resultHead) || bytes[end - 1] !== 0x7d) return false;
+    const call = this.#calls.get(id);
+    if (call === undefined) return false;
+    let value: unknown;
+    try {
+      value = call.coders.response.decode(bytes, at + resultHead.length, end - 1);
+    } catch {
+      // A server that says more once does so again, and every text that is none costs its codec a try.
+      this.#answersAtOnce = false;
+      return false;
+    }
+    call.succeed(value);
+    return true;
   }
 
   /** What is no answer to an open call (a notification of the server's, a late answer) is passed over. */
@@ -265,6 +293,15 @@ class JsonRpcConnection implements Connection, OpenCallOwner {
 const utf8 = new TextEncoder();
 const head = utf8.encode('{"jsonrpc":"2.0"');
 const paramsHead = utf8.encode(',"params":');
+const replyHead = utf8.encode('{"jsonrpc":"2.0","id":');
+const resultHead = utf8.encode(',"result":');
+
+function startsWith(bytes: Uint8Array, start: number, end: number, wanted: Uint8Array): boolean {
+  if (end - start < wanted.length) return false;
+  for (let i = 0; i < wanted.length; i++) if (bytes[start + i] !== wanted[i]) return false;
+  return true;
+}
+
 /** Memory that a large request left behind is not kept. */
 const mostKeptBytes = 262_144;
 
