@@ -18,7 +18,7 @@ import { checkNames } from "./proto-json/names.ts";
 import { nesting } from "./proto-json/nesting.ts";
 import { Readers } from "./proto-json/read.ts";
 import { Writers } from "./proto-json/write.ts";
-import { origin } from "./protobuf/encode-support.ts";
+import { attemptEncode } from "./protobuf/attempt.ts";
 import { type MessagePlan, planMessage } from "./protobuf/plan.ts";
 import { permitsCodegen } from "./protobuf/source.ts";
 import { Trail } from "./protobuf/trail.ts";
@@ -120,17 +120,8 @@ function generatedCoder(plan: MessagePlan, forms: Forms): Coder {
     encode(value: unknown, writer: Writer): void {
       write ??= generateEncoder(plan, (part) => forms.writers.value(part));
       // A getter of the value may encode something else meanwhile.
-      const outer = origin.position;
       const outerDepth = nesting.depth;
-      origin.position = writer.position;
-      let done = false;
-      try {
-        write(value, writer);
-        done = true;
-      } catch {
-        writer.position = origin.position;
-      }
-      origin.position = outer;
+      const done = attemptEncode(write, value, writer);
       nesting.depth = outerDepth;
       if (!done) general.encode(value, writer);
     },

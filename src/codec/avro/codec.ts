@@ -11,8 +11,7 @@ import type { Codec, CodecRole, Coder } from "../../contract/codec.ts";
 import type { Model } from "../../contract/model.ts";
 import { requireModel, type Schema } from "../../contract/schema.ts";
 import type { Writer } from "../../wire/writer.ts";
-import { origin } from "../protobuf/encode-support.ts";
-import { beginInput } from "../protobuf/decode-support.ts";
+import { attemptDecode, attemptEncode, unread } from "../protobuf/attempt.ts";
 import { permitsCodegen } from "../protobuf/source.ts";
 import { decodeInterpreted } from "./decode-interpreted.ts";
 import { type Decode, generateDecoder } from "./decode-source.ts";
@@ -98,18 +97,7 @@ export function avroCoder(plan: AvroPlan, generates: boolean): Coder {
 
 /** Generated code gives up at whatever is not plain; the interpreter does the work again, and says what is wrong. */
 function encodeGenerated(plan: AvroPlan, encode: Encode, value: unknown, writer: Writer): void {
-  // A getter of the value may encode something else, elsewhere: hence the outer origin.
-  const outer = origin.position;
-  origin.position = writer.position;
-  let done = false;
-  try {
-    encode(value, writer);
-    done = true;
-  } catch {
-    writer.position = origin.position;
-  }
-  origin.position = outer;
-  if (!done) encodeInterpreted(plan, value, writer);
+  if (!attemptEncode(encode, value, writer)) encodeInterpreted(plan, value, writer);
 }
 
 function decoderOf(reading: Reading, generates: boolean): Coder["decode"] {
@@ -117,17 +105,7 @@ function decoderOf(reading: Reading, generates: boolean): Coder["decode"] {
   let decode: Decode | undefined;
   return (bytes, start, end) => {
     decode ??= generateDecoder(reading);
-    // A default of the schema may be computed by decoding something else: hence the outer input.
-    const outer = beginInput(end);
-    let value: unknown;
-    let done = false;
-    try {
-      value = decode(bytes, start, end);
-      done = true;
-    } catch {
-      // Told below, outside the handler, what it was.
-    }
-    beginInput(outer);
-    return done ? value : decodeInterpreted(reading, bytes, start, end);
+    const value = attemptDecode(decode, bytes, start, end);
+    return value === unread ? decodeInterpreted(reading, bytes, start, end) : value;
   };
 }

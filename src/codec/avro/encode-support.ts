@@ -3,14 +3,14 @@
  * return the position after; they throw `gaveUp` where a value does not fit.
  */
 import { writeLongText } from "../../wire/text.ts";
-import { encodeSupport as protobufSupport } from "../protobuf/encode-support.ts";
+import { grow, putDouble, putFloat, putSint64 as putLong } from "../protobuf/encode-support.ts";
 import { fits, isInt32, isRecord } from "../protobuf/fits.ts";
 import { gaveUp } from "../protobuf/gave-up.ts";
 import { keyOfProperty } from "../protobuf/keys.ts";
 import { varintWidth } from "../protobuf/lengths.ts";
-import {
-  high, isBytes, isDate, low, putHalves, scratchDouble, scratchFloat, scratchInts, scratchLong,
-} from "../protobuf/scalars.ts";
+import { isBytes, isDate, putHalves } from "../protobuf/scalars.ts";
+
+export { putDouble, putFloat, putLong };
 
 /** Up to this many characters a loop beats the native call; their doubled number is one byte. */
 const shortText = 20;
@@ -82,44 +82,10 @@ export function putWhole(bytes: Uint8Array, position: number, value: number): nu
   return putHalves(bytes, position, (lo << 1) ^ sign, ((hi << 1) | (lo >>> 31)) ^ sign);
 }
 
-export function putLong(bytes: Uint8Array, position: number, value: unknown): number {
-  scratchLong[0] = value as bigint;
-  if (scratchLong[0] !== value) throw gaveUp;
-  const lo = scratchInts[low] as number;
-  const hi = scratchInts[high] as number;
-  const sign = hi >> 31;
-  return putHalves(bytes, position, (lo << 1) ^ sign, ((hi << 1) | (lo >>> 31)) ^ sign);
-}
-
 /** A long that is never negative; Avro has no bit for 2^63 and more. */
 export function putUnsignedLong(bytes: Uint8Array, position: number, value: unknown): number {
   if (typeof value !== "bigint" || value < 0n) throw gaveUp;
   return putLong(bytes, position, value);
-}
-
-export function putFloat(bytes: Uint8Array, position: number, value: number): number {
-  scratchFloat[0] = value;
-  const bits = scratchInts[0] as number;
-  bytes[position] = bits;
-  bytes[position + 1] = bits >>> 8;
-  bytes[position + 2] = bits >>> 16;
-  bytes[position + 3] = bits >>> 24;
-  return position + 4;
-}
-
-export function putDouble(bytes: Uint8Array, position: number, value: number): number {
-  scratchDouble[0] = value;
-  const lo = scratchInts[low] as number;
-  const hi = scratchInts[high] as number;
-  bytes[position] = lo;
-  bytes[position + 1] = lo >>> 8;
-  bytes[position + 2] = lo >>> 16;
-  bytes[position + 3] = lo >>> 24;
-  bytes[position + 4] = hi;
-  bytes[position + 5] = hi >>> 8;
-  bytes[position + 6] = hi >>> 16;
-  bytes[position + 7] = hi >>> 24;
-  return position + 8;
 }
 
 export function putBytes(bytes: Uint8Array, position: number, value: Uint8Array): number {
@@ -146,6 +112,6 @@ export function jsonText(value: unknown, form: "any" | "struct" | "list"): strin
 
 /** By the names that generated code uses. */
 export const encodeSupport = {
-  gaveUp, grow: protobufSupport.grow, putText, putLength, putInt, putWhole, putLong, putUnsignedLong, putFloat,
+  gaveUp, grow, putText, putLength, putInt, putWhole, putLong, putUnsignedLong, putFloat,
   putDouble, putBytes, putDate, jsonText, isRecord, isBytes, isInt32, fits, keyOfProperty, hasOwn: Object.hasOwn,
 } as const;

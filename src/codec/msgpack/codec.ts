@@ -6,8 +6,8 @@ import type { Codec, Coder } from "../../contract/codec.ts";
 import type { Model } from "../../contract/model.ts";
 import type { Schema } from "../../contract/schema.ts";
 import type { Writer } from "../../wire/writer.ts";
+import { attemptDecode, attemptEncode, unread } from "../protobuf/attempt.ts";
 import { beginInput } from "../protobuf/decode-support.ts";
-import { origin } from "../protobuf/encode-support.ts";
 import { permitsCodegen } from "../protobuf/source.ts";
 import { decodeFree } from "./decode-free.ts";
 import { decodeInterpreted } from "./decode-interpreted.ts";
@@ -69,22 +69,13 @@ function coderOf(plan: Plan, generates: boolean): Coder {
     decode(bytes, start, end) {
       read ??= generates ? generateDecoder(plan)
         : (all, from, to) => decodeInterpreted(plan, all, from, to);
-      // A default of the schema may be computed by decoding something else: hence the outer ones.
-      const outer = beginInput(end);
+      // A default of the schema may be computed by decoding something else: hence the outer one.
       const wasLoose = loose.is;
       loose.is = false;
-      let value: unknown;
-      let done = false;
-      try {
-        value = read(bytes, start, end);
-        done = true;
-      } catch {
-        // Told below, outside the handler, what it was.
-      }
-      beginInput(outer);
-      isStructural = done && !loose.is;
+      const value = attemptDecode(read, bytes, start, end);
+      isStructural = value !== unread && !loose.is;
       loose.is = wasLoose;
-      return done ? value : readAnything(bytes, start, end);
+      return value === unread ? readAnything(bytes, start, end) : value;
     },
     wasStructural: () => isStructural,
   };
@@ -92,18 +83,7 @@ function coderOf(plan: Plan, generates: boolean): Coder {
 
 /** Generated code gives up at whatever is not plain; the interpreter does the work again, and says what is wrong. */
 function encode(write: Encode, plan: Plan, value: unknown, writer: Writer): void {
-  // A getter of the value may encode something else, elsewhere: hence the outer origin.
-  const outer = origin.position;
-  origin.position = writer.position;
-  let done = false;
-  try {
-    write(value, writer);
-    done = true;
-  } catch {
-    writer.position = origin.position;
-  }
-  origin.position = outer;
-  if (!done) encodeInterpreted(plan, value, writer);
+  if (!attemptEncode(write, value, writer)) encodeInterpreted(plan, value, writer);
 }
 
 /** Reads a value as it describes itself. */

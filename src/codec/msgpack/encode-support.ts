@@ -6,14 +6,12 @@
  */
 import { writeLongText } from "../../wire/text.ts";
 import type { Writer } from "../../wire/writer.ts";
-import { encodeSupport as protobufSupport, origin } from "../protobuf/encode-support.ts";
+import { grow, origin } from "../protobuf/encode-support.ts";
 import { isRecord } from "../protobuf/fits.ts";
 import { gaveUp } from "../protobuf/gave-up.ts";
 import { high, low, scratchDouble, scratchInts, scratchLong, scratchUlong } from "../protobuf/scalars.ts";
 import { isPlainObject, maxBigintBits, maxDepth } from "../rewrite.ts";
 import { bigintBytes, extensions, isPlainText, protoKey, takesKey } from "./format.ts";
-
-const { grow } = protobufSupport;
 
 /** Up to this many characters a loop beats the native call. */
 const shortText = 20;

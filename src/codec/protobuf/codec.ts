@@ -8,12 +8,11 @@ import type { Codec, Coder } from "../../contract/codec.ts";
 import type { Model } from "../../contract/model.ts";
 import { requireModel, type Schema } from "../../contract/schema.ts";
 import type { Writer } from "../../wire/writer.ts";
+import { attemptDecode, attemptEncode, unread } from "./attempt.ts";
 import { decodeInterpreted } from "./decode-interpreted.ts";
 import { type Decode, generateDecoder } from "./decode-source.ts";
-import { beginInput } from "./decode-support.ts";
 import { encodeInterpreted } from "./encode-interpreted.ts";
 import { type Encode, generateEncoder } from "./encode-source.ts";
-import { origin } from "./encode-support.ts";
 import { type MessagePlan, planMessage } from "./plan.ts";
 import { permitsCodegen } from "./source.ts";
 
@@ -65,33 +64,12 @@ function generatedCoder(plan: MessagePlan): Coder {
   return {
     encode(value: unknown, writer: Writer): void {
       encode ??= generateEncoder(plan);
-      // A getter of the value may encode something else, elsewhere: hence the outer origin.
-      const outer = origin.position;
-      origin.position = writer.position;
-      let done = false;
-      try {
-        encode(value, writer);
-        done = true;
-      } catch {
-        writer.position = origin.position;
-      }
-      origin.position = outer;
-      if (!done) encodeInterpreted(plan, value, writer);
+      if (!attemptEncode(encode, value, writer)) encodeInterpreted(plan, value, writer);
     },
     decode(bytes: Uint8Array, start: number, end: number): unknown {
       decode ??= generateDecoder(plan);
-      // A default of the schema may be computed by decoding something else: hence the outer input.
-      const outer = beginInput(end);
-      let value: unknown;
-      let done = false;
-      try {
-        value = decode(bytes, start, end);
-        done = true;
-      } catch {
-        // Told below, outside the handler, what it was.
-      }
-      beginInput(outer);
-      return done ? value : decodeInterpreted(plan, bytes, start, end);
+      const value = attemptDecode(decode, bytes, start, end);
+      return value === unread ? decodeInterpreted(plan, bytes, start, end) : value;
     },
   };
 }

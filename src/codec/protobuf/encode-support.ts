@@ -66,7 +66,7 @@ function putUint64(bytes: Uint8Array, position: number, value: unknown): number 
   return putHalves(bytes, position, scratchInts[low] as number, scratchInts[high] as number);
 }
 
-function putSint64(bytes: Uint8Array, position: number, value: unknown): number {
+export function putSint64(bytes: Uint8Array, position: number, value: unknown): number {
   scratchLong[0] = value as bigint;
   if (scratchLong[0] !== value) throw gaveUp;
   const lo = scratchInts[low] as number;
@@ -95,12 +95,12 @@ function putSfixed64(bytes: Uint8Array, position: number, value: unknown): numbe
   return putScratch(bytes, position);
 }
 
-function putFloat(bytes: Uint8Array, position: number, value: number): number {
+export function putFloat(bytes: Uint8Array, position: number, value: number): number {
   scratchFloat[0] = value;
   return putFixed32(bytes, position, scratchInts[0] as number);
 }
 
-function putDouble(bytes: Uint8Array, position: number, value: number): number {
+export function putDouble(bytes: Uint8Array, position: number, value: number): number {
   scratchDouble[0] = value;
   return putScratch(bytes, position);
 }

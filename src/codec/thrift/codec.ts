@@ -6,8 +6,7 @@ import type { Codec, CodecRole, Coder } from "../../contract/codec.ts";
 import type { Model } from "../../contract/model.ts";
 import { requireModel, type Schema } from "../../contract/schema.ts";
 import { Writer } from "../../wire/writer.ts";
-import { beginInput } from "../protobuf/decode-support.ts";
-import { origin } from "../protobuf/encode-support.ts";
+import { attemptDecode, attemptEncode, unread } from "../protobuf/attempt.ts";
 import { permitsCodegen } from "../protobuf/source.ts";
 import { BinaryInput, BinaryOutput } from "./binary.ts";
 import { CompactInput, CompactOutput } from "./compact.ts";
@@ -91,33 +90,12 @@ function generatedCoder(plan: StructPlan, encoding: ThriftEncoding): Coder {
   return {
     encode(value: unknown, writer: Writer): void {
       encode ??= generateEncoder(plan, encoding === "compact");
-      // A getter of the value may encode something else, elsewhere: hence the outer origin.
-      const outer = origin.position;
-      origin.position = writer.position;
-      let done = false;
-      try {
-        encode(value, writer);
-        done = true;
-      } catch {
-        writer.position = origin.position;
-      }
-      origin.position = outer;
-      if (!done) interpreting.encode(value, writer);
+      if (!attemptEncode(encode, value, writer)) interpreting.encode(value, writer);
     },
     decode(bytes: Uint8Array, start: number, end: number): unknown {
       decode ??= generateDecoder(plan, encoding === "compact");
-      // A default of the schema may be computed by decoding something else: hence the outer input.
-      const outer = beginInput(end);
-      let value: unknown;
-      let done = false;
-      try {
-        value = decode(bytes, start, end);
-        done = true;
-      } catch {
-        // Told below, outside the handler, what it was.
-      }
-      beginInput(outer);
-      return done ? value : interpreting.decode(bytes, start, end);
+      const value = attemptDecode(decode, bytes, start, end);
+      return value === unread ? interpreting.decode(bytes, start, end) : value;
     },
   };
 }
