@@ -1,6 +1,6 @@
 /** Calling contracts: `createClient(contract, options)` gives an object whose methods are the calls. */
 import type { AnyContract } from "../contract/service.ts";
-import { counted } from "../telemetry/index.ts";
+import { counted, endpointMetrics, processMetrics } from "../telemetry/index.ts";
 import { nodeCompressions, nodeRuntime } from "../runtime/node/index.ts";
 import { type ClientOf, type ClientOptions, createClientOn } from "./create-client.ts";
 
@@ -26,5 +26,16 @@ export interface CountedClientOptions extends ClientOptions {
 /** Makes a client on Node's clock, chance and network. */
 export function createClient<S extends AnyContract>(contract: S, options: CountedClientOptions): ClientOf<S> {
   const { compressions = nodeCompressions } = options;
-  return createClientOn(nodeRuntime, contract, { ...options, compressions, observer: counted(options) });
+  const client = createClientOn(nodeRuntime, contract, { ...options, compressions, observer: counted(options) });
+  if (options.metrics === false) return client;
+  const { $ } = client;
+  const service = options.name ?? contract.name;
+  const stop = endpointMetrics(processMetrics(), () => [[service, $.endpoints()]]);
+  const close = $.close.bind($);
+  // A closed client calls nobody: its servers are none of its figures any more.
+  $.close = (graceMs) => {
+    stop();
+    close(graceMs);
+  };
+  return client;
 }

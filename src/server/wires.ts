@@ -30,7 +30,9 @@ import { type ThriftSettings, thriftWire, withThrift } from "../protocol/thrift/
 import type { ServedWire, Wire } from "../protocol/wire.ts";
 import type { Compression } from "../wire/compression.ts";
 import type { ServerHealth } from "./health.ts";
+import type { Metrics } from "../telemetry/index.ts";
 import { withHealthz } from "./healthz.ts";
+import { withMetrics } from "./metrics.ts";
 import { withDocs } from "./docs/handler.ts";
 import { withOpenApi } from "./openapi.ts";
 import { refusing, withRefusals } from "./refusals.ts";
@@ -77,6 +79,11 @@ export interface HttpOptions {
    * `meridian-rpc/security`. Default: nothing is.
    */
   readonly refuses?: ((request: Head) => string | undefined) | undefined;
+  /**
+   * Metrics that `GET /metrics` tells everybody who may connect: `processMetrics()` of `meridian-rpc/telemetry`. As
+   * Prometheus' text, or as OpenMetrics with exemplars to who accepts it. Default: none are told.
+   */
+  readonly metrics?: Metrics | undefined;
   /** Serves requests that are no calls. Default: answered with 404, 405 or 415, naming what is served. */
   readonly fallback?: HttpHandler | undefined;
 }
@@ -137,8 +144,9 @@ export function createWires(serving: Serving, options: WireOptions): Wires {
   const shown = docs ? withDocs(runtime, { contracts, document }, calls) : calls;
   const described = openApi === false ? shown : withOpenApi(runtime.clock, { contracts, document }, shown);
   const known = health === undefined ? described : withHealthz(runtime.clock, health, described);
+  const counted = http.metrics === undefined ? known : withMetrics(runtime.clock, http.metrics, known);
   const jsonRpc = http.jsonRpc === false ? undefined : resolveJsonRpcSettings(http.jsonRpc);
-  const all = jsonRpc === undefined ? known : withJsonRpc(serving, jsonRpc, known);
+  const all = jsonRpc === undefined ? counted : withJsonRpc(serving, jsonRpc, counted);
   const avro = http.avro === false ? all : withAvro(serving, http.avro, all);
   const every = http.thrift === false ? avro : withThrift(serving, http.thrift, avro);
   const marked = http.cors === undefined ? every : withCors(runtime.clock, every, http.cors);

@@ -16,6 +16,15 @@ export interface HistogramOptions {
   readonly precisionBits?: number;
 }
 
+/** A duration, and the trace of the call that took so long. */
+export interface Exemplar {
+  readonly ms: number;
+  readonly traceId: string;
+}
+
+/** The power of two of the first exemplar. */
+export const leastExemplarPower = -2;
+
 /** A histogram as data. */
 export interface HistogramJson {
   readonly precisionBits: number;
@@ -49,6 +58,8 @@ export class Histogram {
   min = 0;
   max = 0;
   readonly precisionBits: number;
+  /** For each power of two of a millisecond from 2^-2 on, the last duration up to it that a recorded trace had. */
+  exemplars: (Exemplar | undefined)[] | undefined = undefined;
   readonly #buckets: Float64Array;
   readonly #perDoubling: number;
   readonly #exactAbove: number;
@@ -94,6 +105,12 @@ export class Histogram {
     (this.#buckets[index] as number)++;
   }
 
+  /** Names the trace that a duration belongs to: where somebody sees many such, he finds one of them. */
+  exemplify(ms: number, traceId: string): void {
+    const power = Math.min(mostExponent, Math.max(leastExemplarPower, Math.ceil(Math.log2(ms))));
+    (this.exemplars ??= [])[power - leastExemplarPower] = { ms, traceId };
+  }
+
   /** The value that a share `q` (0 to 1) does not exceed, in milliseconds; 0 while empty. Nearest rank. */
   quantile(q: number): number {
     if (this.count === 0) return 0;
@@ -133,6 +150,7 @@ export class Histogram {
   /** Forgets everything. */
   reset(): void {
     this.count = this.sum = this.min = this.max = 0;
+    this.exemplars = undefined;
     this.#buckets.fill(0);
   }
 

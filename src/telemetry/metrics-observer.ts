@@ -26,7 +26,9 @@ const maxOrdinal = 65_536;
  *   `rpc_response_status_code` and, of failures, `error_type`;
  * - `meridian_attempt_duration_seconds` by the same; `meridian_attempts_total` by `region` and `outcome`;
  * - `meridian_endpoint_changes_total` by `region` and `status`;
- * - `meridian_events_total` by `name`.
+ * - `meridian_events_total` by `name`; `meridian_region_share` by `region`, `meridian_admission_limit`.
+ *
+ * Durations of calls that a tracer records are exemplars of their buckets.
  */
 export function metricsObserver(metrics: Metrics): Observer {
   const labels = ["rpc_system_name", "rpc_method", "rpc_response_status_code", "error_type"];
@@ -41,19 +43,30 @@ export function metricsObserver(metrics: Metrics): Observer {
   const changes = metrics.counter("meridian_endpoint_changes_total",
     "Changes of an endpoint's status, by the new one.", ["region", "status"]);
   const events = new EventTable(metrics.counter("meridian_events_total", "Events by name.", ["name"]));
+  const shares = metrics.gauge("meridian_region_share", "Share of the calls that a region is given.", ["region"]);
+  const limit = metrics.gauge("meridian_admission_limit", "Calls that admission lets work at once.");
   return {
-    callEnded: (context: Context, latencyMs: number, error: RpcError | undefined) =>
-      client.record(context.method, latencyMs, error),
+    callEnded(context: Context, latencyMs: number, error: RpcError | undefined) {
+      client.record(context.method, latencyMs, error);
+      if (context.span !== undefined) client.exemplify(context.method, latencyMs, error, context.span.traceId);
+    },
     attemptEnded(context: Context, endpoint: EndpointAddress, latencyMs: number, error: RpcError | undefined) {
       attempts.record(context.method, latencyMs, error);
       byRegion.count(endpoint.region, error === undefined);
     },
-    handled: (context: Context, latencyMs: number, error: RpcError | undefined) =>
-      server.record(context.method, latencyMs, error),
+    handled(context: Context, latencyMs: number, error: RpcError | undefined) {
+      server.record(context.method, latencyMs, error);
+      if (context.span !== undefined) server.exemplify(context.method, latencyMs, error, context.span.traceId);
+    },
     endpointChanged: (endpoint, status) => {
       changes.bind(endpoint.region, status).value++;
     },
-    event: (name) => events.count(name),
+    event(name, fields) {
+      events.count(name);
+      if (name === "region.share" && typeof fields["share"] === "number" && shares.series.length < maxRegions) {
+        shares.bind(String(fields["region"])).value = fields["share"];
+      } else if (name === "overload.limit" && typeof fields["to"] === "number") limit.bind().value = fields["to"];
+    },
   };
 }
 
@@ -78,6 +91,10 @@ class MethodTable {
   record(method: MethodInfo, latencyMs: number, error: RpcError | undefined): void {
     if (error === undefined && method === this.#last) (this.#lastCell as Histogram).record(latencyMs);
     else this.#cellOf(method, error).record(latencyMs);
+  }
+
+  exemplify(method: MethodInfo, latencyMs: number, error: RpcError | undefined, traceId: string): void {
+    this.#cellOf(method, error).exemplify(latencyMs, traceId);
   }
 
   #cellOf(method: MethodInfo, error: RpcError | undefined): Histogram {

@@ -3,7 +3,7 @@
  * an addition, and nothing is looked up until somebody reads them.
  */
 import { RpcError } from "../core/error.ts";
-import { exposition } from "./exposition.ts";
+import { exposition, type ExpositionFormat } from "./exposition.ts";
 import { createHistogram, type Histogram } from "./histogram.ts";
 
 export interface MetricsOptions {
@@ -31,6 +31,8 @@ export interface Family<Series = unknown> {
   readonly labels: readonly string[];
   /** The series of these label values, in the order of `labels`; made on first use. Bind once, then count. */
   bind(...values: readonly string[]): Series;
+  /** Takes the series of these label values out: what it counted is not told any more. */
+  forget(...values: readonly string[]): void;
   /** Every series that was bound, with its label values. */
   readonly series: readonly { readonly values: readonly string[]; readonly series: Series }[];
 }
@@ -43,13 +45,16 @@ export interface Metrics {
   histogram(name: string, help: string, labels?: readonly string[]): Family<Histogram>;
   /** Calls `refresh` before every exposition, for gauges that are read rather than kept. Returns how to stop that. */
   onExposition(refresh: () => void): () => void;
-  /** Everything as text of the Prometheus exposition format; see {@link expositionType}. */
-  exposition(): string;
+  /** Everything as text of the Prometheus exposition format, or of OpenMetrics; see {@link expositionType}. */
+  exposition(format?: ExpositionFormat): string;
   readonly families: readonly Family[];
 }
 
 /** The content type of `exposition`. */
 export const expositionType = "text/plain; version=0.0.4; charset=utf-8";
+
+/** The same of OpenMetrics. */
+export const openMetricsType = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /** The label value under which everything beyond a limit counts (as OpenTelemetry names it). */
 export const other = "_OTHER";
@@ -90,9 +95,9 @@ export function metrics(options: MetricsOptions = {}): Metrics {
       refreshers.add(refresh);
       return () => refreshers.delete(refresh);
     },
-    exposition() {
+    exposition(format) {
       for (const refresh of refreshers) refresh();
-      return exposition([...families.values()]);
+      return exposition([...families.values()], format);
     },
     get families() {
       return [...families.values()];
@@ -111,7 +116,7 @@ function createFamily<Series>(
         `metric ${about.name} has ${about.labels.length} labels [${about.labels.join(", ")}], given ${given.length}`);
     }
     const values = given.map((value) => value.slice(0, maxLabelLength));
-    const key = JSON.stringify(values);
+    const key = keyOf(given);
     let found = byKey.get(key);
     if (found !== undefined) return found;
     // One more than the limit, for everything beyond it.
@@ -121,7 +126,17 @@ function createFamily<Series>(
     series.push({ values, series: found });
     return found;
   };
-  return { ...about, bind, series };
+  const forget = (...given: readonly string[]): void => {
+    const found = byKey.get(keyOf(given));
+    if (found === undefined) return;
+    byKey.delete(keyOf(given));
+    series.splice(series.findIndex((one) => one.series === found), 1);
+  };
+  return { ...about, bind, forget, series };
+}
+
+function keyOf(values: readonly string[]): string {
+  return JSON.stringify(values.map((value) => value.slice(0, maxLabelLength)));
 }
 
 function checkNames(name: string, labels: readonly string[]): void {
