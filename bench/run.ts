@@ -17,6 +17,7 @@ const benches: Readonly<Record<string, string>> = {
   jsonrpc: "JSON-RPC 2.0 over WebSocket beside rpc-websockets",
   policies: "what each policy costs a call that it lets alone",
   stack: "what each part of the default stack costs over the bare wire",
+  telemetry: "what metrics, traces and logs cost a call, as ratios to none",
   gateway: "calls through nginx, HAProxy and our gateway, beside the same calls without",
   codec: "encoding and decoding one record",
   picker: "choosing an endpoint",

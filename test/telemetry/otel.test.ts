@@ -256,7 +256,7 @@ test("a gateway with a tracer has a span between its caller's and the server's",
 
 test("what a ratio, a caller or a sampler does not take makes no span anywhere, and is marked for all further on",
   async () => {
-    for (const { telemetry, spans } of [sdk({ ratio: 0 }), sdk({}, new AlwaysOffSampler())]) {
+    for (const { telemetry, spans } of [sdk({ ratio: 0, marks: true }), sdk({}, new AlwaysOffSampler())]) {
       const { server, seen, address } = await serve(telemetry);
       using client = createClient(Notes, telemetry.client({ address, metrics: false }));
       await client.read({ text: "x" });
@@ -267,6 +267,18 @@ test("what a ratio, a caller or a sampler does not take makes no span anywhere, 
       await server.close();
     }
   });
+
+test("what a ratio leaves out costs no metadata, unless it shall be marked", async () => {
+  const { telemetry, spans } = sdk({ ratio: 0 });
+  const { server, seen, address } = await serve(telemetry);
+  await using _server = server;
+  using client = createClient(Notes, telemetry.client({ address, metrics: false }));
+  await client.read({ text: "x" });
+  assert.equal(seen[0]?.metadata["traceparent"], undefined);
+  await client.read({ text: "x" }, { metadata: { traceparent: unsampled } });
+  assert.equal(seen[1]?.metadata["traceparent"], unsampled);
+  await spans(0);
+});
 
 test("a call that is made for another belongs to its trace, with or without tracers on the way", async () => {
   const { telemetry, spans, exporter } = sdk();

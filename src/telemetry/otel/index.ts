@@ -18,11 +18,15 @@ export interface OpenTelemetryOptions {
   /** Default: that of the global provider, `metrics.getMeter("meridian-rpc")`. `false` for no metrics. */
   readonly meter?: Meter | false | undefined;
   /**
-   * Share of calls that belong to no trace yet which begin one, 0 to 1; the others are marked so that nobody further on
-   * begins one, and make no span. What came with a call is obeyed whatever this says. Default 1: all, as far as the
-   * SDK's own sampler takes them.
+   * Share of calls that belong to no trace yet which begin one, 0 to 1; the others cost a draw. What came with a call is
+   * obeyed whatever this says. Default 1: all, as far as the SDK's own sampler takes them.
    */
   readonly ratio?: number | undefined;
+  /**
+   * Whether calls that `ratio` leaves out are marked as such, so that nobody further on begins a trace of them by his
+   * own ratio. A mark is metadata, which costs more than all else of a small call. Default false.
+   */
+  readonly marks?: boolean | undefined;
 }
 
 /** What of the options of a client matters here. */
@@ -64,7 +68,9 @@ export function openTelemetry(
   }
   const redaction = redact();
   const text = (message: string): string => redaction.text(message);
-  const tracing: Tracing | undefined = tracer === false ? undefined : { tracer, random: runtime.random, ratio, text };
+  const tracing: Tracing | undefined = tracer === false ? undefined : {
+    tracer, random: runtime.random, ratio, marks: options.marks ?? false, text,
+  };
   const observer = observeAll(
     meter === false ? undefined : meterObserver(meter),
     // After the meter, which a span's end does not matter to.

@@ -18,23 +18,26 @@ export interface Tracing {
   readonly random: Random;
   /** Share of calls that belong to no trace yet which begin one that is recorded. */
   readonly ratio: number;
+  /** Whether the others are marked, so that nobody further on begins a trace of them. */
+  readonly marks: boolean;
   /** Takes credentials out of messages of errors. */
   readonly text: (message: string) => string;
 }
 
 /** Outermost of a client: one span a call, which its first attempt shares. */
 export function callSpans(tracing: Tracing): Layer {
-  const { random, ratio, text } = tracing;
+  const { random, ratio, marks, text } = tracing;
+  const managed = contextsAreManaged();
   return (next) => (request, context) => {
     const { metadata } = context;
     const parent = sampledParent(metadata);
     if (parent === unsampledParent) return next(request, context);
-    const around = parent === undefined ? activeSpan() : undefined;
+    const around = parent === undefined && managed() ? activeSpan() : undefined;
     if (around !== undefined && (around.traceFlags & TraceFlags.SAMPLED) === 0) {
       return next(request, context.with({ metadata: withSpan(metadata, around) }));
     }
     if (parent === undefined && around === undefined && (ratio === 0 || (ratio < 1 && random.next() >= ratio))) {
-      return next(request, context.with({ metadata: unrecorded(metadata, random) }));
+      return next(request, marks ? context.with({ metadata: unrecorded(metadata, random) }) : context);
     }
     const span = begin(tracing, context, SpanKind.CLIENT);
     if (!span.isRecording()) return next(request, passed(context, span.spanContext()));
@@ -73,7 +76,7 @@ export function attemptSpans({ tracer, text }: Tracing): Layer {
 
 /** Of a server, or of a gateway: one span a call, under which its handler runs. */
 export function serverSpans(tracing: Tracing): Layer {
-  const { random, ratio, text } = tracing;
+  const { random, ratio, marks, text } = tracing;
   const managed = contextsAreManaged();
   return (next) => (request, context) => {
     const { metadata } = context;
@@ -83,6 +86,7 @@ export function serverSpans(tracing: Tracing): Layer {
         : next(request, context);
     }
     if (parent === undefined && (ratio === 0 || (ratio < 1 && random.next() >= ratio))) {
+      if (!marks) return next(request, context);
       return unsampled(next, request, context.with({ metadata: unrecorded(metadata, random) }), managed);
     }
     const span = begin(tracing, context, SpanKind.SERVER);
