@@ -26,7 +26,8 @@ test("the calls that are due are found in the order of their ids, also once the 
   const ids = Array.from({ length: 300 }, (_, i) => table.add(`call ${i}`, i % 3 === 0 ? Infinity : 100 + i));
   table.remove(ids[10] as number);
   const { calls, nextMs } = table.due(130);
-  assert.deepEqual(calls, [1, 2, 4, 5, 7, 8, 11, 13, 14, 16, 17, 19, 20, 22, 23, 25, 26, 28, 29].map((i) => `call ${i}`));
+  const left = [1, 2, 4, 5, 7, 8, 11, 13, 14, 16, 17, 19, 20, 22, 23, 25, 26, 28, 29];
+  assert.deepEqual(calls, left.map((i) => `call ${i}`));
   assert.equal(nextMs, 131);
   for (const id of ids) table.remove(id);
   assert.deepEqual(table.due(1e9), { calls: [], nextMs: Infinity });

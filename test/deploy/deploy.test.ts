@@ -40,7 +40,7 @@ function found(manifests: readonly Manifest[], kind: string): Manifest {
   return one;
 }
 
-/** Whether `meridian check config` takes it, as a gateway in a pod whose node says nothing of its zone would read it. */
+/** Whether `meridian check config` takes it, as a gateway in a pod whose node tells no zone reads it. */
 async function checked(text: string, region: string): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "meridian-deploy-"));
   try {

@@ -45,7 +45,8 @@ export class AvroServerConnection implements ByteSink, ServedConnection {
     this.#owner = owner;
     this.#receivedMs = this.#stall.sinceMs = this.#clock.now();
     this.#calls = new UnaryCalls(serving, {
-      peer: stream.peer, from: peerOf(stream), maxConcurrentCalls: this.#settings.maxConcurrentCalls, emptied: () => this.#emptied(),
+      peer: stream.peer, from: peerOf(stream), maxConcurrentCalls: this.#settings.maxConcurrentCalls,
+      emptied: () => this.#emptied(),
     });
   }
 

@@ -107,7 +107,9 @@ function handshakeReason(error: Error): string {
     return "the peer ended the connection before the handshake was done; perhaps it does not accept our certificate";
   }
   if (typeof reason === "string" && reason !== "") {
-    return /alert .*certificate|unknown ca/.test(reason) ? `the peer does not accept our certificate (${reason})` : reason;
+    return /alert .*certificate|unknown ca/.test(reason)
+      ? `the peer does not accept our certificate (${reason})`
+      : reason;
   }
   return error.message.trim();
 }
