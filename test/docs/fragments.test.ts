@@ -8,7 +8,7 @@ import { readSnippets, root, runnable } from "./snippets.ts";
 
 const documents = [
   "docs/simulator.md", "docs/avro.md", "docs/thrift.md", "docs/websocket.md", "docs/json-rpc.md",
-  "docs/udp.md", "docs/security.md", "docs/zeromq.md", "docs/mounting.md",
+  "docs/udp.md", "docs/telemetry.md", "docs/security.md", "docs/zeromq.md", "docs/mounting.md",
   "docs/http.md", "docs/overload.md", "docs/idempotency.md", "docs/caching.md", "docs/discovery.md",
   "docs/discovery-views.md", "docs/failure-detection.md", "docs/resilience.md",
   "docs/admin.md",

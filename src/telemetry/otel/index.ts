@@ -18,8 +18,8 @@ export interface OpenTelemetryOptions {
   /** Default: that of the global provider, `metrics.getMeter("meridian-rpc")`. `false` for no metrics. */
   readonly meter?: Meter | false | undefined;
   /**
-   * Share of calls that belong to no trace yet which begin one, 0 to 1; the others cost a draw. What came with a call is
-   * obeyed whatever this says. Default 1: all, as far as the SDK's own sampler takes them.
+   * Share of calls that belong to no trace yet which begin one, 0 to 1; the others cost a draw. What came with a call
+   * is obeyed whatever this says. Default 1: all, as far as the SDK's own sampler takes them.
    */
   readonly ratio?: number | undefined;
   /**
