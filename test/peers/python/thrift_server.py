@@ -1,5 +1,6 @@
 """Serves with Apache Thrift for Python: thrift_server.py GENERATED CITIES TRANSPORT PROTOCOL [multiplexed|SERVICE];
 prints `listening PORT` and ends with its standard input."""
+from http.server import ThreadingHTTPServer
 import json
 import logging
 import os
@@ -88,7 +89,9 @@ if __name__ == "__main__":
     else:
         processor = processors[which]
     if transport == "http":
-        server = THttpServer.THttpServer(processor, ("127.0.0.1", 0), PROTOCOLS[protocol]())
+        # A thread a connection: the usual class serves one after another, and an idle one holds up all others.
+        server = THttpServer.THttpServer(processor, ("127.0.0.1", 0), PROTOCOLS[protocol](),
+                                         server_class=ThreadingHTTPServer)
         print("listening %d" % server.httpd.server_address[1], flush=True)
     elif transport == "header":
         factory = THeaderProtocol.THeaderProtocolFactory(allowed_client_types=(
