@@ -21,11 +21,15 @@ interface Span {
   readonly endedMs: number;
 }
 
-/** Adds to a deadline's error where the time of its call went. Once: who passes it on adds nothing. */
+/**
+ * Adds to a deadline's error where the time of its call went. Once: who passes it on adds nothing. What a server said is
+ * told in its own words: of its errors, `spent` alone tells.
+ */
 export function tellSpent(error: RpcError, context: Context, span: Span, by: SpentBy): void {
   if (error.spent !== undefined) return;
   const spent = spentOf(error, context, span, by);
   error.spent = spent;
+  if (error.remote) return;
   const silence = by.heardAtMs < span.startedMs ? ", from which nothing came meanwhile" : "";
   error.message += `; ${spentText(spent, silence)}`;
 }
