@@ -2,8 +2,8 @@
  * A WaitingLine is where calls wait for room: bounded, the most critical first, and never for long.
  *
  * Within one criticality first come, first served, with a bound of `maxWaitMs` on the wait. When calls have had to wait
- * all through an interval, the line stands: then nobody waits longer than twice the target, and the most important
- * is served first, of equals the last to come, since its caller is the likeliest to be there still (controlled delay
+ * all through an interval, the line stands: then nobody waits longer than twice the target (the most critical: four
+ * times), and the most important is served first, of equals the last to come, since its caller is the likeliest to be there still (controlled delay
  * and adaptive LIFO, as at Facebook, "Fail at Scale", ACM Queue 2015, and in folly). A full line makes room for a call
  * that is more important than one in it, and when it stands, for a newer one.
  */
@@ -113,8 +113,12 @@ export interface WaitingLine {
 const ranks = 3;
 /** The critical wait so much longer before their row stands, and in it, while what was let in too much is done. */
 const criticalPatience = 5;
-/** How long anybody waits in a row that stands, in multiples of the target: to make good for uneven arrivals. */
+/**
+ * How long anybody waits in a row that stands, in multiples of the target: to make good for uneven arrivals. The critical
+ * twice as long, since they may come in bursts of their own, and it is others who make room for them.
+ */
 const standingPatience = 2;
+const criticalStandingPatience = 4;
 /** For so many intervals after a row stood it stands again as soon as somebody waits too long. */
 const remembered = 10;
 
@@ -252,7 +256,12 @@ class Line extends Alarm implements WaitingLine {
 
   /** How long anybody of a row may wait now. */
   #patienceMs(row: Row): number {
-    return row.isStanding ? Math.min(this.#targetOfMs(row) * standingPatience, this.#maxWaitMs) : this.#mostMs;
+    return row.isStanding ? Math.min(this.#longMs(row), this.#maxWaitMs) : this.#mostMs;
+  }
+
+  /** What is too long where a row stands. */
+  #longMs(row: Row): number {
+    return this.#targetOfMs(row) * (row === this.#rows[0] ? criticalStandingPatience : standingPatience);
   }
 
   /** How long anybody at all may wait now. */
@@ -281,7 +290,7 @@ class Line extends Alarm implements WaitingLine {
   #isLong(row: Row, nowMs: number): boolean {
     if (nowMs - row.filledMs > row.intervalMs) return true;
     const waitedMs = nowMs - (row.first as Waiter).enteredMs;
-    return waitedMs > this.#targetOfMs(row) * standingPatience && nowMs - row.stoodMs < remembered * row.intervalMs;
+    return waitedMs > this.#longMs(row) && nowMs - row.stoodMs < remembered * row.intervalMs;
   }
 
   /** Turns away who has waited too long. */
