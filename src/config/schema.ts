@@ -92,16 +92,17 @@ export type Schema =
   | NumberSchema | TextSchema | FlagSchema | ChoiceSchema | SecretSchema | ListSchema | MapSchema | GroupSchema
   | EitherSchema | ForeignSchema;
 
-declare const type: unique symbol;
+/** Bears the type of what a schema takes; no value has it. */
+export declare const taken: unique symbol;
 
 /** A schema that knows the type of what it takes. */
-export type Typed<T> = Schema & { readonly [type]?: T };
+export type Typed<T> = Schema & { readonly [taken]?: T };
 
 /** Thrown by a foreign check that goes no further: what was wrong has been told. */
 export const refused = new Error("refused");
 
 /** The type of what a schema takes. */
-export type TypeOf<S> = S extends { readonly [type]?: infer T } ? Exclude<T, undefined> : never;
+export type TypeOf<S> = S extends { readonly [taken]?: infer T } ? Exclude<T, undefined> : never;
 
 type Fields = Readonly<Record<string, Schema>>;
 type FieldsOf<F extends Fields> = { readonly [K in keyof F]?: TypeOf<F[K]> | undefined };

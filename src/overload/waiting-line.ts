@@ -3,9 +3,9 @@
  *
  * Within one criticality first come, first served, with a bound of `maxWaitMs` on the wait. When calls have had to wait
  * all through an interval, the line stands: then nobody waits longer than twice the target (the most critical: four
- * times), and the most important is served first, of equals the last to come, since its caller is the likeliest to be there still (controlled delay
- * and adaptive LIFO, as at Facebook, "Fail at Scale", ACM Queue 2015, and in folly). A full line makes room for a call
- * that is more important than one in it, and when it stands, for a newer one.
+ * times), and the most important is served first, of equals the last to come, since its caller is the likeliest to be
+ * there still (controlled delay and adaptive LIFO, as at Facebook, "Fail at Scale", ACM Queue 2015, and in folly). A full
+ * line makes room for a call that is more important than one in it, and when it stands, for a newer one.
  */
 import { type Clock, numberOption } from "../core/index.ts";
 import { Alarm } from "../core/alarm.ts";
