@@ -92,17 +92,14 @@ export type Schema =
   | NumberSchema | TextSchema | FlagSchema | ChoiceSchema | SecretSchema | ListSchema | MapSchema | GroupSchema
   | EitherSchema | ForeignSchema;
 
-/** Bears the type of what a schema takes; no value has it. */
-export declare const taken: unique symbol;
-
-/** A schema that knows the type of what it takes. */
-export type Typed<T> = Schema & { readonly [taken]?: T };
+/** A schema that knows the type of what it takes: `takes` bears it, and no value has it. */
+export type Typed<T> = Schema & { readonly takes?: T };
 
 /** Thrown by a foreign check that goes no further: what was wrong has been told. */
 export const refused = new Error("refused");
 
 /** The type of what a schema takes. */
-export type TypeOf<S> = S extends { readonly [taken]?: infer T } ? Exclude<T, undefined> : never;
+export type TypeOf<S> = S extends { readonly takes?: infer T } ? Exclude<T, undefined> : never;
 
 type Fields = Readonly<Record<string, Schema>>;
 type FieldsOf<F extends Fields> = { readonly [K in keyof F]?: TypeOf<F[K]> | undefined };
