@@ -22,8 +22,8 @@ interface Span {
 }
 
 /**
- * Adds to a deadline's error where the time of its call went. Once: who passes it on adds nothing. What a server said is
- * told in its own words: of its errors, `spent` alone tells.
+ * Adds to a deadline's error where the time of its call went. Once: who passes it on adds nothing. What a server said
+ * is told in its own words: of its errors, `spent` alone tells.
  */
 export function tellSpent(error: RpcError, context: Context, span: Span, by: SpentBy): void {
   if (error.spent !== undefined) return;

@@ -4,8 +4,8 @@
  * Within one criticality first come, first served, with a bound of `maxWaitMs` on the wait. When calls have had to wait
  * all through an interval, the line stands: then nobody waits longer than twice the target (the most critical: three
  * times), and the most important is served first, of equals the last to come, since its caller is the likeliest to be
- * there still (controlled delay and adaptive LIFO, as at Facebook, "Fail at Scale", ACM Queue 2015, and in folly). A full
- * line makes room for a call that is more important than one in it, and when it stands, for a newer one.
+ * there still (controlled delay and adaptive LIFO, as at Facebook, "Fail at Scale", ACM Queue 2015, and in folly). A
+ * full line makes room for a call that is more important than one in it, and when it stands, for a newer one.
  */
 import { type Clock, numberOption } from "../core/index.ts";
 import { Alarm } from "../core/alarm.ts";
@@ -114,9 +114,9 @@ const ranks = 3;
 /** The critical wait so much longer before their row stands, and in it, while what was let in too much is done. */
 const criticalPatience = 5;
 /**
- * How long anybody waits in a row that stands, in multiples of the target: to make good for uneven arrivals. The critical
- * longer, since they may come in bursts of their own, and it is others who make room for them; with four targets their
- * own tail is too long.
+ * How long anybody waits in a row that stands, in multiples of the target: to make good for uneven arrivals. The
+ * critical longer, since they may come in bursts of their own, and it is others who make room for them; with four
+ * targets their own tail is too long.
  */
 const standingPatience = 2;
 const criticalStandingPatience = 3;
