@@ -92,7 +92,8 @@ function checkUser(type: "module" | "commonjs", tarball: string, program: string
     for (const path of realPrograms) cpSync(join(root, path), join(home, basename(path)));
   }
   // The doors name the types of one optional peer: `telemetry/otel` is for those who have it.
-  const peers = ["zod", "typescript", "@types/node", "@opentelemetry/api"].map((name) => `${name}@${self.devDependencies[name]}`);
+  const peers = ["zod", "typescript", "@types/node", "@opentelemetry/api"]
+    .map((name) => `${name}@${self.devDependencies[name]}`);
   run(home, "npm", "install", "--no-audit", "--no-fund", "--prefer-offline", tarball, ...peers);
   run(home, join(home, "node_modules", ".bin", "tsc"), "-p", ".");
   for (const path of globSync("out/*.js", { cwd: home })) {
