@@ -1,7 +1,7 @@
 /**
  * The contract of the admin service: what an operator may see of a process, a gateway or a whole set-up, and change.
  *
- * The live page, `meridian top` and `meridian why` know the framework by this contract alone. A gateway tells of the
+ * `meridian top`, `meridian why` and any page know the framework by this contract alone. A gateway tells of the
  * calls that pass it; `meridian up` merges what its gateways tell, under the same contract.
  */
 import * as z from "zod";
